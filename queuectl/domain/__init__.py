@@ -1,0 +1,1 @@
+"""What a task is and how it may move: pure rules, no input or output, nothing from third parties."""

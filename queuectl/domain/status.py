@@ -1,0 +1,68 @@
+"""The state of the whole system at one moment, as the monitor reports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from queuectl.domain.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """One queue's counts by state. ``oldest_wait_ms`` is how long its longest-waiting due task has waited."""
+
+    name: str
+    paused: bool
+    scheduled: int = 0
+    queued: int = 0
+    dispatched: int = 0
+    running: int = 0
+    retrying: int = 0
+    succeeded: int = 0
+    dead: int = 0
+    cancelled: int = 0
+    oldest_wait_ms: int | None = None
+
+    @property
+    def waiting(self) -> int:
+        """The number of tasks that are not at work and not for later."""
+        return self.queued + self.dispatched + self.retrying
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One daemon; ``per_minute`` is the rate of finished runs over the last minute."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    started_at: int
+    heartbeat_at: int
+    workers: int
+    running: int
+    transport: str
+    transport_up: bool
+    per_minute: float
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTask:
+    """A task at work, with what its handler last said of its progress (0 to 1)."""
+
+    task: Task
+    elapsed_ms: int
+    fraction: float | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RealtimeStatus:
+    """Queues, daemons and services at the moment ``at`` (UTC milliseconds)."""
+
+    at: int
+    queues: tuple[QueueStatus, ...]
+    nodes: tuple[NodeStatus, ...]
+    database: str
+    transport: str

@@ -1,0 +1,180 @@
+"""Every error that queuectl raises on purpose, and the exit code that each one ends a command with.
+
+An error carries what happened to which thing (its message) and what to type next (its hint).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command's exit status means; the numbers are part of the contract and never change."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    DAEMON_NOT_RUNNING = 3
+    NOT_FOUND = 4
+    REFUSED = 5
+    PARTLY_DONE = 6
+    AWAITED_TASK_FAILED = 7
+    UNREACHABLE = 8
+    BAD_CONFIGURATION = 9
+    BAD_INPUT_FILE = 10
+    TIMED_OUT = 124
+    INTERRUPTED = 130
+
+
+class QueuectlError(Exception):
+    """Something queuectl could not do."""
+
+    exit_code: ExitCode = ExitCode.FAILED
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """What happened to which thing, as one sentence."""
+        return str(self.args[0])
+
+
+class InvalidInputError(QueuectlError):
+    """An argument is not acceptable."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InvalidURLError(InvalidInputError):
+    """The text is not an http or https address that can be fetched."""
+
+
+class BadInputFileError(QueuectlError):
+    """An input file cannot be read or used."""
+
+    exit_code = ExitCode.BAD_INPUT_FILE
+
+
+class NotFoundError(QueuectlError):
+    """The named thing does not exist."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class TaskNotFoundError(NotFoundError):
+    """There is no task with this id."""
+
+
+class BatchNotFoundError(NotFoundError):
+    """There is no batch with this id."""
+
+
+class QueueNotFoundError(NotFoundError):
+    """There is no queue with this name."""
+
+
+class DeadLetterNotFoundError(NotFoundError):
+    """There is no dead letter with this id."""
+
+
+class RefusedError(QueuectlError):
+    """The request is understood and declined."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class DuplicateTaskError(RefusedError):
+    """An open task for the same URL exists already."""
+
+
+class QueueFullError(RefusedError):
+    """The queue has no room for this submission."""
+
+
+class WrongStateError(RefusedError):
+    """The task is in a state that does not allow this."""
+
+
+class DaemonRunningError(RefusedError):
+    """Another daemon already uses this home."""
+
+
+class PartlyDoneError(QueuectlError):
+    """Some of the request was done and some of it was not."""
+
+    exit_code = ExitCode.PARTLY_DONE
+
+
+class DaemonNotRunningError(QueuectlError):
+    """This needs a running daemon, and none is running."""
+
+    exit_code = ExitCode.DAEMON_NOT_RUNNING
+
+
+class UnreachableError(QueuectlError):
+    """A service that this needs does not answer."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class DatabaseUnreachableError(UnreachableError):
+    """The database does not answer."""
+
+
+class TransportUnreachableError(UnreachableError):
+    """Redis does not answer."""
+
+
+class SchemaError(UnreachableError):
+    """The database's schema does not fit this version of queuectl."""
+
+
+class StorageError(QueuectlError):
+    """The database file or its disk cannot be used."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class ConfigurationError(QueuectlError):
+    """The configuration has mistakes."""
+
+    exit_code = ExitCode.BAD_CONFIGURATION
+
+    def __init__(self, problems: list[str], *, hint: str | None = None) -> None:
+        count = len(problems)
+        head = "the configuration has a mistake" if count == 1 else f"the configuration has {count} mistakes"
+        super().__init__(f"{head}: {'; '.join(problems)}", hint=hint)
+        self.problems = problems
+
+
+class WaitTimedOutError(QueuectlError):
+    """The wait ended before the task did."""
+
+    exit_code = ExitCode.TIMED_OUT
+
+
+class HandlerError(QueuectlError):
+    """A handler ends an attempt on purpose by raising one of this error's subclasses."""
+
+
+class PermanentError(HandlerError):
+    """The task can never succeed: it goes to the dead letters without another attempt."""
+
+
+class RetryableError(HandlerError):
+    """The attempt failed in a way that may pass; the task runs again by its retry rule.
+
+    ``retry_after`` is the least number of seconds to wait before the next attempt.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after

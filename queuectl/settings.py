@@ -1,0 +1,56 @@
+"""Every setting with its default; read once, checked as a whole, and passed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Isolation = Literal["process", "thread"]
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerSettings:
+    """How tasks of one handler run; ``timeout`` in seconds, ``memory_limit`` in megabytes."""
+
+    callable: str | None = None
+    command: tuple[str, ...] | None = None
+    isolation: Isolation = "process"
+    timeout: float | None = None
+    memory_limit: int | None = None
+    max_retries: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """Defaults for the tasks of one queue; ``retry_backoff`` is the first back-off in seconds."""
+
+    task_timeout: float | None = None
+    memory_limit: int | None = None
+    max_retries: int | None = None
+    retry_backoff: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The effective settings of one process; built by ``load``, never changed afterwards."""
+
+    home: Path
+    database_url: str
+    redis_url: str | None = None
+    redis_namespace: str = "queuectl"
+    workers: int = 8
+    grace_period: float = 30.0
+    timezone: str = "UTC"
+    log_level: str = "info"
+    log_format: Literal["plain", "json"] = "plain"
+    fetch_allow_networks: tuple[str, ...] = ()
+    fetch_timeout: float = 30.0
+    fetch_max_bytes: int = 10 * 1024 * 1024
+    task_timeout: float = 300.0
+    max_retries: int = 3
+    retry_backoff: float = 10.0
+    retry_backoff_max: float = 3600.0
+    priority_aging: float | None = None
+    queues: dict[str, QueueSettings] = field(default_factory=dict)
+    handlers: dict[str, HandlerSettings] = field(default_factory=dict)
