@@ -42,15 +42,15 @@ class Move(StrEnum):
 
 # fmt: off
 MOVES: Mapping[Move, tuple[frozenset[State], frozenset[State]]] = MappingProxyType({
-    Move.SUBMIT:   (frozenset(),                                    frozenset({State.QUEUED, State.SCHEDULED})),
-    Move.DUE:      (frozenset({State.SCHEDULED, State.RETRYING}),   frozenset({State.QUEUED})),
-    Move.DISPATCH: (frozenset({State.QUEUED}),                      frozenset({State.DISPATCHED})),
-    Move.CLAIM:    (frozenset({State.DISPATCHED}),                  frozenset({State.RUNNING})),
-    Move.SUCCEED:  (frozenset({State.RUNNING}),                     frozenset({State.SUCCEEDED})),
-    Move.RETRY:    (frozenset({State.RUNNING}),                     frozenset({State.RETRYING})),
-    Move.BURY:     (frozenset({State.RUNNING}),                     frozenset({State.DEAD})),
-    Move.RELEASE:  (frozenset({State.DISPATCHED, State.RUNNING}),   frozenset({State.QUEUED})),
-    Move.CANCEL:   (WAITING | {State.RUNNING},                      frozenset({State.CANCELLED})),
+    Move.SUBMIT:   (frozenset(),                                  frozenset({State.QUEUED, State.SCHEDULED})),
+    Move.DUE:      (frozenset({State.SCHEDULED, State.RETRYING}), frozenset({State.QUEUED})),
+    Move.DISPATCH: (frozenset({State.QUEUED}),                    frozenset({State.DISPATCHED})),
+    Move.CLAIM:    (frozenset({State.DISPATCHED}),                frozenset({State.RUNNING})),
+    Move.SUCCEED:  (frozenset({State.RUNNING}),                   frozenset({State.SUCCEEDED})),
+    Move.RETRY:    (frozenset({State.RUNNING}),                   frozenset({State.RETRYING})),
+    Move.BURY:     (frozenset({State.RUNNING}),                   frozenset({State.DEAD})),
+    Move.RELEASE:  (frozenset({State.DISPATCHED, State.RUNNING}), frozenset({State.QUEUED})),
+    Move.CANCEL:   (WAITING | {State.RUNNING},                    frozenset({State.CANCELLED})),
     Move.REQUEUE:  (frozenset({State.CANCELLED, State.RETRYING, State.DEAD}), frozenset({State.QUEUED})),
 })
 # fmt: on

@@ -42,7 +42,9 @@ def level_named(name: str) -> Level:
     level = _BY_NAME.get(name.strip().lower())
     if level is None:
         names = ", ".join(each.name for each in LEVELS)
-        raise InvalidInputError(f"unknown priority {name!r}", hint=f"choose one of {names}, or give a number with --score")
+        raise InvalidInputError(
+            f"unknown priority {name!r}", hint=f"choose one of {names}, or give a number with --score"
+        )
     return level
 
 
@@ -73,9 +75,13 @@ def checked_score(score: object) -> int:
         InvalidInputError: it is not a whole number or out of range.
     """
     if isinstance(score, bool) or not isinstance(score, int):
-        raise InvalidInputError(f"the priority score {score!r} is not a whole number", hint="give a number such as 15")
+        raise InvalidInputError(
+            f"the priority score {score!r} is not a whole number", hint="give a number such as 15"
+        )
     if abs(score) > SCORE_LIMIT:
-        raise InvalidInputError(f"the priority score {score} is out of range", hint=f"stay within ±{SCORE_LIMIT}")
+        raise InvalidInputError(
+            f"the priority score {score} is out of range", hint=f"stay within ±{SCORE_LIMIT}"
+        )
     return score
 
 

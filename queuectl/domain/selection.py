@@ -9,9 +9,10 @@ from queuectl.domain.lifecycle import State
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Filters on tasks; an empty one matches every task. ``since`` and ``until`` bound the submission, in UTC milliseconds.
+    """Filters on tasks; an empty one matches every task.
 
-    ``url`` and ``error`` match anywhere in the text. ``after`` continues a listing behind a task's number.
+    ``since`` and ``until`` bound the submission, in UTC milliseconds. ``url`` and ``error`` match anywhere
+    in the text. ``after`` continues a listing behind a task's number.
     """
 
     ids: tuple[int, ...] = ()

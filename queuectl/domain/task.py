@@ -93,7 +93,9 @@ def task_number(task_id: str | int) -> int:
     """
     match = _TASK_ID.fullmatch(str(task_id).strip())
     if match is None:
-        raise TaskNotFoundError(f"{str(task_id)!r} is not a task id", hint="ids look like task_12; see: queuectl list")
+        raise TaskNotFoundError(
+            f"{str(task_id)!r} is not a task id", hint="ids look like task_12; see: queuectl list"
+        )
     return int(match[1])
 
 
