@@ -1,0 +1,31 @@
+"""The end of one run, decided: the move its task makes and everything that is recorded with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from queuectl.domain.article import Article
+from queuectl.domain.lifecycle import Move
+from queuectl.domain.outcome import Verdict
+from queuectl.domain.task import Claimed
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What becomes of a task after a run.
+
+    ``move`` is one of succeed, retry, bury, cancel and release. ``due_at`` (UTC milliseconds) is
+    when a retry may start, ``cause`` why a task is buried. A release is charged or not.
+    """
+
+    work: Claimed
+    move: Move
+    verdict: Verdict
+    finished_at: int
+    due_at: int | None = None
+    cause: str | None = None
+    charged: bool = True
+    result: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+    article: Article | None = None

@@ -1,0 +1,1 @@
+"""What a person or a program can ask for: one verb, one function, over the store."""

@@ -1,0 +1,35 @@
+"""Open the database that the settings name, ready to be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from queuectl.errors import StorageError
+from queuectl.settings import Settings
+from queuectl.store.database import Database
+from queuectl.store.migrate import ensure_ready
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the database; an empty one is set up on the spot.
+
+    Raises:
+        DatabaseUnreachableError: it does not answer.
+        SchemaError: it is older or newer than this program.
+        StorageError: its folder cannot be made.
+    """
+    database = Database(settings.database_url)
+    if database.engine == "sqlite":
+        _make_folder(Path(settings.database_url.removeprefix("sqlite:///")).parent)
+    ensure_ready(database)
+    return database
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StorageError(
+            f"the folder {folder} cannot be made: {error.strerror}",
+            hint="choose another one with --home, or correct its permissions",
+        ) from error

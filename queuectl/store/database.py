@@ -1,0 +1,293 @@
+"""One database, SQLite or PostgreSQL: connections, transactions, and the few differences between the engines.
+
+Every other module of the store writes portable SQL against this one; nobody else asks which
+engine it is or begins a transaction.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import random
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import peewee
+
+from queuectl.errors import DatabaseUnreachableError, StorageError
+from queuectl.store.counters import Tally, add
+
+Engine = Literal["sqlite", "postgresql"]
+Row = tuple[Any, ...]
+
+BUSY_SECONDS = 60
+"""How long a writer waits for SQLite's one write lock; a bulk submission may hold it for seconds."""
+
+COUNTER_SHARDS = 16
+"""PostgreSQL writers spread their counts over this many rows, so that they rarely wait for each other."""
+
+_SQLITE_PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "busy_timeout": BUSY_SECONDS * 1000,
+    "journal_size_limit": 64 * 1024 * 1024,
+    "cache_size": -32 * 1024,
+}
+
+_POSTGRES_OPTIONS = {
+    "application_name": "queuectl",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+
+
+class Transaction:
+    """What a write needs while it lasts: a way to run statements, and the counts it changes."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.tally = Tally()
+
+    def execute(self, sql: str, params: Sequence[object] = ()) -> Any:
+        """Run one statement written with ``%s`` for each parameter and return its cursor."""
+        return self.database.run(sql, params)
+
+    def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
+        """Run one statement and return all its rows."""
+        rows: list[Row] = self.database.run(sql, params).fetchall()
+        return rows
+
+
+class Database:
+    """The database at a URL. Safe to share between threads: each has a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine: Engine = "sqlite" if url.startswith("sqlite:") else "postgresql"
+        self.peewee = _open(url, self.engine)
+        self.shard = random.randrange(COUNTER_SHARDS) if self.engine == "postgresql" else 0
+        self._process = os.getpid()
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return without_password(self.url)
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """Run the body in one write transaction; its counts are kept with it, and an error undoes all of it.
+
+        Raises:
+            DatabaseUnreachableError: the connection is lost; whether a commit under way happened is unknown.
+            StorageError: the file or its disk refuses.
+        """
+        with self._translated():
+            self._begin()
+            try:
+                transaction = Transaction(self)
+                yield transaction
+                if transaction.tally:
+                    add(transaction, self.shard)
+                self.peewee.commit()
+            except BaseException:
+                self._undo()
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Run the body's queries on one snapshot.
+
+        Raises:
+            DatabaseUnreachableError: the connection is lost.
+        """
+        with self._translated():
+            self._begin(reading=True)
+            try:
+                yield Transaction(self)
+            finally:
+                self._undo()
+
+    def run(self, sql: str, params: Sequence[object] = ()) -> Any:
+        """Run one statement on this thread's connection; only inside ``writing`` or ``reading``."""
+        return self.peewee.execute_sql(_for_sqlite(sql) if self.engine == "sqlite" else sql, params)
+
+    def values(
+        self, columns: tuple[tuple[str, str], ...], rows: Sequence[Sequence[object]]
+    ) -> tuple[str, list[object]]:
+        """Return a table expression named ``v`` that holds ``rows``, and its parameters.
+
+        The text depends on the columns alone, whatever the number of rows, so each engine parses
+        and plans it once in the same form. ``columns`` are pairs of name and PostgreSQL type.
+        """
+        if self.engine == "sqlite":
+            return _values_sqlite(columns), [json.dumps(rows, ensure_ascii=False)]
+        lists: list[object] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in columns]
+        return _values_postgres(columns), lists
+
+    def locking(self) -> str:
+        """Return the clause that locks selected rows and passes over locked ones; SQLite has one writer anyway."""
+        return "" if self.engine == "sqlite" else " FOR UPDATE SKIP LOCKED"
+
+    def row_lock(self) -> str:
+        """Return the clause that locks selected rows and waits for them."""
+        return "" if self.engine == "sqlite" else " FOR UPDATE"
+
+    def any_of(self, subselect: str) -> str:
+        """Return a condition tail for "is among the subselect" that is evaluated once.
+
+        PostgreSQL may run a limited, locking ``IN (SELECT …)`` more than once and so lock too much.
+        """
+        return f"IN ({subselect})" if self.engine == "sqlite" else f"= ANY(ARRAY({subselect}))"
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if not self.peewee.is_closed():
+            self.peewee.close()
+
+    def _begin(self, *, reading: bool = False) -> None:
+        if os.getpid() != self._process:
+            # A forked process must not speak on its parent's connections, nor close them.
+            self.peewee = _open(self.url, self.engine)
+            self._process = os.getpid()
+        self._connect()
+        try:
+            self._begin_once(reading)
+        except (peewee.OperationalError, peewee.InterfaceError) as error:
+            if self.engine == "sqlite":
+                raise
+            # The server may have restarted since the last use; nothing was done yet, so try afresh.
+            self._forget_connection()
+            self._connect()
+            del error
+            self._begin_once(reading)
+
+    def _begin_once(self, reading: bool) -> None:
+        if self.engine == "sqlite":
+            self.peewee.begin("DEFERRED" if reading else "IMMEDIATE")
+        elif reading:
+            self.peewee.execute_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        else:
+            self.peewee.begin()
+
+    def _connect(self) -> None:
+        if self.peewee.is_closed():
+            self.peewee.connect()
+            if self.engine == "sqlite":
+                self.peewee.connection().create_function(
+                    "contains_text", 2, _contains_text, deterministic=True
+                )
+
+    def _undo(self) -> None:
+        try:
+            self.peewee.rollback()
+        except (peewee.PeeweeException, sqlite3.Error):
+            self._forget_connection()
+
+    def _forget_connection(self) -> None:
+        try:
+            self.peewee.close()
+        except Exception:  # noqa: BLE001  a broken connection may fail in any way while it is closed
+            self.peewee._state.reset()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError) as error:
+            raise self._explained(error) from error
+        except peewee.DatabaseError as error:
+            if _is_damage(error):
+                raise self._explained(error) from error
+            raise
+
+    def _explained(self, error: Exception) -> DatabaseUnreachableError | StorageError:
+        text = " ".join(str(error).split()) or type(error).__name__
+        if self.engine == "postgresql":
+            self._forget_connection()
+            return DatabaseUnreachableError(
+                f"the database {self.shown} does not answer: {text[:200]}",
+                hint="start PostgreSQL or correct DATABASE_URL, then see: queuectl doctor",
+            )
+        path = self.url.removeprefix("sqlite:///")
+        return StorageError(
+            f"the database file {path} cannot be used: {text[:200]}", hint=_sqlite_hint(text, path)
+        )
+
+
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown: with its password, if it has one, replaced by stars."""
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+
+
+def _open(url: str, engine: Engine) -> Any:
+    if engine == "sqlite":
+        path = url.removeprefix("sqlite:///")
+        return peewee.SqliteDatabase(path, pragmas=_SQLITE_PRAGMAS, timeout=BUSY_SECONDS, autoconnect=False)
+    return peewee.PostgresqlDatabase(url, autoconnect=False, **_POSTGRES_OPTIONS)
+
+
+def _contains_text(haystack: str | None, needle: str) -> bool:
+    return haystack is not None and needle.lower() in haystack.lower()
+
+
+@functools.lru_cache(maxsize=512)
+def _for_sqlite(sql: str) -> str:
+    return sql.replace("%s", "?")
+
+
+@functools.lru_cache(maxsize=64)
+def _values_sqlite(columns: tuple[tuple[str, str], ...]) -> str:
+    picks = ", ".join(
+        f"json_extract(value, '$[{place}]') AS {name}" for place, (name, _) in enumerate(columns)
+    )
+    return f"(SELECT {picks} FROM json_each(%s)) AS v"
+
+
+@functools.lru_cache(maxsize=64)
+def _values_postgres(columns: tuple[tuple[str, str], ...]) -> str:
+    arrays = ", ".join(f"%s::{kind}[]" for _, kind in columns)
+    names = ", ".join(name for name, _ in columns)
+    return f"unnest({arrays}) AS v({names})"
+
+
+def _is_damage(error: Exception) -> bool:
+    text = str(error)
+    return "malformed" in text or "not a database" in text
+
+
+def _sqlite_hint(text: str, path: str) -> str:
+    if "locked" in text or "busy" in text:
+        return "another program holds the file; find it with: fuser " + path
+    if "full" in text or "disk I/O" in text:
+        return f"free some space below {Path(path).parent}, then try again; see: queuectl doctor"
+    if "malformed" in text or "not a database" in text:
+        return "the file is damaged; restore a backup, or move it away and run: queuectl db init"
+    return f"check that {Path(path).parent} exists and can be written; see: queuectl doctor"
+
+
+def placeholders(values: Iterable[object]) -> str:
+    """Return ``%s, %s, …`` with one place for each value."""
+    return ", ".join("%s" for _ in values)
+
+
+def one_value(row: Sequence[Any] | None, default: Any = None) -> Any:
+    """Return the first column of a row, or ``default`` when there is no row."""
+    return default if row is None else row[0]
+
+
+def named(cursor: Any) -> list[Mapping[str, Any]]:
+    """Return a cursor's rows as mappings from column name to value."""
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

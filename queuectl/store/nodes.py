@@ -1,0 +1,122 @@
+"""The daemons that use this database: who they are, when they were last heard of, and which are gone."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from queuectl.store.database import Database, Transaction
+
+_COLUMNS = (
+    "id, host, pid, version, started_at, heartbeat_at, lease_until, workers, running, transport,"
+    " transport_up, per_minute, progress"
+)
+
+# Keeps the nodes' advisory locks apart from any other use of advisory locks in the same database.
+_LOCK_SPACE = 1_903_260_017
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """One daemon as it last described itself; times are UTC milliseconds, ``progress`` is JSON text."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    started_at: int
+    heartbeat_at: int
+    lease_until: int
+    workers: int
+    running: int
+    transport: str
+    transport_up: int
+    per_minute: float
+    progress: str
+
+
+def save(transaction: Transaction, node: NodeRecord) -> None:
+    """Write a node's description of itself."""
+    transaction.execute(
+        f"INSERT INTO nodes ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, lease_until = excluded.lease_until,"
+        " workers = excluded.workers, running = excluded.running, transport = excluded.transport,"
+        " transport_up = excluded.transport_up, per_minute = excluded.per_minute, progress = excluded.progress",
+        (
+            node.id,
+            node.host,
+            node.pid,
+            node.version,
+            node.started_at,
+            node.heartbeat_at,
+            node.lease_until,
+            node.workers,
+            node.running,
+            node.transport,
+            node.transport_up,
+            node.per_minute,
+            node.progress,
+        ),
+    )
+
+
+def remove(transaction: Transaction, node: str) -> None:
+    """Forget a node that has ended and holds no task."""
+    transaction.execute("DELETE FROM nodes WHERE id = %s", (node,))
+
+
+def every(transaction: Transaction) -> list[NodeRecord]:
+    """Return all nodes, the oldest first."""
+    rows = transaction.rows(f"SELECT {_COLUMNS} FROM nodes ORDER BY started_at, id")
+    return [NodeRecord(*row) for row in rows]
+
+
+def holders(transaction: Transaction) -> list[str]:
+    """Return the nodes that hold tasks, also those that are not listed any more."""
+    rows = transaction.rows("SELECT DISTINCT node FROM tasks WHERE node IS NOT NULL")
+    return [row[0] for row in rows]
+
+
+def cancel_requests(transaction: Transaction, node: str) -> list[tuple[int, int]]:
+    """Return (id, fence) of the tasks that run on ``node`` and that a person wants to end."""
+    rows: Sequence[tuple[int, int]] = transaction.rows(
+        "SELECT id, fence FROM tasks WHERE node = %s AND state = 'running' AND cancel_requested = 1", (node,)
+    )
+    return list(rows)
+
+
+class LifeLock:
+    """The lock that PostgreSQL holds for a node while its connection lives, and frees at its death.
+
+    It uses a connection of its own, on which nothing else runs.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = Database(database.url)
+
+    def take(self, node: str) -> bool:
+        """Try to take a node's lock on this thread's connection; the server frees it when that ends."""
+        with self._database.reading() as transaction:
+            rows = transaction.rows("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_SPACE, _number(node)))
+        return bool(rows[0][0])
+
+    def free(self, node: str) -> None:
+        """Give a node's lock back."""
+        with self._database.reading() as transaction:
+            transaction.execute("SELECT pg_advisory_unlock(%s, %s)", (_LOCK_SPACE, _number(node)))
+
+    def is_held(self, node: str) -> bool:
+        """Tell whether a live connection holds a node's lock."""
+        if self.take(node):
+            self.free(node)
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the connection, and with it free every lock it holds."""
+        self._database.close()
+
+
+def _number(node: str) -> int:
+    return zlib.crc32(node.encode()) - 2**31

@@ -1,0 +1,31 @@
+"""The queues' switches, and how long their oldest task has waited."""
+
+from __future__ import annotations
+
+from queuectl.domain.admission import QueueRules
+from queuectl.domain.priority import QUEUES
+from queuectl.store.database import Transaction
+
+
+def rules(transaction: Transaction) -> dict[str, QueueRules]:
+    """Return every queue's rules, in the order in which queues are served."""
+    paused = dict(transaction.rows("SELECT name, paused FROM queues"))
+    return {name: QueueRules(name, paused=bool(paused.get(name))) for name in QUEUES}
+
+
+def set_paused(transaction: Transaction, queue: str, *, paused: bool) -> bool:
+    """Pause or resume a queue; return whether that changed anything."""
+    cursor = transaction.execute("UPDATE queues SET paused = %s WHERE name = %s AND paused <> %s", (paused * 1, queue, paused * 1))
+    return bool(cursor.rowcount)
+
+
+def oldest_due(transaction: Transaction, queue: str) -> int | None:
+    """Return the due time of the first task in a queue, in UTC milliseconds.
+
+    It is the one that starts next, which among equal scores is also the oldest; looking for the
+    oldest of all scores would mean reading the whole queue.
+    """
+    rows = transaction.rows(
+        "SELECT due_at FROM tasks WHERE state = 'queued' AND queue = %s ORDER BY rank, due_at, id LIMIT 1", (queue,)
+    )
+    return int(rows[0][0]) if rows else None

@@ -1,0 +1,186 @@
+"""The tables as Peewee models; the numbered migrations create them, and a test keeps the two equal."""
+
+from __future__ import annotations
+
+import peewee
+
+
+class Table(peewee.Model):
+    """A table of queuectl. Models are not bound to a database: queries are run by one."""
+
+    class Meta:
+        legacy_table_names = False
+
+
+class TaskRow(Table):
+    """One task, from its submission to its end."""
+
+    id = peewee.BigAutoField()
+    url = peewee.TextField()
+    url_key = peewee.BigIntegerField()
+    host = peewee.TextField()
+    handler = peewee.TextField()
+    queue = peewee.TextField()
+    priority_score = peewee.IntegerField()
+    rank = peewee.BigIntegerField()
+    state = peewee.TextField()
+    fence = peewee.IntegerField()
+    attempt = peewee.IntegerField()
+    released = peewee.IntegerField()
+    crashes = peewee.IntegerField()
+    node = peewee.TextField(null=True)
+    due_at = peewee.BigIntegerField()
+    run_at = peewee.BigIntegerField(null=True)
+    created_at = peewee.BigIntegerField()
+    dispatched_at = peewee.BigIntegerField(null=True)
+    started_at = peewee.BigIntegerField(null=True)
+    finished_at = peewee.BigIntegerField(null=True)
+    timeout = peewee.DoubleField(null=True)
+    memory_limit = peewee.IntegerField(null=True)
+    max_retries = peewee.IntegerField(null=True)
+    batch_id = peewee.BigIntegerField(null=True)
+    unique_key = peewee.BigIntegerField(null=True)
+    cancel_requested = peewee.IntegerField()
+    metadata = peewee.TextField()
+    result = peewee.TextField(null=True)
+    error = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "tasks"
+
+
+class AttemptRow(Table):
+    """One run of a task that has ended."""
+
+    task_id = peewee.BigIntegerField()
+    fence = peewee.IntegerField()
+    attempt = peewee.IntegerField()
+    node = peewee.TextField(null=True)
+    started_at = peewee.BigIntegerField()
+    finished_at = peewee.BigIntegerField()
+    outcome = peewee.TextField()
+    error = peewee.TextField(null=True)
+    traceback = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "attempts"
+        primary_key = peewee.CompositeKey("task_id", "fence")
+
+
+class DeadLetterRow(Table):
+    """Why a task was given up."""
+
+    id = peewee.BigAutoField()
+    task_id = peewee.BigIntegerField()
+    queue = peewee.TextField()
+    url = peewee.TextField()
+    handler = peewee.TextField()
+    cause = peewee.TextField()
+    error = peewee.TextField(null=True)
+    attempts = peewee.IntegerField()
+    died_at = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "dead_letters"
+
+
+class BatchRow(Table):
+    """Tasks submitted together."""
+
+    id = peewee.BigAutoField()
+    name = peewee.TextField(null=True)
+    created_at = peewee.BigIntegerField()
+    interval_minutes = peewee.DoubleField()
+    submitted = peewee.IntegerField()
+
+    class Meta:
+        table_name = "batches"
+
+
+class ArticleRow(Table):
+    """An article that a succeeded task produced."""
+
+    task_id = peewee.BigIntegerField(primary_key=True)
+    url = peewee.TextField()
+    final_url = peewee.TextField()
+    title = peewee.TextField()
+    author = peewee.TextField(null=True)
+    account = peewee.TextField(null=True)
+    published_at = peewee.BigIntegerField(null=True)
+    language = peewee.TextField(null=True)
+    markdown = peewee.TextField()
+    html = peewee.TextField()
+    images = peewee.TextField()
+    markdown_path = peewee.TextField()
+    html_path = peewee.TextField()
+    stored_at = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "articles"
+
+
+class QueueRow(Table):
+    """A queue's switch."""
+
+    name = peewee.TextField(primary_key=True)
+    paused = peewee.IntegerField()
+
+    class Meta:
+        table_name = "queues"
+
+
+class NodeRow(Table):
+    """One daemon process, from its boot to its end."""
+
+    id = peewee.TextField(primary_key=True)
+    host = peewee.TextField()
+    pid = peewee.IntegerField()
+    version = peewee.TextField()
+    started_at = peewee.BigIntegerField()
+    heartbeat_at = peewee.BigIntegerField()
+    lease_until = peewee.BigIntegerField()
+    workers = peewee.IntegerField()
+    running = peewee.IntegerField()
+    transport = peewee.TextField()
+    transport_up = peewee.IntegerField()
+    per_minute = peewee.DoubleField()
+    progress = peewee.TextField()
+
+    class Meta:
+        table_name = "nodes"
+
+
+class CounterRow(Table):
+    """A part of the number of tasks in a queue and state; the parts of all shards add up."""
+
+    shard = peewee.IntegerField()
+    queue = peewee.TextField()
+    state = peewee.TextField()
+    tasks = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "counters"
+        primary_key = peewee.CompositeKey("shard", "queue", "state")
+
+
+class FactRow(Table):
+    """A single value about the whole installation."""
+
+    name = peewee.TextField(primary_key=True)
+    value = peewee.TextField()
+
+    class Meta:
+        table_name = "facts"
+
+
+TABLES: tuple[type[Table], ...] = (
+    TaskRow,
+    AttemptRow,
+    DeadLetterRow,
+    BatchRow,
+    ArticleRow,
+    QueueRow,
+    NodeRow,
+    CounterRow,
+    FactRow,
+)

@@ -1,0 +1,105 @@
+"""Put new tasks into the database: one by one with their ids, or by the hundred thousand."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import peewee
+
+from queuectl.domain.lifecycle import State
+from queuectl.errors import DuplicateTaskError
+from queuectl.store.database import Transaction
+
+
+class NewTask(NamedTuple):
+    """A row to be inserted; the fields are columns of ``tasks``."""
+
+    url: str
+    url_key: int
+    host: str
+    handler: str
+    queue: str
+    priority_score: int
+    rank: int
+    state: str
+    due_at: int
+    run_at: int | None
+    created_at: int
+    timeout: float | None
+    memory_limit: int | None
+    max_retries: int | None
+    batch_id: int | None
+    unique_key: int | None
+    metadata: str
+
+
+_COLUMNS = ", ".join(NewTask._fields)
+_INSERT = f"INSERT INTO tasks ({_COLUMNS}) VALUES ({', '.join('%s' for _ in NewTask._fields)})"
+
+
+def insert(transaction: Transaction, task: NewTask) -> int:
+    """Insert one task and return its number.
+
+    Raises:
+        DuplicateTaskError: it is to be unique, and an open task for the same URL exists.
+    """
+    try:
+        row = transaction.rows(f"{_INSERT} RETURNING id", task)[0]
+    except peewee.IntegrityError as error:
+        raise DuplicateTaskError(
+            f"an open task for {task.url[:200]} exists already", hint=f"see: queuectl list --url '{task.url[:200]}'"
+        ) from error
+    transaction.tally.enter(task.queue, State(task.state))
+    return int(row[0])
+
+
+def insert_many(transaction: Transaction, tasks: Sequence[NewTask]) -> None:
+    """Insert many tasks as fast as the engine can: COPY on PostgreSQL, one prepared statement on SQLite."""
+    cursor = transaction.database.peewee.connection().cursor()
+    if transaction.database.engine == "sqlite":
+        cursor.executemany(_INSERT.replace("%s", "?"), tasks)
+    else:
+        text = io.StringIO("".join(map(_copy_line, tasks)))
+        cursor.copy_expert(f"COPY tasks ({_COLUMNS}) FROM STDIN", text)
+    for task in tasks:
+        transaction.tally.enter(task.queue, State(task.state))
+
+
+def _copy_line(task: NewTask) -> str:
+    return "\t".join([r"\N" if value is None else _copy_text(value) for value in task]) + "\n"
+
+
+def _copy_text(value: object) -> str:
+    text = str(value)
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if "\t" in text or "\n" in text or "\r" in text:
+        text = text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return text
+
+
+def open_urls(transaction: Transaction, tasks: Sequence[tuple[int, str]]) -> set[str]:
+    """Return which of these (key, URL) pairs have an open task already."""
+    values, params = transaction.database.values((("vkey", "bigint"),), [(key,) for key, _ in tasks])
+    rows = transaction.rows(f"SELECT url FROM tasks JOIN {values} ON url_key = vkey WHERE finished_at IS NULL", params)
+    wanted = {url for _, url in tasks}
+    return {url for (url,) in rows if url in wanted}
+
+
+def open_batch(transaction: Transaction, name: str | None, interval_minutes: float, now: int) -> int:
+    """Create an empty batch and return its number."""
+    row = transaction.rows(
+        "INSERT INTO batches (name, created_at, interval_minutes, submitted) VALUES (%s, %s, %s, 0) RETURNING id",
+        (name, now, interval_minutes),
+    )[0]
+    return int(row[0])
+
+
+def close_batch(transaction: Transaction, batch: int, submitted: int) -> None:
+    """Write how many tasks the batch has; one without any is taken away again."""
+    if submitted:
+        transaction.execute("UPDATE batches SET submitted = %s WHERE id = %s", (submitted, batch))
+    else:
+        transaction.execute("DELETE FROM batches WHERE id = %s", (batch,))

@@ -1,0 +1,284 @@
+"""The moves of tasks: with ``submission``, the only code that writes the state column.
+
+Each function moves a set of tasks in one statement that names the state they come from and, where
+a run is concerned, the fence. Rows that do not come back were stale: someone else was faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from queuectl.domain.ending import Ending
+from queuectl.domain.lifecycle import FINAL, WAITING, Move, State, sources
+from queuectl.domain.outcome import Verdict
+from queuectl.domain.task import Claimed
+from queuectl.store.database import Transaction, placeholders
+
+Place = tuple[int, int, int]
+"""Where a task stands in its queue: (rank, due_at, id)."""
+
+START: Place = (-(2**62), 0, 0)
+"""The place before every task."""
+
+_CLAIMED = (
+    "id, fence, attempt, released, crashes, url, handler, queue, priority_score, metadata,"
+    " timeout, memory_limit, max_retries, started_at"
+)
+_TARGET = {
+    Move.SUCCEED: State.SUCCEEDED,
+    Move.RETRY: State.RETRYING,
+    Move.BURY: State.DEAD,
+    Move.CANCEL: State.CANCELLED,
+    Move.RELEASE: State.QUEUED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the transport carries for a dispatched task."""
+
+    id: int
+    fence: int
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """A task that a node holds, as the database has it."""
+
+    work: Claimed
+    state: State
+    cancel_requested: bool
+
+
+def due(transaction: Transaction, now: int, limit: int) -> int:
+    """Move due tasks to their queues; return how many (``limit`` of each kind at the most)."""
+    moved = 0
+    for source in (State.SCHEDULED, State.RETRYING):
+        rows = transaction.rows(
+            "UPDATE tasks SET state = 'queued' WHERE id "
+            + transaction.database.any_of(
+                "SELECT id FROM tasks WHERE state IN ('scheduled', 'retrying') AND state = %s AND due_at <= %s"
+                f" ORDER BY due_at, id LIMIT %s{transaction.database.locking()}"
+            )
+            + " RETURNING queue",
+            (source.value, now, limit),
+        )
+        for (queue,) in rows:
+            transaction.tally.move(queue, source, State.QUEUED)
+        moved += len(rows)
+    return moved
+
+
+def next_due(transaction: Transaction) -> int | None:
+    """Return when the next waiting task falls due, in UTC milliseconds."""
+    rows = transaction.rows("SELECT MIN(due_at) FROM tasks WHERE state IN ('scheduled', 'retrying')")
+    value: int | None = rows[0][0]
+    return value
+
+
+def dispatch(
+    transaction: Transaction, queue: str, limit: int, *, node: str, now: int, after: Place = START
+) -> tuple[list[Message], Place]:
+    """Move the first queued tasks of a queue to ``dispatched`` under a new fence.
+
+    Returns their messages in order, and the place of the last one to go on from.
+    """
+    rows = transaction.rows(
+        "UPDATE tasks SET state = 'dispatched', fence = fence + 1, node = %s, dispatched_at = %s WHERE id "
+        + transaction.database.any_of(_ready(transaction))
+        + " RETURNING id, fence, queue, rank, due_at",
+        (node, now, queue, *after, limit),
+    )
+    if not rows:
+        return [], after
+    rows.sort(key=lambda row: (row[3], row[4], row[0]))
+    transaction.tally.move(queue, State.QUEUED, State.DISPATCHED, len(rows))
+    last = rows[-1]
+    return [Message(*row[:3]) for row in rows], (last[3], last[4], last[0])
+
+
+def start(
+    transaction: Transaction, queue: str, limit: int, *, node: str, now: int, after: Place = START
+) -> tuple[list[Claimed], Place]:
+    """Dispatch and claim in one statement, for workers that are free on this node.
+
+    Returns the claimed tasks in order, and the place of the last one to go on from.
+    """
+    rows = transaction.rows(
+        "UPDATE tasks SET state = 'running', fence = fence + 1, attempt = attempt + 1, node = %s, started_at = %s,"
+        " error = NULL WHERE id " + transaction.database.any_of(_ready(transaction)) + f" RETURNING {_CLAIMED}, rank, due_at",
+        (node, now, queue, *after, limit),
+    )
+    if not rows:
+        return [], after
+    rows.sort(key=lambda row: (row[14], row[15], row[0]))
+    transaction.tally.move(queue, State.QUEUED, State.RUNNING, len(rows))
+    last = rows[-1]
+    return [Claimed(*row[:14]) for row in rows], (last[14], last[15], last[0])
+
+
+def _ready(transaction: Transaction) -> str:
+    return (
+        "SELECT id FROM tasks WHERE state = 'queued' AND queue = %s AND (rank, due_at, id) > (%s, %s, %s)"
+        f" ORDER BY rank, due_at, id LIMIT %s{transaction.database.locking()}"
+    )
+
+
+def claim(transaction: Transaction, messages: Sequence[tuple[int, int]], *, node: str, now: int) -> list[Claimed]:
+    """Claim dispatched tasks by id and fence, charging an attempt to each; stale messages change nothing."""
+    values, params = transaction.database.values((("vid", "bigint"), ("vfence", "bigint")), messages)
+    rows = transaction.rows(
+        "UPDATE tasks SET state = 'running', attempt = attempt + 1, node = %s, started_at = %s, error = NULL"
+        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched' RETURNING {_CLAIMED}",
+        (node, now, *params),
+    )
+    claimed = [Claimed(*row) for row in rows]
+    for work in claimed:
+        transaction.tally.move(work.queue, State.DISPATCHED, State.RUNNING)
+    return claimed
+
+
+_ENDING_COLUMNS = (
+    ("vid", "bigint"),
+    ("vfence", "bigint"),
+    ("vstate", "text"),
+    ("vdue", "bigint"),
+    ("vfinished", "bigint"),
+    ("vrevoked", "bigint"),
+    ("vreleased", "bigint"),
+    ("vcrashed", "bigint"),
+    ("vresult", "text"),
+    ("verror", "text"),
+)
+
+
+def end(transaction: Transaction, endings: Sequence[Ending]) -> list[Ending]:
+    """Succeed, retry, bury, cancel or release running tasks; return the endings that held."""
+    values, params = transaction.database.values(_ENDING_COLUMNS, [_ending_row(each) for each in endings])
+    rows = transaction.rows(
+        "UPDATE tasks SET state = vstate, fence = fence + vrevoked, node = NULL, due_at = COALESCE(vdue, due_at),"
+        " finished_at = vfinished, released = released + vreleased, crashes = crashes + vcrashed,"
+        " result = vresult, error = verror, cancel_requested = 0"
+        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'running' RETURNING id",
+        params,
+    )
+    held = {row[0] for row in rows}
+    kept = list(endings) if len(held) == len(endings) else [each for each in endings if each.work.id in held]
+    for ending in kept:
+        transaction.tally.move(ending.work.queue, State.RUNNING, _TARGET[ending.move])
+    return kept
+
+
+def _ending_row(ending: Ending) -> tuple[object, ...]:
+    target = _TARGET[ending.move]
+    released = ending.move is Move.RELEASE
+    return (
+        ending.work.id,
+        ending.work.fence,
+        target.value,
+        ending.due_at,
+        ending.finished_at if target in FINAL else None,
+        1 if released else 0,
+        1 if released and not ending.charged else 0,
+        1 if ending.verdict is Verdict.CRASHED else 0,
+        ending.result,
+        ending.error,
+    )
+
+
+def release_dispatched(transaction: Transaction, *, node: str | None = None, before: int | None = None) -> int:
+    """Send dispatched tasks back to their queues under a new fence: their messages are lost or late.
+
+    All of them, or those that ``node`` dispatched, or those dispatched ``before`` a moment.
+    """
+    conditions, params = ["node IS NOT NULL", "state = 'dispatched'"], []
+    if node is not None:
+        conditions.append("node = %s")
+        params.append(node)
+    if before is not None:
+        conditions.append("dispatched_at < %s")
+        params.append(before)
+    rows = transaction.rows(
+        "UPDATE tasks SET state = 'queued', fence = fence + 1, node = NULL"
+        f" WHERE {' AND '.join(conditions)} RETURNING queue",
+        params,
+    )
+    for (queue,) in rows:
+        transaction.tally.move(queue, State.DISPATCHED, State.QUEUED)
+    return len(rows)
+
+
+def in_hand(transaction: Transaction, node: str, *, limit: int = 10_000) -> list[InHand]:
+    """Return the running tasks that ``node`` holds."""
+    rows = transaction.rows(
+        f"SELECT {_CLAIMED}, state, cancel_requested FROM tasks"
+        f" WHERE node = %s AND state = 'running' ORDER BY id LIMIT %s{transaction.database.row_lock()}",
+        (node, limit),
+    )
+    return [InHand(Claimed(*row[:14]), State(row[14]), bool(row[15])) for row in rows]
+
+
+def cancel(transaction: Transaction, ids: Iterable[int], now: int) -> dict[int, State]:
+    """Cancel waiting tasks and ask for the end of running ones; return each one's new state.
+
+    Tasks that are final already, or do not exist, are left out of the answer.
+    """
+    found = _locked_states(transaction, ids)
+    waiting = [(number, queue, state) for number, queue, state in found if state in WAITING]
+    running = [number for number, _, state in found if state is State.RUNNING]
+    _cancel_waiting(transaction, waiting, now)
+    if running:
+        transaction.execute(f"UPDATE tasks SET cancel_requested = 1 WHERE id IN ({placeholders(running)})", running)
+    return {number: State.CANCELLED for number, _, _ in waiting} | dict.fromkeys(running, State.RUNNING)
+
+
+def cancel_queue(transaction: Transaction, queue: str, now: int, limit: int) -> int:
+    """Cancel up to ``limit`` of the tasks that wait in a queue; return how many."""
+    rows = transaction.rows(
+        "SELECT id, queue, state FROM tasks WHERE finished_at IS NULL AND queue = %s AND state <> 'running'"
+        f" ORDER BY id LIMIT %s{transaction.database.row_lock()}",
+        (queue, limit),
+    )
+    _cancel_waiting(transaction, [(number, name, State(state)) for number, name, state in rows], now)
+    return len(rows)
+
+
+def _cancel_waiting(transaction: Transaction, found: Sequence[tuple[int, str, State]], now: int) -> None:
+    if not found:
+        return
+    values, params = transaction.database.values((("vid", "bigint"),), [(number,) for number, _, _ in found])
+    transaction.execute(
+        f"UPDATE tasks SET state = 'cancelled', fence = fence + 1, node = NULL, finished_at = %s FROM {values}"
+        " WHERE id = vid AND state IN ('scheduled', 'queued', 'dispatched', 'retrying')",
+        (now, *params),
+    )
+    for _, queue, state in found:
+        transaction.tally.move(queue, state, State.CANCELLED)
+
+
+def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]:
+    """Send retrying, cancelled and dead tasks back to their queues with a fresh budget; return which went."""
+    allowed = sources(Move.REQUEUE)
+    found = [(number, queue, state) for number, queue, state in _locked_states(transaction, ids) if state in allowed]
+    numbers = [number for number, _, _ in found]
+    if numbers:
+        transaction.execute(
+            "UPDATE tasks SET state = 'queued', finished_at = NULL, due_at = %s, released = attempt, crashes = 0"
+            f" WHERE state IN ('cancelled', 'retrying', 'dead') AND id IN ({placeholders(numbers)})",
+            (now, *numbers),
+        )
+    for _, queue, state in found:
+        transaction.tally.move(queue, state, State.QUEUED)
+    return numbers
+
+
+def _locked_states(transaction: Transaction, ids: Iterable[int]) -> list[tuple[int, str, State]]:
+    numbers = list(ids)
+    rows = transaction.rows(
+        f"SELECT id, queue, state FROM tasks WHERE id IN ({placeholders(numbers)})"
+        f" ORDER BY id{transaction.database.row_lock()}",
+        numbers,
+    )
+    return [(number, queue, State(state)) for number, queue, state in rows]
