@@ -1,0 +1,96 @@
+# Everything a newcomer needs, from nothing but Python and make. `make` alone lists the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS :=
+
+# Without its bytecode the command line takes far longer to start, and another interpreter's packages
+# have no business in this environment.
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.runtime ## see it work: the whole job in one go, no server needed
+	@$(BIN)/queuectl demo $(ARGS)
+
+test: $(VENV)/.test ## run every test, in parallel; ARGS="-k words" picks some
+	@$(BIN)/python -m pytest --numprocesses logical $(ARGS)
+
+check: $(VENV)/.lint ## lint, layout, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.lint ## mend what can be mended without thinking
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.test ## measure it beside its peers
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# The pinned files hold for every supported Python and platform, and name no address and no folder.
+COMPILE = $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate $(ARGS)
+PINNED := requirements
+
+lock: $(VENV)/.lock ## pin what pyproject.toml asks for; ARGS=--upgrade takes the newest
+	$(COMPILE) pyproject.toml --output-file $(PINNED)/runtime.txt
+	$(COMPILE) --group test --constraints $(PINNED)/runtime.txt --output-file $(PINNED)/test.txt
+	$(COMPILE) --group lint --constraints $(PINNED)/runtime.txt --constraints $(PINNED)/test.txt \
+	  --output-file $(PINNED)/lint.txt
+	$(COMPILE) --group build --constraints $(PINNED)/lint.txt --output-file $(PINNED)/build.txt
+	$(COMPILE) --group lock --output-file $(PINNED)/lock.txt
+
+clean: ## remove the environment and what the tools left behind
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	find queuectl daemon tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each file below stands for a finished step, so that a second call has nothing to do. An environment
+# that is there already and works is kept.
+INSTALL := $(BIN)/python -m pip install --quiet --require-virtualenv
+
+$(VENV)/.created:
+	@if ! $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  found=; \
+	  for each in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
+	    "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	    found=$$each; \
+	    "$$each" -c 'import ensurepip, venv' 2>/dev/null || continue; \
+	    echo "creating $(VENV) with $$("$$each" --version)"; \
+	    rm -rf $(VENV) && "$$each" -m venv $(VENV) && touch $@ && exit 0; \
+	    exit 1; \
+	  done; \
+	  if [ -n "$$found" ]; then \
+	    echo "$$found has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; \
+	  else \
+	    echo "queuectl needs Python 3.11 or newer, and none is on the PATH; name one: make PYTHON=/path/to/python3" >&2; \
+	  fi; \
+	  exit 1; \
+	fi
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.created $(PINNED)/runtime.txt $(PINNED)/build.txt pyproject.toml
+	@echo "installing queuectl into $(VENV)"
+	@$(INSTALL) --require-hashes --requirement $(PINNED)/runtime.txt --requirement $(PINNED)/build.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q queuectl daemon
+	@touch $@
+
+$(VENV)/.test $(VENV)/.lint: $(VENV)/.%: $(VENV)/.runtime $(PINNED)/%.txt
+	@echo "installing what make needs for this: $(PINNED)/$*.txt"
+	@$(INSTALL) --require-hashes --requirement $(PINNED)/$*.txt
+	@touch $@
+
+# Type checks read the tests too, so their libraries must be there.
+$(VENV)/.lint: $(VENV)/.test
+
+$(VENV)/.lock: $(VENV)/.created $(PINNED)/lock.txt
+	@$(INSTALL) --require-hashes --requirement $(PINNED)/lock.txt
+	@touch $@
