@@ -56,8 +56,8 @@ def accept(text: str) -> AcceptedURL:
     Raises:
         InvalidURLError: it is not a URL that can be fetched; the message says why in one line.
     """
-    match = _NORMAL.fullmatch(text)
-    if match is not None and len(text) <= LENGTH_LIMIT:
+    match = _NORMAL.fullmatch(text) if len(text) <= LENGTH_LIMIT else None
+    if match is not None:
         host = match[1]
         if len(host) <= _HOST_LIMIT:
             return AcceptedURL(text, host, key_of(text))
