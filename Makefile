@@ -78,7 +78,8 @@ $(VENV)/.created:
 
 $(VENV)/.runtime: $(VENV)/.created $(PINNED)/runtime.txt $(PINNED)/build.txt pyproject.toml
 	@echo "installing queuectl into $(VENV)"
-	@$(INSTALL) --require-hashes --requirement $(PINNED)/runtime.txt --requirement $(PINNED)/build.txt
+	@$(INSTALL) --require-hashes --requirement $(PINNED)/build.txt
+	@$(INSTALL) --require-hashes --no-build-isolation --requirement $(PINNED)/runtime.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q queuectl daemon
 	@touch $@
