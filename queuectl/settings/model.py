@@ -1,4 +1,4 @@
-"""Every setting with its default; read once, checked as a whole, and passed down."""
+"""The settings of one process as plain data; read once, checked as a whole, and passed down."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Settings:
     """The effective settings of one process; built by ``load``, never changed afterwards."""
 
     home: Path
-    database_url: str
-    redis_url: str | None = None
+    database_url: str = field(repr=False)  # these two may hold a password
+    redis_url: str | None = field(default=None, repr=False)
     redis_namespace: str = "queuectl"
     workers: int = 8
     grace_period: float = 30.0

@@ -1,0 +1,47 @@
+"""Settings as they may be shown: the passwords in addresses replaced by stars."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from queuectl.settings.model import Settings
+
+ADDRESSES = ("database_url", "redis_url")
+"""The settings that may hold a password."""
+
+
+def without_password(url: str) -> str:
+    """Return an address with its password, if it has one, replaced by stars.
+
+    Where the address cannot be taken apart nothing of it but the scheme is shown.
+    """
+    scheme, separator, _ = url.partition("://")
+    if scheme == "sqlite":
+        return url
+    if not separator:
+        return "***" if "@" in url or ":" in url else url
+    try:
+        parts = urlsplit(url)
+        secret = parts.password
+        _ = parts.port
+    except ValueError:
+        return f"{scheme}://***"
+    if secret is None and "password=" not in parts.query:
+        return url
+    userinfo, at, host = parts.netloc.rpartition("@")
+    user = userinfo.partition(":")[0]
+    query = "***" if "password=" in parts.query else parts.query
+    netloc = f"{user}:***@{host}" if at and secret is not None else parts.netloc
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """Return every setting by name in a form that JSON can hold, without any password."""
+    values = asdict(settings)
+    values["home"] = str(settings.home)
+    for name in ADDRESSES:
+        if values[name] is not None:
+            values[name] = without_password(values[name])
+    return values
