@@ -20,12 +20,17 @@ def open_database(settings: Settings) -> Database:
     """
     database = Database(settings.database_url)
     if database.engine == "sqlite":
-        _make_folder(Path(settings.database_url.removeprefix("sqlite:///")).parent)
+        make_folder(Path(settings.database_url.removeprefix("sqlite:///")).parent)
     ensure_ready(database)
     return database
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner may enter.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -21,6 +21,7 @@ import peewee
 
 from queuectl.errors import DatabaseUnreachableError, StorageError
 from queuectl.store.counters import Tally, add
+from queuectl.wakeup import CHANNEL
 
 Engine = Literal["sqlite", "postgresql"]
 Row = tuple[Any, ...]
@@ -146,6 +147,17 @@ class Database:
         PostgreSQL may run a limited, locking ``IN (SELECT …)`` more than once and so lock too much.
         """
         return f"IN ({subselect})" if self.engine == "sqlite" else f"= ANY(ARRAY({subselect}))"
+
+    def notify(self) -> None:
+        """Tell daemons on other machines, through PostgreSQL, that there is something to do.
+
+        It runs after the commit and alone, because a notice makes its transaction take a lock that
+        the whole server shares, and nothing slow may happen while that is held.
+        """
+        if self.engine == "postgresql":
+            with self._translated():
+                self._connect()
+                self.peewee.execute_sql(f"NOTIFY {CHANNEL}")
 
     def close(self) -> None:
         """Close this thread's connection."""

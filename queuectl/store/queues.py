@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from queuectl.domain.admission import QueueRules
+from queuectl.domain.lifecycle import WAITING
 from queuectl.domain.priority import QUEUES
+from queuectl.store import counters
 from queuectl.store.database import Transaction
 
 
@@ -29,3 +31,9 @@ def oldest_due(transaction: Transaction, queue: str) -> int | None:
         "SELECT due_at FROM tasks WHERE state = 'queued' AND queue = %s ORDER BY rank, due_at, id LIMIT 1", (queue,)
     )
     return int(rows[0][0]) if rows else None
+
+
+def count_waiting(transaction: Transaction, queue: str) -> int:
+    """Return how many of a queue's tasks have neither ended nor run."""
+    counts = counters.read(transaction)
+    return sum(counts.get((queue, state), 0) for state in WAITING)

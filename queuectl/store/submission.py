@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -63,8 +64,8 @@ def insert_many(transaction: Transaction, tasks: Sequence[NewTask]) -> None:
     else:
         text = io.StringIO("".join(map(_copy_line, tasks)))
         cursor.copy_expert(f"COPY tasks ({_COLUMNS}) FROM STDIN", text)
-    for task in tasks:
-        transaction.tally.enter(task.queue, State(task.state))
+    for (queue, state), count in Counter((task.queue, task.state) for task in tasks).items():
+        transaction.tally.enter(queue, State(state), count)
 
 
 def _copy_line(task: NewTask) -> str:
@@ -81,11 +82,18 @@ def _copy_text(value: object) -> str:
 
 
 def open_urls(transaction: Transaction, tasks: Sequence[tuple[int, str]]) -> set[str]:
-    """Return which of these (key, URL) pairs have an open task already."""
-    values, params = transaction.database.values((("vkey", "bigint"),), [(key,) for key, _ in tasks])
-    rows = transaction.rows(f"SELECT url FROM tasks JOIN {values} ON url_key = vkey WHERE finished_at IS NULL", params)
-    wanted = {url for _, url in tasks}
-    return {url for (url,) in rows if url in wanted}
+    """Return which of these (key, URL) pairs have an open task already.
+
+    Each pair is looked up by itself: given a join, PostgreSQL reads the whole table when its
+    statistics are older than the batch that is being inserted.
+    """
+    values, params = transaction.database.values((("vkey", "bigint"), ("vurl", "text")), tasks)
+    rows = transaction.rows(
+        f"SELECT vurl FROM {values} WHERE (SELECT id FROM tasks WHERE url_key = vkey AND url = vurl"
+        " AND finished_at IS NULL LIMIT 1) IS NOT NULL",
+        params,
+    )
+    return {url for (url,) in rows}
 
 
 def open_batch(transaction: Transaction, name: str | None, interval_minutes: float, now: int) -> int:

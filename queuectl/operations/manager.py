@@ -1,0 +1,324 @@
+"""The verbs on tasks and queues: submit, look up, cancel, retry, clear, pause."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+
+from queuectl.clock import monotonic, now_ms
+from queuectl.domain import priority as priorities
+from queuectl.domain.batch import BatchReceipt, Entry, OnDuplicate
+from queuectl.domain.lifecycle import FINAL, State
+from queuectl.domain.selection import Selection
+from queuectl.domain.task import ArticleTask, Task, task_name, task_number
+from queuectl.errors import (
+    InvalidInputError,
+    RefusedError,
+    TaskNotFoundError,
+    WaitTimedOutError,
+    WrongStateError,
+)
+from queuectl.operations.opening import open_database
+from queuectl.operations.submission import submit_many, submit_one
+from queuectl.settings import Settings, load
+from queuectl.store import history, listing, queues, tasks
+from queuectl.store.database import Database
+from queuectl.wakeup import ring
+
+_NOTICE_GAP_SECONDS = 0.01
+_GROUP = 5_000
+
+
+class QueueManager:
+    """Submit tasks and control them. One instance may be shared by threads; it needs no running daemon.
+
+    Raises:
+        ConfigurationError: the settings have mistakes.
+        UnreachableError: the database does not answer or does not fit.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or load().settings
+        self._database: Database = open_database(self.settings)
+        self._noticed = 0.0
+
+    def __enter__(self) -> QueueManager:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close this thread's connection; the manager can still be used and opens it again."""
+        self._database.close()
+
+    def submit_task(
+        self,
+        task: ArticleTask | str | None = None,
+        priority: str | None = None,
+        *,
+        url: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        priority_score: int | None = None,
+        handler: str | None = None,
+        publish_at: datetime | None = None,
+        timeout: float | None = None,
+        memory_limit: int | None = None,
+        max_retries: int | None = None,
+        unique: bool | None = None,
+    ) -> str:
+        """Submit one task and return its id, such as ``task_12``; the keywords win over the task's fields.
+
+        ``timeout`` is in seconds, ``memory_limit`` in megabytes; a ``publish_at`` without a zone is
+        read in the configured one.
+
+        Raises:
+            InvalidURLError: the URL cannot be fetched.
+            InvalidInputError: another field is not acceptable.
+            DuplicateTaskError: it is to be unique, and an open task for the same URL exists.
+            UnreachableError: the database does not answer; whether the task exists is then unknown.
+        """
+        wanted = task if isinstance(task, ArticleTask) else ArticleTask(task or url or "")
+        options = {
+            "url": url,
+            "priority": priority,
+            "metadata": metadata,
+            "priority_score": priority_score,
+            "handler": handler,
+            "publish_at": publish_at,
+            "timeout": timeout,
+            "memory_limit": memory_limit,
+            "max_retries": max_retries,
+            "unique": unique,
+        }
+        fields = {name: getattr(wanted, name) for name in ArticleTask.__slots__}
+        merged = ArticleTask(**fields | {name: value for name, value in options.items() if value is not None})
+        number = submit_one(self._database, self.settings, merged)
+        self._wake()
+        return task_name(number)
+
+    def submit_batch(
+        self,
+        urls: Iterable[str | ArticleTask],
+        priority: str | None = None,
+        batch_name: str | None = None,
+        interval_minutes: float = 0,
+        *,
+        start_at: datetime | None = None,
+        on_duplicate: OnDuplicate = "allow",
+    ) -> str:
+        """Submit tasks together, all or none, and return the batch's id, such as ``batch_3``.
+
+        With an interval the n-th task is due n intervals after the first; with 0 all are due at once.
+
+        Raises:
+            InvalidInputError: a URL or an argument is not acceptable, or there is no URL at all.
+            DuplicateTaskError: a URL is a duplicate and ``on_duplicate`` is "error".
+            RefusedError: every URL is a duplicate.
+            UnreachableError: the database does not answer.
+        """
+        receipt = submit_many(
+            self._database,
+            self.settings,
+            urls,
+            default=priority,
+            name=batch_name,
+            interval_minutes=interval_minutes,
+            start_at=start_at,
+            on_duplicate=on_duplicate,
+            strict=True,
+        )
+        if receipt.batch_id is None:
+            if receipt.duplicates:
+                raise RefusedError(f"all {receipt.duplicates} URLs are duplicates; nothing was submitted")
+            raise InvalidInputError("the batch has no URL", hint="give at least one")
+        self._wake()
+        return receipt.batch_id
+
+    def submit_entries(
+        self,
+        entries: Iterable[Entry],
+        *,
+        priority: str | None = None,
+        batch_name: str | None = None,
+        interval_minutes: float = 0,
+        start_at: datetime | None = None,
+        on_duplicate: OnDuplicate = "skip",
+        dry_run: bool = False,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> BatchReceipt:
+        """Submit the acceptable ones of numbered entries as a batch and report on the others.
+
+        Raises:
+            DuplicateTaskError: an entry is a duplicate and ``on_duplicate`` is "error"; nothing is submitted.
+            UnreachableError: the database does not answer.
+        """
+        receipt = submit_many(
+            self._database,
+            self.settings,
+            entries,
+            default=priority,
+            name=batch_name,
+            interval_minutes=interval_minutes,
+            start_at=start_at,
+            on_duplicate=on_duplicate,
+            strict=False,
+            dry_run=dry_run,
+            on_progress=on_progress,
+        )
+        if receipt.batch_id is not None:
+            self._wake()
+        return receipt
+
+    def get_task(self, task_id: str | int) -> Task:
+        """Return a task with its attempts.
+
+        Raises:
+            TaskNotFoundError: there is no such task.
+        """
+        number = task_number(task_id)
+        with self._database.reading() as transaction:
+            found = listing.task(transaction, number)
+        if found is None:
+            raise _no_such_task(number)
+        return found
+
+    def list_tasks(self, selection: Selection | None = None) -> list[Task]:
+        """Return the tasks that match, the newest first, without their attempts."""
+        with self._database.reading() as transaction:
+            return listing.tasks(transaction, selection or Selection())
+
+    def wait_for(
+        self,
+        task_ids: Iterable[str | int],
+        timeout: float | None = None,
+        on_change: Callable[[int, State], None] | None = None,
+    ) -> list[Task]:
+        """Wait until all these tasks are final and return them.
+
+        ``on_change`` is told each new state. Interrupting the wait leaves the tasks alone.
+
+        Raises:
+            TaskNotFoundError: one of them does not exist.
+            WaitTimedOutError: ``timeout`` seconds have passed first.
+        """
+        numbers = [task_number(task_id) for task_id in task_ids]
+        deadline = None if timeout is None else monotonic() + timeout
+        seen: dict[int, State] = {}
+        pause = 0.005
+        while True:
+            states = self._states(numbers)
+            for number, state in states.items():
+                if on_change and seen.get(number) is not state:
+                    on_change(number, state)
+            seen = states
+            open_tasks = [number for number in numbers if states[number] not in FINAL]
+            if not open_tasks:
+                return [self.get_task(number) for number in numbers]
+            if deadline is not None and monotonic() >= deadline:
+                first = open_tasks[0]
+                raise WaitTimedOutError(
+                    f"{task_name(first)} is still {states[first]} after {timeout:g} s",
+                    hint=f"it goes on; see: queuectl show {task_name(first)}",
+                )
+            threading.Event().wait(pause)
+            pause = min(pause * 1.3, 0.25)
+
+    def cancel_task(self, task_id: str | int) -> Task:
+        """Cancel a waiting task, or ask a running one to end; return it as it then is.
+
+        Raises:
+            TaskNotFoundError: there is no such task.
+            WrongStateError: it has ended already.
+        """
+        number = task_number(task_id)
+        with self._database.writing() as transaction:
+            done = tasks.cancel(transaction, [number], now_ms())
+        self._wake()
+        task = self.get_task(number)
+        if not done:
+            raise WrongStateError(f"{task_name(number)} has ended already: it is {task.state}")
+        return task
+
+    def retry_task(self, task_id: str | int) -> Task:
+        """Send a retrying, cancelled or dead task back to its queue with a fresh budget of attempts.
+
+        Raises:
+            TaskNotFoundError: there is no such task.
+            WrongStateError: it is in another state.
+            DuplicateTaskError: it is unique, and another open task for its URL exists.
+        """
+        number = task_number(task_id)
+        with self._database.writing() as transaction:
+            done = tasks.requeue(transaction, [number], now_ms())
+            if done:
+                history.drop_dead_letters(transaction, done)
+        self._wake()
+        task = self.get_task(number)
+        if not done:
+            raise WrongStateError(
+                f"{task_name(number)} cannot be retried: it is {task.state}",
+                hint="only retrying, cancelled and dead tasks can",
+            )
+        return task
+
+    def clear_queue(self, name: str) -> int:
+        """Cancel every task that waits in a queue, in bounded groups; return how many.
+
+        Raises:
+            QueueNotFoundError: there is no such queue.
+        """
+        queue = priorities.queue_named(name)
+        cleared = 0
+        while True:
+            with self._database.writing() as transaction:
+                count = tasks.cancel_queue(transaction, queue, now_ms(), _GROUP)
+            cleared += count
+            if count < _GROUP:
+                self._wake()
+                return cleared
+
+    def count_waiting(self, name: str) -> int:
+        """Return how many tasks ``clear_queue`` would cancel."""
+        queue = priorities.queue_named(name)
+        with self._database.reading() as transaction:
+            return queues.count_waiting(transaction, queue)
+
+    def pause_queue(self, name: str) -> bool:
+        """Start no more tasks of a queue; return False if it was paused already."""
+        return self._set_paused(name, paused=True)
+
+    def resume_queue(self, name: str) -> bool:
+        """Start tasks of a queue again; return False if it was not paused."""
+        return self._set_paused(name, paused=False)
+
+    def _set_paused(self, name: str, *, paused: bool) -> bool:
+        queue = priorities.queue_named(name)
+        with self._database.writing() as transaction:
+            changed = queues.set_paused(transaction, queue, paused=paused)
+        self._wake()
+        return changed
+
+    def _states(self, numbers: list[int]) -> dict[int, State]:
+        with self._database.reading() as transaction:
+            states = listing.states_of(transaction, numbers)
+        for number in numbers:
+            if number not in states:
+                raise _no_such_task(number)
+        return states
+
+    def _wake(self) -> None:
+        """Wake daemons: the local one always, those on other machines at most every ten milliseconds."""
+        ring(self.settings.home)
+        if self._database.engine == "postgresql" and monotonic() - self._noticed > _NOTICE_GAP_SECONDS:
+            self._noticed = monotonic()
+            self._database.notify()
+
+
+def _no_such_task(number: int) -> TaskNotFoundError:
+    return TaskNotFoundError(f"there is no task {task_name(number)}", hint="see: queuectl list")

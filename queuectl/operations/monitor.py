@@ -1,0 +1,128 @@
+"""What is going on: the whole system at one moment, running tasks, and dead letters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from queuectl.clock import now_ms
+from queuectl.domain.batch import Batch
+from queuectl.domain.dead_letter import DeadLetter
+from queuectl.domain.lifecycle import State
+from queuectl.domain.selection import Selection
+from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
+from queuectl.errors import BatchNotFoundError, DeadLetterNotFoundError
+from queuectl.operations.opening import open_database
+from queuectl.settings import Settings, load
+from queuectl.store import articles, counters, history, listing, nodes, queues
+from queuectl.store.articles import StoredArticle
+from queuectl.store.database import Database
+
+
+class Monitor:
+    """Read what the database knows; nothing here changes anything, and no daemon is needed."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or load().settings
+        self._database: Database = open_database(self.settings)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._database.close()
+
+    def get_realtime_status(self) -> RealtimeStatus:
+        """Return queues, states, daemons and services as they are now; its cost does not grow with the tasks."""
+        now = now_ms()
+        with self._database.reading() as transaction:
+            counts = counters.read(transaction)
+            rules = queues.rules(transaction)
+            oldest = {name: queues.oldest_due(transaction, name) for name in rules}
+            known = nodes.every(transaction)
+        return RealtimeStatus(
+            at=now,
+            queues=tuple(
+                _queue_status(name, counts, paused=rule.paused, oldest=oldest[name], now=now)
+                for name, rule in rules.items()
+            ),
+            nodes=tuple(_node_status(node, now) for node in known),
+            database=self._database.shown,
+            transport="redis" if self.settings.redis_url else "in-process",
+        )
+
+    def running(self, limit: int = 20) -> list[RunningTask]:
+        """Return tasks at work with what their handlers last said, the newest first."""
+        now = now_ms()
+        with self._database.reading() as transaction:
+            found = listing.tasks(transaction, Selection(states=(State.RUNNING,), limit=limit))
+            said = _progress(known=nodes.every(transaction))
+        return [
+            RunningTask(task, max(0, now - (task.started_at or now)), *said.get(task.id, (None, None)))
+            for task in found
+        ]
+
+    def get_dead_letter_queue(self, limit: int = 50) -> list[DeadLetter]:
+        """Return dead letters, the newest first."""
+        with self._database.reading() as transaction:
+            return history.dead_letters(transaction, limit)
+
+    def get_dead_letter(self, dead_letter_id: int) -> DeadLetter:
+        """Return one dead letter.
+
+        Raises:
+            DeadLetterNotFoundError: there is none with this number.
+        """
+        with self._database.reading() as transaction:
+            found = history.dead_letter(transaction, dead_letter_id)
+        if found is None:
+            raise DeadLetterNotFoundError(f"there is no dead letter {dead_letter_id}", hint="see: queuectl dead list")
+        return found
+
+    def get_batch(self, number: int) -> Batch:
+        """Return a batch.
+
+        Raises:
+            BatchNotFoundError: there is none with this number.
+        """
+        with self._database.reading() as transaction:
+            found = listing.batch(transaction, number)
+        if found is None:
+            raise BatchNotFoundError(f"there is no batch batch_{number}", hint="see: queuectl list --batch")
+        return found
+
+    def get_article(self, task: int) -> StoredArticle | None:
+        """Return the article that a task produced, if it produced one."""
+        with self._database.reading() as transaction:
+            return articles.of_task(transaction, task)
+
+
+def _queue_status(
+    name: str, counts: Mapping[tuple[str, State], int], *, paused: bool, oldest: int | None, now: int
+) -> QueueStatus:
+    by_state = {state.value: counts.get((name, state), 0) for state in State}
+    wait = None if oldest is None else max(0, now - oldest)
+    return QueueStatus(name=name, paused=paused, oldest_wait_ms=wait, **by_state)
+
+
+def _node_status(node: nodes.NodeRecord, now: int) -> NodeStatus:
+    return NodeStatus(
+        id=node.id,
+        host=node.host,
+        pid=node.pid,
+        version=node.version,
+        started_at=node.started_at,
+        heartbeat_at=node.heartbeat_at,
+        workers=node.workers,
+        running=node.running,
+        transport=node.transport,
+        transport_up=bool(node.transport_up),
+        per_minute=node.per_minute,
+        alive=node.lease_until > now,
+    )
+
+
+def _progress(known: list[nodes.NodeRecord]) -> dict[int, tuple[float | None, str | None]]:
+    said: dict[int, tuple[float | None, str | None]] = {}
+    for node in known:
+        for number, (fraction, note) in json.loads(node.progress).items():
+            said[int(number)] = (fraction, note)
+    return said
