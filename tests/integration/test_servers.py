@@ -254,8 +254,8 @@ def test_servers_run_as_an_ordinary_user_too(home: Path) -> None:
     own = home / "own"
     own.mkdir()
     os.chown(own, NOBODY, NOBODY)
-    # The checkout and its interpreter may lie where only root can read. So rights are given up midway, when all
-    # is loaded, and the server programs are put where they can be read.
+    # The checkout and its interpreter may lie where only root can read. So rights are given up midway, when
+    # all is loaded, and the server programs are put where they can be read.
     shutil.copy(find_redis().path, home / "redis-server")
     done = _python(
         prepare=f"""

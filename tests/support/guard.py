@@ -40,7 +40,7 @@ class Guard:
         self._tell(f"release {pid}")
 
     def new_folder(self) -> Path:
-        """Make a folder with mode 0700 and a path short enough for sockets; it goes when this process does."""
+        """Make a folder with mode 0700 and a path short enough for sockets; it goes with this process."""
         short = Path("/tmp")
         base = short if os.access(short, os.W_OK) else Path(tempfile.gettempdir())
         folder = Path(tempfile.mkdtemp(prefix="qt-", dir=base)).resolve()
