@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 import peewee
 
+from queuectl.clock import now_ms
 from queuectl.errors import DatabaseUnreachableError, StorageError
+from queuectl.settings import without_password
 from queuectl.store.counters import Tally, add
 from queuectl.wakeup import CHANNEL
 
@@ -60,6 +61,12 @@ class Transaction:
     def execute(self, sql: str, params: Sequence[object] = ()) -> Any:
         """Run one statement written with ``%s`` for each parameter and return its cursor."""
         return self.database.run(sql, params)
+
+    def now(self) -> int:
+        """Return the database's clock in UTC milliseconds; the one clock that all nodes share."""
+        if self.database.engine == "sqlite":
+            return now_ms()
+        return int(self.rows("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")[0][0])
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return all its rows."""
@@ -232,15 +239,6 @@ class Database:
         return StorageError(
             f"the database file {path} cannot be used: {text[:200]}", hint=_sqlite_hint(text, path)
         )
-
-
-def without_password(url: str) -> str:
-    """Return a URL as it may be shown: with its password, if it has one, replaced by stars."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
 
 
 def _open(url: str, engine: Engine) -> Any:

@@ -1,0 +1,49 @@
+"""``queuectld``: run the daemon in the foreground until a signal ends it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from queuectl import __version__
+from queuectl.errors import ExitCode, QueuectlError
+from queuectl.settings import load
+
+
+def main() -> None:
+    """Run the daemon and exit with its status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the daemon with these command-line arguments and return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        loaded = load(home=options.home, config=options.config, overrides={"workers": options.workers})
+        # Imported only now, so that a wrong configuration is reported at once.
+        from queuectl_daemon import log
+        from queuectl_daemon.service import Service
+
+        log.set_up(loaded.settings)
+        return Service(loaded.settings).run()
+    except QueuectlError as error:
+        sys.stderr.write(f"queuectld: {error.message}\n")
+        if error.hint:
+            sys.stderr.write(f"hint: {error.hint}\n")
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="queuectld", description="Run the queuectl daemon in the foreground.")
+    parser.add_argument("--home", type=Path, help="the folder that holds everything")
+    parser.add_argument("--config", type=Path, help="the configuration file")
+    parser.add_argument("--workers", type=int, help="how many tasks run at a time")
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

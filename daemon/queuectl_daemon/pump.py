@@ -1,0 +1,375 @@
+"""The pump: one thread that does all the daemon's hot-path SQL, one transaction a tick.
+
+A tick records the runs that have ended, claims the messages that have come, sends due tasks to
+their queues and takes as many as there is room for. Only after the commit do claimed tasks run
+and messages go out, so nothing is ever acted on that is not durable.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from queuectl.clock import monotonic, now_ms
+from queuectl.domain.admission import QueueRules, admit
+from queuectl.domain.ending import Ending
+from queuectl.domain.lifecycle import Move
+from queuectl.domain.priority import QUEUES
+from queuectl.domain.task import Claimed
+from queuectl.errors import QueuectlError
+from queuectl.store import articles, history, nodes, queues, tasks
+from queuectl.store.database import Database, Transaction
+from queuectl.store.tasks import START, Message, Place
+from queuectl_daemon import endings as ends
+from queuectl_daemon.flights import Flights
+from queuectl_daemon.transport import RedisTransport
+from queuectl_daemon.window import Pace, room
+
+logger = logging.getLogger("queuectl.daemon")
+
+GROUP = 32
+"""This many ends are recorded at once, without waiting for more."""
+
+_GATHER_SECONDS = 0.005
+_LOOK_SECONDS = 0.25
+_LARGEST_GROUP = 512
+_DUE_GROUP = 1_000
+_SQLITE_GAP_SECONDS = 0.005
+_DOWN_PAUSE_SECONDS = 0.5
+_BEAT_SECONDS = 1.0
+_MOST_STUMBLES = 20
+
+
+@dataclass(slots=True)
+class _Tick:
+    """What one tick has done, to be acted on after its commit."""
+
+    recorded: list[Ending] = field(default_factory=list)
+    claimed: list[Claimed] = field(default_factory=list)
+    dispatched: list[Message] = field(default_factory=list)
+    places: dict[str, Place] = field(default_factory=dict)
+    emptied: set[str] = field(default_factory=set)
+    cancels: list[tuple[int, int]] = field(default_factory=list)
+    next_due: int | None = None
+
+
+class Pump(threading.Thread):
+    """Move tasks between the database and the workers.
+
+    ``hand_over`` gives claimed tasks to the workers, ``cancel`` asks for the end of a run, and
+    ``describe`` returns the node's description of itself, which goes along once a second.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        flights: Flights,
+        *,
+        node: str,
+        workers: int,
+        hand_over: Callable[[list[Claimed]], None],
+        cancel: Callable[[int, int], None],
+        describe: Callable[[Pace], nodes.NodeRecord],
+    ) -> None:
+        super().__init__(name="pump", daemon=True)
+        self._database = database
+        self._flights = flights
+        self._node = node
+        self._workers = workers
+        self._hand_over = hand_over
+        self._cancel = cancel
+        self._describe = describe
+        self.transport: RedisTransport | None = None
+        self.pace = Pace()
+        self.stale = 0
+        self.articles_stored = 0
+        self.failure: BaseException | None = None
+        self._bell = threading.Event()
+        self._full = threading.Event()
+        self._fetched: deque[tuple[int, int]] = deque()
+        self._rules: dict[str, QueueRules] = {}
+        self._waiting = set(QUEUES)
+        self._places: dict[str, Place] = {}
+        self._next_due: int | None = 0
+        self._look = True
+        self._redispatch = False
+        self._reconcile = False
+        self._draining = False
+        self._stopping = False
+        self._is_down = False
+        self._stumbles = 0
+        self._group = _LARGEST_GROUP
+        self._last_tick = 0.0
+        self._last_look = 0.0
+        self._last_beat = 0.0
+
+    # What other threads call.
+
+    def wake(self) -> None:
+        """Look at once: something was submitted, cancelled, paused or resumed."""
+        self._look = True
+        self._ring()
+
+    def finish(self, ending: Ending) -> None:
+        """Take in the end of a run."""
+        waiting = self._flights.finish(ending)
+        if not self._bell.is_set():
+            self._bell.set()
+        if waiting >= GROUP:
+            self._full.set()
+
+    def receive(self, messages: list[tuple[int, int]]) -> None:
+        """Take in messages that came through the transport."""
+        self._fetched.extend(messages)
+        self._ring()
+
+    def redispatch(self) -> None:
+        """Send everything dispatched out again, under a new fence: the transport lost its data."""
+        self._redispatch = True
+        self.wake()
+
+    def transport_switched(self, up: bool) -> None:
+        """Go on without the transport while it is down; what it held goes out again."""
+        if not up:
+            self._reconcile = True
+        self.wake()
+
+    def drain(self) -> None:
+        """Claim nothing more, and give back what has not begun."""
+        self._flights.grounded = True
+        self._draining = True
+        self._ring()
+
+    def stop(self) -> None:
+        """End the thread after a last tick."""
+        self._stopping = True
+        self._ring()
+
+    def _ring(self) -> None:
+        self._bell.set()
+        self._full.set()
+
+    # The loop.
+
+    def run(self) -> None:
+        """Tick until stopped."""
+        try:
+            while not self._stopping:
+                self._wait()
+                self._step()
+            self._step()
+        except BaseException as error:  # the service must learn of it, whatever it is
+            self.failure = error
+            logger.critical("the pump has failed", exc_info=True, extra={"action": "pump_failed"})
+        finally:
+            self._database.close()
+
+    def _wait(self) -> None:
+        pause = _LOOK_SECONDS
+        if self._next_due is not None:
+            pause = min(pause, max(0.0, (self._next_due - now_ms()) / 1000))
+        self._bell.wait(pause)
+        self._bell.clear()
+        self._full.clear()
+        if self._may_gather():
+            self._full.wait(_GATHER_SECONDS)
+        if self._database.engine == "sqlite":
+            # Another writer waits for SQLite's one write lock, and its queue is not fair.
+            gap = self._last_tick + _SQLITE_GAP_SECONDS - monotonic()
+            if gap > 0 and not self._stopping:
+                threading.Event().wait(gap)
+
+    def _may_gather(self) -> bool:
+        """Tell whether to wait a little for more ends: nobody is idle and nothing else is to be done."""
+        if self._look or self._fetched or self._draining or self._stopping:
+            return False
+        return 0 < self._flights.unrecorded < GROUP and sum(self._flights.waiting().values()) > 0
+
+    def _step(self) -> None:
+        try:
+            self._tick()
+        except QueuectlError as error:
+            self._went_down(error)
+        except Exception as error:  # one end that cannot be stored must not stop the others
+            self._stumble(error)
+        else:
+            self._came_up()
+
+    def _stumble(self, error: Exception) -> None:
+        """After an unforeseen error, record ends one at a time and replace the one that cannot be stored."""
+        self._stumbles += 1
+        logger.error("a tick has failed: %s", error, exc_info=True, extra={"action": "tick_failed"})
+        if self._stumbles > _MOST_STUMBLES:
+            raise error
+        if self._group == 1:
+            self._flights.replace_first(lambda ending: ends.unrecordable(ending, error))
+        self._group = 1
+        self._reconcile = self._look = True
+
+    def _went_down(self, error: QueuectlError) -> None:
+        if not self._is_down:
+            logger.error("%s; nothing new starts until it is back", error.message, extra={"action": "database_down"})
+        self._is_down = True
+        self._reconcile = self._look = True
+        if not self._stopping:
+            self._bell.wait(_DOWN_PAUSE_SECONDS)
+
+    def _came_up(self) -> None:
+        if self._is_down:
+            logger.info("the database is back", extra={"action": "database_up"})
+            self._is_down = False
+        if self._stumbles and not self._flights.unrecorded:
+            self._stumbles, self._group = 0, _LARGEST_GROUP
+
+    # One tick.
+
+    def _tick(self) -> None:
+        started = monotonic()
+        looking = self._begin_look(started)
+        endings, seconds = self._flights.take_ended(self._group)
+        messages = [self._fetched.popleft() for _ in range(min(len(self._fetched), _LARGEST_GROUP))]
+        redispatch, self._redispatch = self._redispatch, False
+        tick = _Tick()
+        try:
+            with self._database.writing() as transaction:
+                self._repair(transaction, endings, redispatch=redispatch)
+                self._record(transaction, endings, tick)
+                if messages:
+                    tick.claimed = tasks.claim(transaction, messages, node=self._node, now=now_ms())
+                    self.stale += len(messages) - len(tick.claimed)
+                self._promote(transaction, tick, looking=looking)
+                if looking:
+                    self._read_controls(transaction, tick)
+                if not self._draining:
+                    self._take(transaction, tick)
+                self._beat(transaction, started)
+        except BaseException:
+            self._flights.put_back(endings)
+            self._fetched.extendleft(reversed(messages))
+            self._redispatch |= redispatch
+            raise
+        self.pace.note(len(endings), seconds, started - self._last_tick)
+        self._last_tick = started
+        self._after(tick, endings)
+
+    def _begin_look(self, now: float) -> bool:
+        if not self._look and now - self._last_look < _LOOK_SECONDS:
+            return False
+        self._look = False
+        self._last_look = now
+        self._waiting = set(QUEUES)
+        self._places.clear()
+        return True
+
+    def _repair(self, transaction: Transaction, endings: Sequence[Ending], *, redispatch: bool) -> None:
+        """Put right what a lost connection or a lost transport has left in the dark."""
+        if redispatch:
+            tasks.release_dispatched(transaction)
+        if not self._reconcile:
+            return
+        tasks.release_dispatched(transaction, node=self._node)
+        known = self._flights.ids()
+        unknown = [held for held in tasks.in_hand(transaction, self._node) if (held.work.id, held.work.fence) not in known]
+        lost = [ends.never_began(held.work) for held in unknown]
+        if lost:
+            history.record(transaction, tasks.end(transaction, lost), self._node)
+        self._reconcile = False
+
+    def _record(self, transaction: Transaction, endings: Sequence[Ending], tick: _Tick) -> None:
+        if not endings:
+            return
+        tick.recorded = tasks.end(transaction, endings)
+        history.record(transaction, tick.recorded, self._node)
+        self.articles_stored += articles.save(transaction, tick.recorded)
+        self.stale += len(endings) - len(tick.recorded)
+
+    def _promote(self, transaction: Transaction, tick: _Tick, *, looking: bool) -> None:
+        """Send due tasks to their queues, and learn when the next one falls due."""
+        now = now_ms()
+        tick.next_due = self._next_due
+        retries = [each.due_at for each in tick.recorded if each.move is Move.RETRY and each.due_at is not None]
+        if self._next_due is not None and self._next_due <= now:
+            if tasks.due(transaction, now, _DUE_GROUP):
+                self._waiting = set(QUEUES)
+                self._places.clear()
+            tick.next_due = tasks.next_due(transaction)
+        elif looking:
+            tick.next_due = tasks.next_due(transaction)
+        elif retries:
+            tick.next_due = min(retries if self._next_due is None else [*retries, self._next_due])
+
+    def _read_controls(self, transaction: Transaction, tick: _Tick) -> None:
+        self._rules = queues.rules(transaction)
+        if self._flights.running_count():
+            tick.cancels = nodes.cancel_requests(transaction, self._node)
+
+    def _take(self, transaction: Transaction, tick: _Tick) -> None:
+        """Take due tasks in their order, as many as there is room for: for the lists, or for our own workers."""
+        shared = self.transport is not None and self.transport.up
+        rooms = self._list_rooms() if shared else self._worker_rooms(tick.claimed)
+        for grant in admit(self._rules, rooms, self._waiting):
+            limit = min(grant.tasks, rooms[grant.queue])
+            if limit <= 0:
+                continue
+            taken = self._take_queue(transaction, tick, grant.queue, limit, shared=shared)
+            if taken < limit:
+                tick.emptied.add(grant.queue)
+            for queue in QUEUES[QUEUES.index(grant.queue) :]:
+                rooms[queue] -= taken
+
+    def _take_queue(self, transaction: Transaction, tick: _Tick, queue: str, limit: int, *, shared: bool) -> int:
+        after = self._places.get(queue, START)
+        now = now_ms()
+        if shared:
+            sent, tick.places[queue] = tasks.dispatch(
+                transaction, queue, limit, node=self._node, now=now, after=after
+            )
+            tick.dispatched += sent
+            return len(sent)
+        begun, tick.places[queue] = tasks.start(transaction, queue, limit, node=self._node, now=now, after=after)
+        tick.claimed += begun
+        return len(begun)
+
+    def _worker_rooms(self, claimed: Sequence[Claimed]) -> dict[str, int]:
+        held = self._flights.waiting().copy()
+        for work in claimed:
+            held[work.queue] += 1
+        capacity = self._workers + self.pace.claims_ahead() - self._flights.running_count() - len(self._fetched)
+        return room(capacity, held)
+
+    def _list_rooms(self) -> dict[str, int]:
+        assert self.transport is not None
+        return room(self.pace.listed(self._workers), self.transport.listed)
+
+    def _beat(self, transaction: Transaction, now: float) -> None:
+        if now - self._last_beat >= _BEAT_SECONDS:
+            nodes.save(transaction, self._describe(self.pace))
+            self._last_beat = now
+
+    def _after(self, tick: _Tick, endings: Sequence[Ending]) -> None:
+        """Act on what is now durable."""
+        self._flights.remove(endings)
+        self._places.update(tick.places)
+        self._waiting -= tick.emptied
+        self._next_due = tick.next_due
+        if any(each.move is Move.RELEASE for each in tick.recorded):
+            self._look = True
+        if tick.claimed:
+            self._flights.add(tick.claimed)
+            self._hand_over(tick.claimed)
+        for task, fence in tick.cancels:
+            self._cancel(task, fence)
+        if self.transport is not None and self.transport.up:
+            if tick.dispatched:
+                self.transport.push(tick.dispatched)
+            if not self._draining:
+                self.transport.invite(self._worker_rooms(()))
+        if self._draining:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        for work in self._flights.drop_waiting():
+            self._flights.finish(ends.never_began(work))

@@ -1,0 +1,137 @@
+"""Give back the tasks of daemons that are gone, and watch over this daemon's own sign of life.
+
+Every node holds a lock that ends with it: on PostgreSQL an advisory lock on a connection of its
+own, on SQLite the lock file of the home. Whoever can take a node's lock may release its tasks.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from queuectl.domain.retry import RetryRule
+from queuectl.domain.task import Claimed
+from queuectl.errors import QueuectlError
+from queuectl.store import history, nodes, tasks
+from queuectl.store.database import Database
+from queuectl.store.nodes import LifeLock
+from queuectl_daemon import endings
+
+logger = logging.getLogger("queuectl.daemon")
+
+LEASE_MS = 30_000
+"""A node that has not been heard of for this long counts as gone, even if its lock seems to be held."""
+
+_SWEEP_SECONDS = 5.0
+_GROUP = 500
+
+
+class Watch(threading.Thread):
+    """Hold this node's life lock and release what dead nodes left behind, at boot and every few seconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        node: str,
+        rule_for: Callable[[Claimed], RetryRule],
+        *,
+        on_released: Callable[[], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._database = database
+        self._node = node
+        self._rule_for = rule_for
+        self._on_released = on_released
+        self._on_lost = on_lost
+        self._lock = LifeLock(database) if database.engine == "postgresql" else None
+        self._ended = threading.Event()
+        self._booted = threading.Event()
+        self._is_down = False
+        self.failure: QueuectlError | None = None
+
+    def boot(self) -> None:
+        """Start, and wait until the tasks of dead nodes are released.
+
+        Raises:
+            QueuectlError: the database does not answer.
+        """
+        self.start()
+        self._booted.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    def run(self) -> None:
+        """Sweep until stopped."""
+        try:
+            self._hold()
+            self._sweep()
+        except QueuectlError as error:
+            self.failure = error
+            return
+        finally:
+            self._booted.set()
+        while not self._ended.wait(_SWEEP_SECONDS):
+            self._sweep_quietly()
+        if self._lock is not None:
+            self._lock.close()
+        self._database.close()
+
+    def stop(self) -> None:
+        """End the thread, and with it the node's lock."""
+        self._ended.set()
+        if self.is_alive():
+            self.join(10)
+
+    def _sweep_quietly(self) -> None:
+        try:
+            self._hold()
+            self._sweep()
+        except QueuectlError:
+            self._is_down = True  # the pump reports the loss; one report is enough
+        else:
+            self._is_down = False
+
+    def _hold(self) -> None:
+        """Take the node's lock, or make sure that its connection still holds it."""
+        if self._lock is not None and not self._lock.take(self._node):
+            self._on_lost("another daemon has taken this node's lock")
+
+    def _sweep(self) -> None:
+        for node in self._dead():
+            released = recover(self._database, node, self._rule_for)
+            if released:
+                logger.warning(
+                    "gave back %d tasks of node %s, which is gone",
+                    released,
+                    node,
+                    extra={"action": "recovered", "node": node},
+                )
+                self._on_released()
+
+    def _dead(self) -> list[str]:
+        with self._database.reading() as transaction:
+            known = {record.id: record for record in nodes.every(transaction)}
+            others = ({*known, *nodes.holders(transaction)}) - {self._node}
+            now = transaction.now()
+        if self._lock is None:
+            return sorted(others)
+        expired = {name for name, record in known.items() if record.lease_until + LEASE_MS < now}
+        return sorted(name for name in others if name in expired or not self._lock.is_held(name))
+
+
+def recover(database: Database, node: str, rule_for: Callable[[Claimed], RetryRule]) -> int:
+    """Release everything that a dead node holds and forget the node; return how many tasks that were."""
+    released = 0
+    while True:
+        with database.writing() as transaction:
+            held = tasks.in_hand(transaction, node, limit=_GROUP)
+            if held:
+                ended = [endings.left_behind(each, rule_for(each.work)) for each in held]
+                history.record(transaction, tasks.end(transaction, ended), node)
+                released += len(held)
+            if len(held) < _GROUP:
+                released += tasks.release_dispatched(transaction, node=node)
+                nodes.remove(transaction, node)
+                return released

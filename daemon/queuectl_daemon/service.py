@@ -1,0 +1,270 @@
+"""The daemon as a whole: start the parts in order, wait for a signal, stop them in reverse."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+import dramatiq
+
+from queuectl import __version__
+from queuectl.clock import monotonic, now_ms
+from queuectl.errors import QueuectlError
+from queuectl.operations.opening import open_database
+from queuectl.settings import Settings
+from queuectl.store import nodes, tasks
+from queuectl.store.nodes import NodeRecord
+from queuectl.store.ordering import apply_aging
+from queuectl_daemon import endings
+from queuectl_daemon.actors import declare
+from queuectl_daemon.broker import ClaimedBroker
+from queuectl_daemon.budgets import Budgets
+from queuectl_daemon.feed import FeedWriter
+from queuectl_daemon.flights import Flights
+from queuectl_daemon.home import HomeLock
+from queuectl_daemon.listener import Listener
+from queuectl_daemon.middleware import DeadLetters
+from queuectl_daemon.pump import Pump
+from queuectl_daemon.recovery import LEASE_MS, Watch
+from queuectl_daemon.runner import Runner
+from queuectl_daemon.ticker import Ticker
+from queuectl_daemon.transport import RedisTransport
+from queuectl_daemon.window import Pace
+
+logger = logging.getLogger("queuectl.daemon")
+
+_WORKER_TIMEOUT_MS = 200
+_LATE_MESSAGE_MS = 15_000
+_LATE_LOOK_SECONDS = 5
+_FEED_SECONDS = 2
+_FORCE_SECONDS = 3.0
+_FLUSH_SECONDS = 10.0
+
+
+class Service:
+    """One daemon process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.node = secrets.token_hex(8)
+        self._started_at = now_ms()
+        self._signals = 0
+        self._signalled = threading.Event()
+        self._failure: str | None = None
+        self._flights = Flights()
+        self._budgets = Budgets(settings)
+        self._lock = HomeLock(settings.home)
+        self._ticker = Ticker()
+        # The fork server must begin while this process has one thread and no connection.
+        self._runner = Runner(settings, on_progress=self._progressed)
+
+    def run(self) -> int:
+        """Run until a signal; return the exit status.
+
+        Raises:
+            QueuectlError: the daemon cannot start.
+        """
+        self._lock.take()
+        try:
+            self._runner.start()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._signal)
+            try:
+                self._start()
+                self._lock.announce(self.node)
+                self._wait()
+                self._drain()
+            finally:
+                self._stop()
+        finally:
+            self._runner.stop()
+            self._lock.free()
+        if self._failure:
+            logger.critical("stopped: %s", self._failure, extra={"action": "failed"})
+        return 1 if self._failure else 0
+
+    # Start.
+
+    def _start(self) -> None:
+        self._database = open_database(self.settings)
+        apply_aging(self._database, self.settings.priority_aging)
+        self._pump = self._make_pump()
+        self._watch = Watch(
+            self._database, self.node, self._budgets.rule_for, on_released=self._pump.wake, on_lost=self._fail
+        )
+        self._watch.boot()
+        self._worker = self._make_worker()
+        self._connect_transport()
+        self._listener = Listener(self.settings.home, self._database, self._pump.wake)
+        self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
+        self._ticker.every(_FEED_SECONDS, "feed", self._feed.write_if_new)
+        if self._pump.transport is not None:
+            self._ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
+        self._pump.start()
+        self._listener.start()
+        self._ticker.start()
+        logger.info(
+            "node %s is ready: %d workers, %s, %s",
+            self.node,
+            self.settings.workers,
+            self._database.shown,
+            self._transport_name(),
+            extra={"action": "ready", "node": self.node},
+        )
+
+    def _make_pump(self) -> Pump:
+        broker = ClaimedBroker([DeadLetters(self._budgets.rule_for, lambda ending: pump.finish(ending))])
+        pump = Pump(
+            self._database,
+            self._flights,
+            node=self.node,
+            workers=self.settings.workers,
+            hand_over=broker.hand_over,
+            cancel=self._cancel,
+            describe=self._describe,
+        )
+        declare(broker, self._flights, self._runner, self._budgets, pump.finish)
+        self._broker = broker
+        return pump
+
+    def _make_worker(self) -> dramatiq.Worker:
+        self._broker.emit_after("process_boot")
+        worker = dramatiq.Worker(
+            self._broker, worker_threads=self.settings.workers, worker_timeout=_WORKER_TIMEOUT_MS
+        )
+        worker.start()
+        return worker
+
+    def _connect_transport(self) -> None:
+        if self.settings.redis_url is None:
+            return
+        transport = RedisTransport(
+            self.settings.redis_url,
+            self.settings.redis_namespace,
+            on_messages=self._pump.receive,
+            on_lost=self._pump.redispatch,
+            on_switch=self._pump.transport_switched,
+        )
+        self._pump.transport = transport
+        transport.connect()
+        transport.start()
+
+    # While it runs.
+
+    def _wait(self) -> None:
+        while not self._signals and self._failure is None:
+            self._signalled.wait(0.5)
+            if self._pump.failure is not None:
+                self._fail("the pump has failed")
+
+    def _signal(self, number: int, frame: object) -> None:
+        del number, frame
+        self._signals += 1
+        self._signalled.set()
+
+    def _fail(self, reason: str) -> None:
+        self._failure = self._failure or reason
+        self._signalled.set()
+
+    def _cancel(self, task: int, fence: int) -> None:
+        flight = self._flights.get(task, fence)
+        if flight is not None and not flight.cancelled:
+            flight.cancelled = True
+            self._runner.cancel(task, fence)
+
+    def _progressed(self, task: int, fence: int, fraction: float, note: str) -> None:
+        flight = self._flights.get(task, fence)
+        if flight is not None:
+            flight.fraction, flight.note = fraction, note
+
+    def _redispatch_late(self) -> None:
+        with self._database.writing() as transaction:
+            late = tasks.release_dispatched(transaction, before=now_ms() - _LATE_MESSAGE_MS)
+        if late:
+            self._pump.wake()
+
+    def _describe(self, pace: Pace) -> NodeRecord:
+        now = now_ms()
+        running = self._flights.running()
+        said = {flight.work.id: (flight.fraction, flight.note) for flight in running if flight.fraction is not None}
+        transport = self._pump.transport
+        return NodeRecord(
+            id=self.node,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=__version__,
+            started_at=self._started_at,
+            heartbeat_at=now,
+            lease_until=now + LEASE_MS,
+            workers=self.settings.workers,
+            running=len(running),
+            transport=self._transport_name(),
+            transport_up=int(transport is None or transport.up),
+            per_minute=pace.per_minute(),
+            progress=json.dumps(said),
+        )
+
+    def _transport_name(self) -> str:
+        return "in-process" if self._pump.transport is None else "redis"
+
+    # Stop.
+
+    def _drain(self) -> None:
+        """Claim nothing more, let runs end within the grace period, then give back what is left."""
+        if self._failure is None:
+            logger.info("stopping; running tasks have %g s", self.settings.grace_period, extra={"action": "stopping"})
+        self._pump.drain()
+        self._until(lambda: self._is_idle() or self._signals > 1, self.settings.grace_period)
+        if self._flights.running_count():
+            self._runner.interrupt()
+            self._until(self._is_idle, _FORCE_SECONDS)
+        for flight in self._flights.running():
+            self._pump.finish(endings.interrupted(flight.work))
+        self._until(lambda: self._flights.unrecorded == 0, _FLUSH_SECONDS)
+
+    def _is_idle(self) -> bool:
+        return self._flights.running_count() == 0 and self._flights.unrecorded == 0
+
+    def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+        deadline = monotonic() + seconds
+        pause = threading.Event()
+        while not condition() and monotonic() < deadline and self._pump.is_alive():
+            pause.wait(0.01)
+
+    def _stop(self) -> None:
+        """Stop whatever was started, the last part first."""
+        self._ticker.stop()
+        for name in ("_listener",):
+            part = getattr(self, name, None)
+            if part is not None:
+                part.stop()
+        pump: Pump | None = getattr(self, "_pump", None)
+        if pump is None:
+            return
+        if pump.transport is not None:
+            pump.transport.stop()
+        if pump.is_alive():
+            pump.stop()
+            pump.join(_FLUSH_SECONDS)
+        worker: dramatiq.Worker | None = getattr(self, "_worker", None)
+        if worker is not None:
+            worker.stop(timeout=1_000)
+        if hasattr(self, "_watch"):
+            self._watch.stop()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Take this node off the list; what it still holds is left for whoever recovers it."""
+        try:
+            with self._database.writing() as transaction:
+                tasks.release_dispatched(transaction, node=self.node)
+                nodes.remove(transaction, self.node)
+        except QueuectlError as error:
+            logger.warning("could not say goodbye: %s", error.message)
+        self._database.close()

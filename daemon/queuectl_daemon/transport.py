@@ -1,0 +1,196 @@
+"""The Redis transport: shared lists that carry the messages of dispatched tasks between daemons.
+
+Redis is disposable. A message is a task's id and fence; losing, doubling or replaying it is
+harmless, because a daemon claims the task in the database before it runs. An epoch key tells when
+Redis has lost its data. Commands are never repeated by the client: a repeated push would double
+messages and a repeated pop would lose them.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from queuectl.clock import monotonic
+from queuectl.domain.priority import QUEUES
+from queuectl.settings import without_password
+from queuectl.store.tasks import Message
+
+logger = logging.getLogger("queuectl.daemon")
+
+_TIMEOUT_SECONDS = 2.0
+_IDLE_LOOK_SECONDS = 0.1
+_PROBE_SECONDS = 0.5
+_LIST_TTL_SECONDS = 3600
+_LOST_ERRORS = (redis.RedisError, OSError)
+
+
+class RedisTransport(threading.Thread):
+    """One thread and one connection that push, pop and watch the epoch, in one round trip at a time.
+
+    The callbacks are called from this thread: ``on_messages`` with (id, fence) pairs that were
+    popped, ``on_lost`` when Redis was found empty, ``on_switch`` with whether it answers.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        *,
+        on_messages: Callable[[list[tuple[int, int]]], None],
+        on_lost: Callable[[], None],
+        on_switch: Callable[[bool], None],
+    ) -> None:
+        super().__init__(name="transport", daemon=True)
+        self._shown = without_password(url)
+        self._lists = {queue: f"{namespace}:{queue}" for queue in QUEUES}
+        self._epoch_key = f"{namespace}:epoch"
+        self._epoch: bytes | None = None
+        self._on_messages = on_messages
+        self._on_lost = on_lost
+        self._on_switch = on_switch
+        self._outgoing: deque[Message] = deque()
+        self._rooms: Mapping[str, int] = {}
+        self._bell = threading.Event()
+        self._stopping = False
+        self._last_exchange = 0.0
+        self.up = False
+        self.listed: dict[str, int] = dict.fromkeys(QUEUES, 0)
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+            single_connection_client=False,
+            max_connections=2,
+        )
+
+    def push(self, messages: Iterable[Message]) -> None:
+        """Send messages with the next exchange."""
+        for message in messages:
+            self._outgoing.append(message)
+            self.listed[message.queue] += 1
+        self._bell.set()
+
+    def invite(self, rooms: Mapping[str, int]) -> None:
+        """Say how many messages of each queue may be popped until the next call."""
+        opened = any(rooms.values()) and not any(self._rooms.values())
+        self._rooms = rooms
+        if opened:
+            self._bell.set()
+
+    def connect(self) -> bool:
+        """Try one exchange now, before the thread runs; return whether Redis answers."""
+        self._attempt()
+        return self.up
+
+    def run(self) -> None:
+        """Exchange messages until stopped."""
+        while not self._stopping:
+            self._bell.wait(_IDLE_LOOK_SECONDS if self.up else _PROBE_SECONDS)
+            self._bell.clear()
+            if not self._stopping and self._is_due():
+                self._attempt()
+
+    def stop(self) -> None:
+        """End the thread; messages that were not sent stay dispatched in the database."""
+        self._stopping = True
+        self._bell.set()
+        if self.is_alive():
+            self.join(_TIMEOUT_SECONDS * 2)
+        self._client.close()
+
+    def _is_due(self) -> bool:
+        if self._outgoing or any(self._rooms.values()):
+            return True
+        return monotonic() - self._last_exchange >= _IDLE_LOOK_SECONDS
+
+    def _attempt(self) -> None:
+        try:
+            self._check_epoch(self._exchange())
+        except _LOST_ERRORS as error:
+            self._went_down(error)
+        else:
+            self._came_up()
+
+    def _exchange(self) -> bytes | None:
+        """Push what waits, pop what there is room for, and return the epoch that Redis has."""
+        self._last_exchange = monotonic()
+        rooms = {queue: room for queue, room in self._rooms.items() if room > 0}
+        self._rooms = {}
+        pipeline = self._client.pipeline(transaction=False)
+        for key, bodies in self._outgoing_by_list().items():
+            pipeline.rpush(key, *bodies)
+            pipeline.expire(key, _LIST_TTL_SECONDS)
+        first_pop = len(pipeline.command_stack)
+        for queue, room in rooms.items():
+            pipeline.lpop(self._lists[queue], room)
+        for key in self._lists.values():
+            pipeline.llen(key)
+        pipeline.get(self._epoch_key)
+        answers: list[Any] = pipeline.execute(raise_on_error=True)
+        popped = answers[first_pop : first_pop + len(rooms)]
+        lengths = answers[first_pop + len(rooms) : -1]
+        self.listed = dict(zip(self._lists, lengths, strict=True))
+        messages = [pair for bodies in popped if bodies for pair in map(_decoded, bodies) if pair]
+        if messages:
+            self._on_messages(messages)
+        epoch: bytes | None = answers[-1]
+        return epoch
+
+    def _outgoing_by_list(self) -> dict[str, list[str]]:
+        bodies: dict[str, list[str]] = {}
+        while self._outgoing:
+            message = self._outgoing.popleft()
+            bodies.setdefault(self._lists[message.queue], []).append(f"{message.id}.{message.fence}")
+        return bodies
+
+    def _check_epoch(self, present: bytes | None) -> None:
+        if present is not None and present == self._epoch:
+            return
+        if present is None:
+            self._client.set(self._epoch_key, secrets.token_hex(8), nx=True)
+            present = self._client.get(self._epoch_key)
+        first = self._epoch is None
+        self._epoch = present
+        if not first:
+            logger.warning("Redis lost its data; everything dispatched goes out again", extra={"action": "redis_lost"})
+        self._on_lost()
+
+    def _went_down(self, error: BaseException) -> None:
+        self._client.close()
+        self._outgoing.clear()
+        self.listed = dict.fromkeys(QUEUES, 0)
+        if self.up or self._epoch is None:
+            logger.error(
+                "Redis at %s does not answer (%s); work goes on without it",
+                self._shown,
+                " ".join(str(error).split())[:200],
+                extra={"action": "redis_down"},
+            )
+            self._epoch = self._epoch or b""
+        self.up = False
+        self._on_switch(False)
+
+    def _came_up(self) -> None:
+        if not self.up:
+            logger.info("Redis at %s answers", self._shown, extra={"action": "redis_up"})
+            self.up = True
+            self._on_switch(True)
+
+
+def _decoded(body: bytes) -> tuple[int, int] | None:
+    """Return (id, fence) from a message's body; nothing for what queuectl never wrote."""
+    task, dot, fence = body.partition(b".")
+    if not dot or not task.isdigit() or not fence.isdigit() or len(body) > 40:
+        return None
+    return int(task), int(fence)

@@ -1,0 +1,77 @@
+"""How many tasks a daemon may hold that have not started: enough to stay busy, few enough to stay fair.
+
+Pure arithmetic on counts; the pump keeps the counts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from queuectl.clock import monotonic
+from queuectl.domain.priority import QUEUES
+
+LONGEST = 512
+"""No daemon ever holds more un-started tasks than this on one level."""
+
+_AHEAD_SECONDS = 0.015
+"""Claims run ahead of the workers by about the time between two ticks, so that no worker waits for one."""
+
+_LISTED_SECONDS = 0.05
+"""Messages wait in the shared lists for about this long."""
+
+_SHORT_SECONDS = 0.05
+"""Tasks that take longer than this are claimed only for a free worker: a claimed task is a running task."""
+
+
+class Pace:
+    """How fast runs end and how long they take, smoothed over the last few hundred milliseconds."""
+
+    def __init__(self) -> None:
+        self.per_second = 0.0
+        self.mean_seconds: float | None = None
+        self._ended: deque[tuple[float, int]] = deque()
+
+    def note(self, ended: int, seconds_of_work: float, elapsed: float) -> None:
+        """Take in one tick's endings: their number, their run times in total, the time since the last tick."""
+        if elapsed <= 0:
+            return
+        if ended:
+            self._ended.append((monotonic(), ended))
+        weight = min(1.0, elapsed / 0.1)
+        self.per_second += weight * (ended / elapsed - self.per_second)
+        if ended:
+            mean = seconds_of_work / ended
+            share = min(1.0, ended / 16)
+            self.mean_seconds = mean if self.mean_seconds is None else self.mean_seconds + share * (mean - self.mean_seconds)
+
+    def per_minute(self) -> float:
+        """Return how many runs ended in the last minute."""
+        past = monotonic() - 60
+        while self._ended and self._ended[0][0] < past:
+            self._ended.popleft()
+        return float(sum(ended for _, ended in self._ended))
+
+    def claims_ahead(self) -> int:
+        """Return how many tasks to claim beyond the free workers."""
+        if self.mean_seconds is None or self.mean_seconds > _SHORT_SECONDS:
+            return 0
+        return min(LONGEST, round(self.per_second * _AHEAD_SECONDS))
+
+    def listed(self, workers: int) -> int:
+        """Return how many messages to keep in the shared lists."""
+        return max(workers, min(LONGEST, round(self.per_second * _LISTED_SECONDS)))
+
+
+def room(capacity: int, held: Mapping[str, int]) -> dict[str, int]:
+    """Return how many more tasks of each queue may be held.
+
+    A queue competes only with those at or above its level, so that a late urgent task finds room
+    even when less urgent ones fill the window.
+    """
+    rooms: dict[str, int] = {}
+    taken = 0
+    for queue in QUEUES:
+        taken += held.get(queue, 0)
+        rooms[queue] = max(0, capacity - taken)
+    return rooms
