@@ -48,9 +48,10 @@ class Guard:
         return folder
 
     def remove_folder(self, folder: Path) -> None:
-        """Remove a folder that ``new_folder`` made."""
+        """Remove a folder that ``new_folder`` made, or leave what cannot be removed now to the guard."""
         shutil.rmtree(folder, ignore_errors=True)
-        self._tell(f"forget {folder}")
+        if not folder.exists():
+            self._tell(f"forget {folder}")
 
     def _tell(self, line: str) -> None:
         with self._lock:
