@@ -171,7 +171,7 @@ def submit_many(
             maker = RowMaker(settings, default=default, batch=batch)
             read = 0
             for group in _groups(entries):
-                writer.write(transaction, maker, group)
+                writer.write(transaction, maker, batch, group)
                 read += len(group)
                 if on_progress:
                     on_progress(read)
@@ -201,7 +201,7 @@ class _BatchWriter:
         self._duplicates = 0
         self._invalid = 0
 
-    def write(self, transaction: Transaction, maker: RowMaker, group: list[Entry | ArticleTask | str]) -> None:
+    def write(self, transaction: Transaction, maker: RowMaker, batch: int, group: list[Entry | ArticleTask | str]) -> None:
         """Insert a group's acceptable entries."""
         rows = self._rows(maker, group)
         if self._on_duplicate != "allow":
@@ -209,7 +209,7 @@ class _BatchWriter:
         if self._step:
             rows = list(self._spread(maker, rows))
         if rows:
-            submission.insert_many(transaction, rows)
+            submission.insert_many(transaction, batch, rows)
         self.accepted += len(rows)
 
     def receipt(self) -> BatchReceipt:

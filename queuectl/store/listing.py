@@ -58,7 +58,6 @@ def _conditions(transaction: Transaction, selection: Selection) -> tuple[list[st
             conditions.append(f"{column} IN ({placeholders(wanted)})")
             params.extend(str(value) if column != "id" else value for value in wanted)
     for condition, value in (
-        ("batch_id = %s", selection.batch),
         ("host = %s", selection.host and selection.host.lower()),
         (_contains(transaction, "url"), selection.url),
         (_contains(transaction, "error"), selection.error),
@@ -69,6 +68,13 @@ def _conditions(transaction: Transaction, selection: Selection) -> tuple[list[st
         if value is not None:
             conditions.append(condition)
             params.append(value)
+    if selection.batch is not None:
+        # A batch's tasks lie between two numbers, so the primary key finds them without another index.
+        conditions.append(
+            "batch_id = %s AND id BETWEEN COALESCE((SELECT first_task FROM batches WHERE id = %s), 1)"
+            " AND COALESCE((SELECT last_task FROM batches WHERE id = %s), 0)"
+        )
+        params.extend([selection.batch] * 3)
     return conditions, params
 
 

@@ -49,6 +49,17 @@ class TaskRow(Table):
         table_name = "tasks"
 
 
+class TaskUrlRow(Table):
+    """A task that a URL has had, whatever became of it."""
+
+    url_key = peewee.BigIntegerField()
+    task_id = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "task_urls"
+        primary_key = peewee.CompositeKey("url_key", "task_id")
+
+
 class AttemptRow(Table):
     """One run of a task that has ended."""
 
@@ -92,6 +103,8 @@ class BatchRow(Table):
     created_at = peewee.BigIntegerField()
     interval_minutes = peewee.DoubleField()
     submitted = peewee.IntegerField()
+    first_task = peewee.BigIntegerField()
+    last_task = peewee.BigIntegerField()
 
     class Meta:
         table_name = "batches"
@@ -175,6 +188,7 @@ class FactRow(Table):
 
 TABLES: tuple[type[Table], ...] = (
     TaskRow,
+    TaskUrlRow,
     AttemptRow,
     DeadLetterRow,
     BatchRow,

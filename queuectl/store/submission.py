@@ -52,20 +52,35 @@ def insert(transaction: Transaction, task: NewTask) -> int:
         raise DuplicateTaskError(
             f"an open task for {task.url[:200]} exists already", hint=f"see: queuectl list --url '{task.url[:200]}'"
         ) from error
+    number = int(row[0])
+    transaction.execute("INSERT INTO task_urls (url_key, task_id) VALUES (%s, %s)", (task.url_key, number))
     transaction.tally.enter(task.queue, State(task.state))
-    return int(row[0])
+    return number
 
 
-def insert_many(transaction: Transaction, tasks: Sequence[NewTask]) -> None:
-    """Insert many tasks as fast as the engine can: COPY on PostgreSQL, one prepared statement on SQLite."""
+def insert_many(transaction: Transaction, batch: int, tasks: Sequence[NewTask]) -> None:
+    """Insert many tasks of a batch as fast as the engine can: COPY on PostgreSQL, one prepared statement on SQLite."""
+    before = _last_number(transaction)
     cursor = transaction.database.peewee.connection().cursor()
     if transaction.database.engine == "sqlite":
         cursor.executemany(_INSERT.replace("%s", "?"), tasks)
     else:
         text = io.StringIO("".join(map(_copy_line, tasks)))
         cursor.copy_expert(f"COPY tasks ({_COLUMNS}) FROM STDIN", text)
+    transaction.execute(
+        "INSERT INTO task_urls (url_key, task_id) SELECT url_key, id FROM tasks WHERE id > %s AND batch_id = %s",
+        (before, batch),
+    )
     for (queue, state), count in Counter((task.queue, task.state) for task in tasks).items():
         transaction.tally.enter(queue, State(state), count)
+
+
+def _last_number(transaction: Transaction) -> int:
+    """Return a number that no task to come will have; others may be inserting at the same time."""
+    if transaction.database.engine == "sqlite":
+        rows = transaction.rows("SELECT seq FROM sqlite_sequence WHERE name = 'tasks'")
+        return int(rows[0][0]) if rows else 0
+    return int(transaction.rows("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM tasks_id_seq")[0][0])
 
 
 def _copy_line(task: NewTask) -> str:
@@ -89,8 +104,8 @@ def open_urls(transaction: Transaction, tasks: Sequence[tuple[int, str]]) -> set
     """
     values, params = transaction.database.values((("vkey", "bigint"), ("vurl", "text")), tasks)
     rows = transaction.rows(
-        f"SELECT vurl FROM {values} WHERE (SELECT id FROM tasks WHERE url_key = vkey AND url = vurl"
-        " AND finished_at IS NULL LIMIT 1) IS NOT NULL",
+        f"SELECT vurl FROM {values} WHERE (SELECT id FROM task_urls JOIN tasks ON id = task_id"
+        " WHERE task_urls.url_key = vkey AND url = vurl AND finished_at IS NULL LIMIT 1) IS NOT NULL",
         params,
     )
     return {url for (url,) in rows}
@@ -99,15 +114,19 @@ def open_urls(transaction: Transaction, tasks: Sequence[tuple[int, str]]) -> set
 def open_batch(transaction: Transaction, name: str | None, interval_minutes: float, now: int) -> int:
     """Create an empty batch and return its number."""
     row = transaction.rows(
-        "INSERT INTO batches (name, created_at, interval_minutes, submitted) VALUES (%s, %s, %s, 0) RETURNING id",
-        (name, now, interval_minutes),
+        "INSERT INTO batches (name, created_at, interval_minutes, submitted, first_task, last_task)"
+        " VALUES (%s, %s, %s, 0, %s, 0) RETURNING id",
+        (name, now, interval_minutes, _last_number(transaction) + 1),
     )[0]
     return int(row[0])
 
 
 def close_batch(transaction: Transaction, batch: int, submitted: int) -> None:
-    """Write how many tasks the batch has; one without any is taken away again."""
+    """Write how many tasks the batch has and between which numbers; one without any is taken away again."""
     if submitted:
-        transaction.execute("UPDATE batches SET submitted = %s WHERE id = %s", (submitted, batch))
+        transaction.execute(
+            "UPDATE batches SET submitted = %s, last_task = %s WHERE id = %s",
+            (submitted, _last_number(transaction), batch),
+        )
     else:
         transaction.execute("DELETE FROM batches WHERE id = %s", (batch,))

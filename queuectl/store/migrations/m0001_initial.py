@@ -79,10 +79,17 @@ def _statements(engine: str) -> tuple[str, ...]:
         # What each node has in hand; keyed on the node and not on the state, so that the planner
         # cannot prefer it to the primary key when a completion names the state it comes from.
         "CREATE INDEX tasks_in_hand ON tasks (node) WHERE node IS NOT NULL",
-        "CREATE INDEX tasks_open_urls ON tasks (url_key) WHERE finished_at IS NULL",
         "CREATE UNIQUE INDEX tasks_unique ON tasks (unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL",
-        "CREATE INDEX tasks_batch ON tasks (batch_id) WHERE batch_id IS NOT NULL",
         "CREATE INDEX tasks_finished ON tasks (finished_at) WHERE finished_at IS NOT NULL",
+        # Which tasks a URL has had. PostgreSQL writes every index of a row anew with each of its moves,
+        # so what never changes is kept beside the tasks and not in an index on them.
+        f"""
+        CREATE TABLE task_urls (
+            url_key BIGINT NOT NULL,
+            task_id BIGINT NOT NULL,
+            PRIMARY KEY (url_key, task_id)
+        ){_ATTEMPTS_STORAGE[engine]}
+        """,
         f"""
         CREATE TABLE attempts (
             task_id BIGINT NOT NULL,
@@ -117,7 +124,9 @@ def _statements(engine: str) -> tuple[str, ...]:
             name TEXT,
             created_at BIGINT NOT NULL,
             interval_minutes DOUBLE PRECISION NOT NULL,
-            submitted INTEGER NOT NULL
+            submitted INTEGER NOT NULL,
+            first_task BIGINT NOT NULL,
+            last_task BIGINT NOT NULL
         )
         """,
         """
