@@ -1,0 +1,180 @@
+"""The command ``queuectl``: its table of subcommands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from queuectl.cli.help import Entry, LazyGroup, UsageError, built, usage_failure
+from queuectl.cli.invocation import Invocation
+from queuectl.cli.options import GlobalOptions, take_global_options
+from queuectl.cli.render.failures import show_failure
+from queuectl.errors import ExitCode, QueuectlError
+
+_HERE = "queuectl.cli"
+
+SECTIONS = (
+    (
+        "Start here",
+        (
+            Entry(
+                "demo",
+                f"{_HERE}.demo:demo",
+                "Watch a batch of articles pass through, with nothing to set up.",
+            ),
+            Entry("doctor", f"{_HERE}.doctor:doctor", "Check everything that queuectl depends on."),
+        ),
+    ),
+    (
+        "Tasks",
+        (
+            Entry("submit", f"{_HERE}.submit:submit", "Submit URLs, now or for later."),
+            Entry("batch", f"{_HERE}.batch:batch", "Submit the URLs of a file as one batch."),
+            Entry("list", f"{_HERE}.tasks:list_tasks", "List tasks, the newest first."),
+            Entry("show", f"{_HERE}.tasks:show", "Show one task with all its attempts."),
+            Entry("wait", f"{_HERE}.wait:wait", "Wait until tasks have ended."),
+            Entry("cancel", f"{_HERE}.tasks:cancel", "Cancel tasks."),
+            Entry("retry", f"{_HERE}.tasks:retry", "Send ended or retrying tasks back to their queue."),
+        ),
+    ),
+    (
+        "Queues",
+        (
+            Entry("status", f"{_HERE}.status:status", "Show queues, daemons and what runs."),
+            Entry("queue", f"{_HERE}.queue:app", "List, show, pause and resume queues."),
+            Entry("clear-queue", f"{_HERE}.queue:clear_queue", "Cancel everything that waits in a queue."),
+            Entry("dead", f"{_HERE}.dead:app", "Look at tasks that will not run again."),
+        ),
+    ),
+    (
+        "System",
+        (
+            Entry("daemon", f"{_HERE}.daemon:app", "Run, start, stop and look at the daemon."),
+            Entry("db", f"{_HERE}.database:app", "Set up, migrate and check the database."),
+            Entry("config", f"{_HERE}.config:app", "Show and check the settings."),
+        ),
+    ),
+)
+
+_COMPLETION = "_QUEUECTL_COMPLETE"
+
+app = typer.Typer(
+    name="queuectl",
+    cls=LazyGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+LazyGroup.sections = SECTIONS
+
+
+@app.callback(invoke_without_command=True)
+def queuectl(ctx: typer.Context) -> None:
+    """Queue articles and process them, durably, on one machine.
+
+    Examples:
+      queuectl demo
+      queuectl submit https://example.com/article --priority high
+      queuectl batch urls.txt --interval 30
+      queuectl status --watch
+    """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; every error of the program ends here."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if _COMPLETION in os.environ:
+        built(app)(prog_name="queuectl")
+    _never_fail_on_characters()
+    options = GlobalOptions(json="--json" in words, debug="--debug" in words)
+    try:
+        options, words = take_global_options(words)
+        code = _run(options, words)
+        sys.stdout.flush()
+    except QueuectlError as error:
+        code = _failed(error, options)
+    except UsageError as error:
+        code = _failed(usage_failure(error), options)
+    except typer.Exit as request:
+        code = request.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("\nqueuectl: interrupted\n")
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        code = _reader_gone()
+    except Exception as error:  # noqa: BLE001  whatever else it is, it is a bug and ends here
+        code = _bug(error, options)
+    return int(code)
+
+
+def _run(options: GlobalOptions, words: list[str]) -> int:
+    if options.version:
+        from queuectl import __version__
+
+        typer.echo(f"queuectl {__version__}")
+        return ExitCode.DONE
+    command: Any = built(app)
+    with command.make_context("queuectl", words, obj=Invocation(options)) as context:
+        code = command.invoke(context)
+    return ExitCode.DONE if code is None else code
+
+
+def _failed(error: QueuectlError, options: GlobalOptions) -> int:
+    _flush_quietly()
+    if options.debug:
+        _show_traceback(error)
+    show_failure(error, as_json=options.json)
+    return error.exit_code
+
+
+def _bug(error: Exception, options: GlobalOptions) -> int:
+    if isinstance(error, OSError) and not _flush_quietly():
+        reason = QueuectlError(f"the output cannot be written: {error.strerror}", hint="see where it is sent")
+        return _failed(reason, options)
+    text = " ".join(str(error).split())
+    reason = QueuectlError(
+        f"internal error: {type(error).__name__}{': ' if text else ''}{text}",
+        hint="this is a bug: report it with what the same command prints with --debug",
+    )
+    reason.__cause__ = error
+    return _failed(reason, options)
+
+
+def _show_traceback(error: BaseException) -> None:
+    import traceback
+
+    from queuectl.cli.render.safe import safe_lines
+
+    text = "".join(traceback.format_exception(error))
+    sys.stderr.write("\n".join(safe_lines(text.rstrip())) + "\n")
+
+
+def _never_fail_on_characters() -> None:
+    """Let a terminal of another encoding show an escape in place of a character that it does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _flush_quietly() -> bool:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _reader_gone()
+        return False
+    return True
+
+
+def _reader_gone() -> int:
+    """Point standard output to nowhere, so that Python's last flush at exit finds nobody missing."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return ExitCode.FAILED

@@ -1,0 +1,1 @@
+"""How things look: the only part that knows colours, widths and the shapes of JSON."""

@@ -1,0 +1,38 @@
+"""Named values below each other: the screen of one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from queuectl.cli.render.grid import GAP, Cell, cell_style, cell_text
+from queuectl.cli.render.safe import width
+from queuectl.cli.render.style import FAINT
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and values."""
+
+    rows: Sequence[tuple[str, Cell]]
+
+    def plain(self) -> list[str]:
+        """Return one line for each fact."""
+        columns = max(width(name) for name, _ in self.rows)
+        return [f"{name.ljust(columns)}{GAP}{cell_text(cell)}".rstrip() for name, cell in self.rows]
+
+    def rich(self) -> Table:
+        """Return the same for a terminal, long values folded."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, len(GAP), 0, 0))
+        table.add_column(no_wrap=True, style=FAINT)
+        table.add_column(overflow="fold")
+        for name, cell in self.rows:
+            table.add_row(name, Text(cell_text(cell), style=cell_style(cell)))
+        return table

@@ -1,0 +1,119 @@
+"""Where output goes: data to standard output and nothing else there, messages to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from queuectl.cli.render.facts import Facts
+from queuectl.cli.render.grid import Grid
+from queuectl.cli.render.safe import safe, safe_json
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+DOCUMENT_VERSION = 1
+
+
+class Output:
+    """One command's output: Rich on a terminal, plain text in a pipe, one JSON document where asked for."""
+
+    def __init__(self, *, json: bool = False, quiet: bool = False, color: bool = True) -> None:
+        self.json = json
+        self.quiet = quiet
+        self.color = color and not os.environ.get("NO_COLOR")
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person reads standard output as it comes."""
+        return sys.stdout.isatty()
+
+    @property
+    def messages_on_terminal(self) -> bool:
+        """Whether a person reads standard error as it comes."""
+        return sys.stderr.isatty()
+
+    @cached_property
+    def console(self) -> Console:
+        """Rich's console for standard output."""
+        return _console(sys.stdout, color=self.color)
+
+    @cached_property
+    def messages(self) -> Console:
+        """Rich's console for standard error."""
+        return _console(sys.stderr, color=self.color)
+
+    def document(self, content: Mapping[str, Any]) -> None:
+        """Write one JSON document, indented for a person and on one line for a program."""
+        sys.stdout.write(document(content, indent=self.on_terminal) + "\n")
+
+    def show(
+        self,
+        content: Callable[[], Mapping[str, Any]],
+        grid: Callable[[], Grid | Facts],
+        ids: Iterable[str] = (),
+    ) -> None:
+        """Write a table: as JSON where asked for, as bare ids when quiet, else as columns."""
+        if self.json:
+            self.document(content())
+        elif self.quiet:
+            for each in ids:
+                self.line(each)
+        else:
+            self.grid(grid())
+
+    def grid(self, grid: Grid | Facts) -> None:
+        """Write columns or facts, by Rich on a terminal."""
+        if self.on_terminal:
+            self.draw(grid.rich())
+        else:
+            for line in grid.plain():
+                self.line(line)
+
+    def draw(self, drawing: RenderableType) -> None:
+        """Write a Rich drawing to standard output."""
+        self.console.print(drawing)
+
+    def line(self, text: str) -> None:
+        """Write one line of data; whatever in it came from outside is made visible."""
+        sys.stdout.write(safe(text) + "\n")
+
+    def say(self, text: str) -> None:
+        """Write one line of message for a person; nothing when quiet or when a program listens."""
+        if not self.quiet and not self.json:
+            _to_stderr(safe(text))
+
+    def warn(self, text: str) -> None:
+        """Write one line that a person should see even in a script's log."""
+        if not self.quiet:
+            _to_stderr(f"warning: {safe(text)}")
+
+
+def document(content: Mapping[str, Any], *, indent: bool) -> str:
+    """Return the JSON text of a document with its version first."""
+    text = json.dumps(
+        {"version": DOCUMENT_VERSION, **content}, ensure_ascii=False, indent=2 if indent else None
+    )
+    return safe_json(text)
+
+
+def _to_stderr(line: str) -> None:
+    sys.stdout.flush()  # so that both keep their order where they end in the same place
+    sys.stderr.write(line + "\n")
+
+
+def _console(stream: Any, *, color: bool) -> Console:
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        no_color=not color,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+    )

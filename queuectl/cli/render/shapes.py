@@ -1,0 +1,125 @@
+"""The shapes of JSON: a contract in which fields are only ever added. Times are ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from queuectl.domain.batch import BatchReceipt
+from queuectl.domain.dead_letter import DeadLetter
+from queuectl.domain.priority import level_of_score
+from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
+from queuectl.domain.task import Attempt, Task, batch_name, task_name
+from queuectl.times import iso
+
+_COUNTS = (
+    "waiting",
+    "scheduled",
+    "queued",
+    "dispatched",
+    "retrying",
+    "running",
+    "succeeded",
+    "dead",
+    "cancelled",
+)
+
+
+def task_shape(task: Task, *, with_attempts: bool = False) -> dict[str, Any]:
+    """Return a task."""
+    shape: dict[str, Any] = {
+        "id": task_name(task.id),
+        "url": task.url,
+        "state": task.state.value,
+        "queue": task.queue,
+        "priority": level_of_score(task.priority_score).name,
+        "priority_score": task.priority_score,
+        "handler": task.handler,
+        "batch_id": batch_name(task.batch_id) if task.batch_id is not None else None,
+        "attempt": task.attempt,
+        "max_retries": task.max_retries,
+        "timeout": task.timeout,
+        "memory_limit": task.memory_limit,
+        "created_at": iso(task.created_at),
+        "run_at": iso(task.run_at),
+        "due_at": iso(task.due_at),
+        "started_at": iso(task.started_at),
+        "finished_at": iso(task.finished_at),
+        "cancel_requested": task.cancel_requested,
+        "error": task.error,
+        "result": task.result,
+        "metadata": task.metadata,
+    }
+    if with_attempts:
+        shape["attempts"] = [_attempt(attempt) for attempt in task.attempts]
+    return shape
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return asdict(attempt) | {
+        "started_at": iso(attempt.started_at),
+        "finished_at": iso(attempt.finished_at),
+    }
+
+
+def receipt_shape(receipt: BatchReceipt, *, dry_run: bool) -> dict[str, Any]:
+    """Return what became of a bulk submission."""
+    return asdict(receipt) | {"rejected": [asdict(each) for each in receipt.rejected], "dry_run": dry_run}
+
+
+def dead_letter_shape(letter: DeadLetter) -> dict[str, Any]:
+    """Return a dead letter."""
+    return asdict(letter) | {"task_id": task_name(letter.task_id), "died_at": iso(letter.died_at)}
+
+
+def queue_shape(queue: QueueStatus) -> dict[str, Any]:
+    """Return a queue; ``max_size`` and ``rate_limit`` are null where there is no limit."""
+    shape: dict[str, Any] = {
+        "name": queue.name,
+        "paused": queue.paused,
+        "max_size": getattr(queue, "max_size", None),
+        "rate_limit": getattr(queue, "rate_limit", None),
+    }
+    shape |= {name: getattr(queue, name) for name in _COUNTS}
+    shape["oldest_wait_ms"] = queue.oldest_wait_ms
+    return shape
+
+
+def status_shape(
+    status: RealtimeStatus, running: Sequence[RunningTask], alerts: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """Return the whole system at one moment."""
+    nodes = [node for node in status.nodes if node.alive]
+    return {
+        "at": iso(status.at),
+        "queues": [queue_shape(queue) for queue in status.queues],
+        "totals": {name: sum(getattr(queue, name) for queue in status.queues) for name in _COUNTS},
+        "daemon": {
+            "running": bool(nodes),
+            "per_minute": sum(node.per_minute for node in nodes),
+            "nodes": [node_shape(node) for node in nodes],
+        },
+        "running": [_running(task) for task in running],
+        "database": status.database,
+        "transport": status.transport,
+        "alerts": [{"message": message, "hint": hint} for message, hint in alerts],
+    }
+
+
+def node_shape(node: NodeStatus) -> dict[str, Any]:
+    """Return a daemon."""
+    return asdict(node) | {"started_at": iso(node.started_at), "heartbeat_at": iso(node.heartbeat_at)}
+
+
+def _running(running: RunningTask) -> dict[str, Any]:
+    return {
+        "id": task_name(running.task.id),
+        "url": running.task.url,
+        "queue": running.task.queue,
+        "priority_score": running.task.priority_score,
+        "attempt": running.task.attempt,
+        "elapsed_ms": running.elapsed_ms,
+        "fraction": running.fraction,
+        "note": running.note,
+    }

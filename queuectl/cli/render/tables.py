@@ -1,0 +1,228 @@
+"""One function for each list and each single thing that is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from queuectl.cli.render.facts import Facts
+from queuectl.cli.render.grid import Cell, Column, Grid
+from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STATES, STRONG, state_style
+from queuectl.cli.render.words import duration, short_queue, when
+from queuectl.domain.batch import Rejected
+from queuectl.domain.dead_letter import DeadLetter
+from queuectl.domain.status import QueueStatus
+from queuectl.domain.task import Attempt, Task, batch_name, task_name
+from queuectl.times import shown
+
+if TYPE_CHECKING:
+    from queuectl.operations.administration import Check
+
+
+def task_grid(tasks: Sequence[Task], now: int) -> Grid:
+    """Return tasks as a list."""
+    columns = (
+        Column("ID"),
+        Column("STATE"),
+        Column("QUEUE"),
+        Column("SCORE", "right"),
+        Column("RUNS", "right"),
+        Column("WHEN"),
+        Column("URL", flexible=True),
+    )
+    return Grid(columns, [_task_row(task, now) for task in tasks])
+
+
+def _task_row(task: Task, now: int) -> list[Cell]:
+    return [
+        task_name(task.id),
+        state_cell(task.state),
+        short_queue(task.queue),
+        str(task.priority_score),
+        str(task.attempt),
+        when(task, now),
+        task.url,
+    ]
+
+
+def state_cell(state: str) -> Cell:
+    """Return a state with its sign and colour."""
+    look = STATES[state]
+    return f"{look.sign} {state}", look.style
+
+
+def task_facts(task: Task, zone: str) -> Facts:
+    """Return everything about one task but its attempts; what it has not is left out."""
+    rows: list[tuple[str, Cell | None]] = [
+        ("task", (task_name(task.id), STRONG)),
+        ("state", _state_of(task)),
+        ("url", task.url),
+        ("queue", f"{task.queue}, score {task.priority_score}"),
+        ("handler", task.handler),
+        ("batch", batch_name(task.batch_id) if task.batch_id is not None else None),
+        ("submitted", shown(task.created_at, zone)),
+        ("planned for", _time(task.run_at, zone)),
+        ("next run", shown(task.due_at, zone) if task.state == "retrying" else None),
+        ("started", _time(task.started_at, zone)),
+        ("finished", _time(task.finished_at, zone)),
+        ("took", _took(task.started_at, task.finished_at)),
+        ("runs", _runs(task)),
+        ("timeout", f"{task.timeout:g} s" if task.timeout is not None else None),
+        ("memory limit", f"{task.memory_limit} MB" if task.memory_limit is not None else None),
+        ("metadata", _json(task.metadata) if task.metadata else None),
+        ("error", (task.error, BAD) if task.error else None),
+        ("result", _json(task.result) if task.result is not None else None),
+    ]
+    return Facts([(name, cell) for name, cell in rows if cell is not None])
+
+
+def _state_of(task: Task) -> Cell:
+    if task.cancel_requested and task.state == "running":
+        return f"{STATES[task.state].sign} running, asked to stop", CAREFUL
+    return state_cell(task.state)
+
+
+def _runs(task: Task) -> str | None:
+    if not task.attempt:
+        return None if task.max_retries is None else f"0, and {task.max_retries} retries"
+    return f"{task.attempt}" if task.max_retries is None else f"{task.attempt}, of {task.max_retries} retries"
+
+
+def _time(at: int | None, zone: str) -> str | None:
+    return None if at is None else shown(at, zone)
+
+
+def _took(started: int | None, finished: int | None) -> str | None:
+    return duration(finished - started) if started is not None and finished is not None else None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def attempt_grid(attempts: Sequence[Attempt], zone: str) -> Grid:
+    """Return the timeline of a task's runs."""
+    columns = (
+        Column("RUN", "right"),
+        Column("STARTED"),
+        Column("TOOK", "right"),
+        Column("OUTCOME"),
+        Column("ERROR", flexible=True),
+    )
+    return Grid(
+        columns,
+        [
+            [
+                str(each.attempt),
+                shown(each.started_at, zone),
+                _took(each.started_at, each.finished_at) or "-",
+                (each.outcome, state_style(each.outcome)),
+                each.error or "",
+            ]
+            for each in attempts
+        ],
+    )
+
+
+def queue_grid(queues: Sequence[QueueStatus]) -> Grid:
+    """Return the queues with what waits and runs in each."""
+    columns = (
+        Column("QUEUE"),
+        Column("STATE"),
+        Column("WAITING", "right"),
+        Column("SCHEDULED", "right"),
+        Column("RUNNING", "right"),
+        Column("DEAD", "right"),
+    )
+    return Grid(
+        columns,
+        [
+            [
+                queue.name,
+                paused_cell(queue),
+                f"{queue.waiting:,}",
+                f"{queue.scheduled:,}",
+                f"{queue.running:,}",
+                f"{queue.dead:,}",
+            ]
+            for queue in queues
+        ],
+    )
+
+
+def paused_cell(queue: QueueStatus) -> Cell:
+    """Return whether a queue's tasks may start."""
+    return ("paused", CAREFUL) if queue.paused else ("open", GOOD)
+
+
+def queue_facts(queue: QueueStatus) -> Facts:
+    """Return everything about one queue."""
+    counts = ("scheduled", "queued", "dispatched", "running", "retrying", "succeeded", "dead", "cancelled")
+    rows: list[tuple[str, Cell]] = [("queue", (queue.name, STRONG)), ("state", paused_cell(queue))]
+    rows.extend((name, f"{getattr(queue, name):,}") for name in counts)
+    rows.append(("oldest wait", duration(queue.oldest_wait_ms)))
+    return Facts(rows)
+
+
+def dead_letter_grid(letters: Sequence[DeadLetter], zone: str) -> Grid:
+    """Return dead letters as a list."""
+    columns = (
+        Column("ID", "right"),
+        Column("TASK"),
+        Column("QUEUE"),
+        Column("CAUSE"),
+        Column("RUNS", "right"),
+        Column("DIED"),
+        Column("URL", flexible=True),
+        Column("ERROR", flexible=True),
+    )
+    return Grid(
+        columns,
+        [
+            [
+                str(each.id),
+                task_name(each.task_id),
+                short_queue(each.queue),
+                (each.cause, BAD),
+                str(each.attempts),
+                shown(each.died_at, zone),
+                each.url,
+                each.error or "",
+            ]
+            for each in letters
+        ],
+    )
+
+
+def dead_letter_facts(letter: DeadLetter, zone: str) -> Facts:
+    """Return everything about one dead letter."""
+    return Facts(
+        [
+            ("dead letter", (str(letter.id), STRONG)),
+            ("task", task_name(letter.task_id)),
+            ("url", letter.url),
+            ("queue", letter.queue),
+            ("handler", letter.handler),
+            ("cause", (letter.cause, BAD)),
+            ("error", letter.error or "-"),
+            ("runs", str(letter.attempts)),
+            ("died", shown(letter.died_at, zone)),
+        ]
+    )
+
+
+def rejected_grid(rejected: Iterable[Rejected]) -> Grid:
+    """Return the lines of an input file that were not accepted."""
+    columns = (Column("LINE", "right"), Column("REASON"), Column("TEXT", flexible=True))
+    return Grid(columns, [[str(each.line), (each.reason, BAD), (each.text, FAINT)] for each in rejected])
+
+
+def check_grid(checks: Sequence[Check]) -> Grid:
+    """Return what was looked at and what was found."""
+    columns = (Column(""), Column("CHECK"), Column("FOUND", flexible=True))
+    return Grid(columns, [[_sign(check), check.name, check.detail] for check in checks])
+
+
+def _sign(check: Check) -> Cell:
+    return ("✓", GOOD) if check.ok else ("✗", BAD)
