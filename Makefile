@@ -36,7 +36,7 @@ bench: $(VENV)/.test ## measure it beside its peers
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 # The pinned files hold for every supported Python and platform, and name no address and no folder.
-COMPILE = $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes \
+COMPILE = $(BIN)/uv pip compile --no-config --system-certs --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate $(ARGS)
 PINNED := requirements
 
