@@ -37,7 +37,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="queuectld", description="Run the queuectl daemon in the foreground.")
+    parser = argparse.ArgumentParser(
+        prog="queuectld", description="Run the queuectl daemon in the foreground."
+    )
     parser.add_argument("--home", type=Path, help="the folder that holds everything")
     parser.add_argument("--config", type=Path, help="the configuration file")
     parser.add_argument("--workers", type=int, help="how many tasks run at a time")

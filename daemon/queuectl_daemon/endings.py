@@ -13,20 +13,29 @@ from queuectl.store.tasks import InHand
 
 def never_began(work: Claimed) -> Ending:
     """Return the end of a claimed task whose run did not begin: it goes back, uncharged."""
-    return Ending(work, Move.RELEASE, Verdict.INTERRUPTED, now_ms(), charged=False, error="released before it began")
+    return Ending(
+        work, Move.RELEASE, Verdict.INTERRUPTED, now_ms(), charged=False, error="released before it began"
+    )
 
 
 def interrupted(work: Claimed) -> Ending:
     """Return the end of a run that an orderly shutdown cut off: it goes back, uncharged."""
     return Ending(
-        work, Move.RELEASE, Verdict.INTERRUPTED, now_ms(), charged=False, error="interrupted by the daemon's shutdown"
+        work,
+        Move.RELEASE,
+        Verdict.INTERRUPTED,
+        now_ms(),
+        charged=False,
+        error="interrupted by the daemon's shutdown",
     )
 
 
 def unrecordable(ending: Ending, error: Exception) -> Ending:
     """Return what to record of a run whose own report the database refuses: a dead letter that says so."""
     reason = f"what it reported could not be stored: {type(error).__name__}"
-    return Ending(ending.work, Move.BURY, Verdict.FAILED, ending.finished_at, cause="unrecordable", error=reason)
+    return Ending(
+        ending.work, Move.BURY, Verdict.FAILED, ending.finished_at, cause="unrecordable", error=reason
+    )
 
 
 def left_behind(held: InHand, rule: RetryRule) -> Ending:

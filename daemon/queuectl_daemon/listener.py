@@ -69,7 +69,9 @@ class Listener(threading.Thread):
         except OSError as error:
             bell.close()
             logger.warning(
-                "no wake-up socket at %s (%s); new tasks are found a quarter of a second later", self._path, error
+                "no wake-up socket at %s (%s); new tasks are found a quarter of a second later",
+                self._path,
+                error,
             )
             return None
         finally:
@@ -92,14 +94,12 @@ class Listener(threading.Thread):
             with contextlib.suppress(BlockingIOError):
                 while self._bell.recv(64):
                     pass
-        elif self._notices is not None:
-            self._take_notices()
+        elif isinstance(source, Notices):
+            self._take_notices(source)
         self._on_ring()
 
-    def _take_notices(self) -> None:
-        assert self._notices is not None
-        key = next((key for key in self._selector.get_map().values() if key.fileobj is self._notices), None)
-        if not self._notices.drain():
-            if key is not None:
-                self._selector.unregister(key.fd)
+    def _take_notices(self, notices: Notices) -> None:
+        descriptor = self._selector.get_key(notices).fd
+        if not notices.drain():
+            self._selector.unregister(descriptor)
             self._listens = False

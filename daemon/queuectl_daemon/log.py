@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from queuectl.settings import Settings
 
 _FACTS = ("action", "task_id", "queue", "attempt", "node", "duration_ms")
-_UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 def set_up(settings: Settings) -> None:
@@ -37,7 +39,9 @@ class _PlainLines(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         line = f"{moment}Z {record.levelname.lower():8} {safe(record.getMessage())}"
         if record.exc_info:
-            line += "\n" + "\n".join(f"    {safe(each)}" for each in self.formatException(record.exc_info).splitlines())
+            line += "\n" + "\n".join(
+                f"    {safe(each)}" for each in self.formatException(record.exc_info).splitlines()
+            )
         return line
 
 

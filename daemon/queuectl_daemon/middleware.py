@@ -47,6 +47,11 @@ class DeadLetters(Middleware):
             work.attempt,
             outcome.verdict.value,
             ending.move.value,
-            extra={"action": ending.move.value, "task_id": work.id, "queue": work.queue, "attempt": work.attempt},
+            extra={
+                "action": ending.move.value,
+                "task_id": work.id,
+                "queue": work.queue,
+                "attempt": work.attempt,
+            },
         )
         self._finish(ending)

@@ -193,7 +193,7 @@ class Pump(threading.Thread):
             self._tick()
         except QueuectlError as error:
             self._went_down(error)
-        except Exception as error:  # one end that cannot be stored must not stop the others
+        except Exception as error:  # noqa: BLE001  one end that cannot be stored must not stop the others
             self._stumble(error)
         else:
             self._came_up()
@@ -201,7 +201,7 @@ class Pump(threading.Thread):
     def _stumble(self, error: Exception) -> None:
         """After an unforeseen error, record ends one at a time and replace the one that cannot be stored."""
         self._stumbles += 1
-        logger.error("a tick has failed: %s", error, exc_info=True, extra={"action": "tick_failed"})
+        logger.error("a tick has failed", exc_info=error, extra={"action": "tick_failed"})
         if self._stumbles > _MOST_STUMBLES:
             raise error
         if self._group == 1:
@@ -211,7 +211,9 @@ class Pump(threading.Thread):
 
     def _went_down(self, error: QueuectlError) -> None:
         if not self._is_down:
-            logger.error("%s; nothing new starts until it is back", error.message, extra={"action": "database_down"})
+            logger.error(
+                "%s; nothing new starts until it is back", error.message, extra={"action": "database_down"}
+            )
         self._is_down = True
         self._reconcile = self._look = True
         if not self._stopping:
@@ -272,7 +274,11 @@ class Pump(threading.Thread):
             return
         tasks.release_dispatched(transaction, node=self._node)
         known = self._flights.ids()
-        unknown = [held for held in tasks.in_hand(transaction, self._node) if (held.work.id, held.work.fence) not in known]
+        unknown = [
+            held
+            for held in tasks.in_hand(transaction, self._node)
+            if (held.work.id, held.work.fence) not in known
+        ]
         lost = [ends.never_began(held.work) for held in unknown]
         if lost:
             history.record(transaction, tasks.end(transaction, lost), self._node)
@@ -290,7 +296,9 @@ class Pump(threading.Thread):
         """Send due tasks to their queues, and learn when the next one falls due."""
         now = now_ms()
         tick.next_due = self._next_due
-        retries = [each.due_at for each in tick.recorded if each.move is Move.RETRY and each.due_at is not None]
+        retries = [
+            each.due_at for each in tick.recorded if each.move is Move.RETRY and each.due_at is not None
+        ]
         if self._next_due is not None and self._next_due <= now:
             if tasks.due(transaction, now, _DUE_GROUP):
                 self._waiting = set(QUEUES)
@@ -308,19 +316,21 @@ class Pump(threading.Thread):
 
     def _take(self, transaction: Transaction, tick: _Tick) -> None:
         """Take due tasks in their order, as many as there is room for: for the lists, or for our own workers."""
-        shared = self.transport is not None and self.transport.up
-        rooms = self._list_rooms() if shared else self._worker_rooms(tick.claimed)
+        lists = self.transport if self.transport is not None and self.transport.up else None
+        rooms = self._worker_rooms(tick.claimed) if lists is None else self._list_rooms(lists)
         for grant in admit(self._rules, rooms, self._waiting):
             limit = min(grant.tasks, rooms[grant.queue])
             if limit <= 0:
                 continue
-            taken = self._take_queue(transaction, tick, grant.queue, limit, shared=shared)
+            taken = self._take_queue(transaction, tick, grant.queue, limit, shared=lists is not None)
             if taken < limit:
                 tick.emptied.add(grant.queue)
             for queue in QUEUES[QUEUES.index(grant.queue) :]:
                 rooms[queue] -= taken
 
-    def _take_queue(self, transaction: Transaction, tick: _Tick, queue: str, limit: int, *, shared: bool) -> int:
+    def _take_queue(
+        self, transaction: Transaction, tick: _Tick, queue: str, limit: int, *, shared: bool
+    ) -> int:
         after = self._places.get(queue, START)
         now = now_ms()
         if shared:
@@ -329,7 +339,9 @@ class Pump(threading.Thread):
             )
             tick.dispatched += sent
             return len(sent)
-        begun, tick.places[queue] = tasks.start(transaction, queue, limit, node=self._node, now=now, after=after)
+        begun, tick.places[queue] = tasks.start(
+            transaction, queue, limit, node=self._node, now=now, after=after
+        )
         tick.claimed += begun
         return len(begun)
 
@@ -337,12 +349,13 @@ class Pump(threading.Thread):
         held = self._flights.waiting().copy()
         for work in claimed:
             held[work.queue] += 1
-        capacity = self._workers + self.pace.claims_ahead() - self._flights.running_count() - len(self._fetched)
+        capacity = (
+            self._workers + self.pace.claims_ahead() - self._flights.running_count() - len(self._fetched)
+        )
         return room(capacity, held)
 
-    def _list_rooms(self) -> dict[str, int]:
-        assert self.transport is not None
-        return room(self.pace.listed(self._workers), self.transport.listed)
+    def _list_rooms(self, lists: RedisTransport) -> dict[str, int]:
+        return room(self.pace.listed(self._workers), lists.listed)
 
     def _beat(self, transaction: Transaction, now: float) -> None:
         if now - self._last_beat >= _BEAT_SECONDS:

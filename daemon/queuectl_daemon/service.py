@@ -192,7 +192,11 @@ class Service:
     def _describe(self, pace: Pace) -> NodeRecord:
         now = now_ms()
         running = self._flights.running()
-        said = {flight.work.id: (flight.fraction, flight.note) for flight in running if flight.fraction is not None}
+        said = {
+            flight.work.id: (flight.fraction, flight.note)
+            for flight in running
+            if flight.fraction is not None
+        }
         transport = self._pump.transport
         return NodeRecord(
             id=self.node,
@@ -218,7 +222,9 @@ class Service:
     def _drain(self) -> None:
         """Claim nothing more, let runs end within the grace period, then give back what is left."""
         if self._failure is None:
-            logger.info("stopping; running tasks have %g s", self.settings.grace_period, extra={"action": "stopping"})
+            logger.info(
+                "stopping; running tasks have %g s", self.settings.grace_period, extra={"action": "stopping"}
+            )
         self._pump.drain()
         self._until(lambda: self._is_idle() or self._signals > 1, self.settings.grace_period)
         if self._flights.running_count():

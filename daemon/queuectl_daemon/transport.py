@@ -141,7 +141,7 @@ class RedisTransport(threading.Thread):
         popped = answers[first_pop : first_pop + len(rooms)]
         lengths = answers[first_pop + len(rooms) : -1]
         self.listed = dict(zip(self._lists, lengths, strict=True))
-        messages = [pair for bodies in popped if bodies for pair in map(_decoded, bodies) if pair]
+        messages = [pair for bodies in popped for pair in map(_decoded, bodies or ()) if pair is not None]
         if messages:
             self._on_messages(messages)
         epoch: bytes | None = answers[-1]
@@ -155,15 +155,18 @@ class RedisTransport(threading.Thread):
         return bodies
 
     def _check_epoch(self, present: bytes | None) -> None:
-        if present is not None and present == self._epoch:
-            return
         if present is None:
             self._client.set(self._epoch_key, secrets.token_hex(8), nx=True)
-            present = self._client.get(self._epoch_key)
+            answer: Any = self._client.get(self._epoch_key)
+            present = answer
+        elif present == self._epoch:
+            return
         first = self._epoch is None
         self._epoch = present
         if not first:
-            logger.warning("Redis lost its data; everything dispatched goes out again", extra={"action": "redis_lost"})
+            logger.warning(
+                "Redis lost its data; everything dispatched goes out again", extra={"action": "redis_lost"}
+            )
         self._on_lost()
 
     def _went_down(self, error: BaseException) -> None:

@@ -43,7 +43,9 @@ class Pace:
         if ended:
             mean = seconds_of_work / ended
             share = min(1.0, ended / 16)
-            self.mean_seconds = mean if self.mean_seconds is None else self.mean_seconds + share * (mean - self.mean_seconds)
+            self.mean_seconds = (
+                mean if self.mean_seconds is None else self.mean_seconds + share * (mean - self.mean_seconds)
+            )
 
     def per_minute(self) -> float:
         """Return how many runs ended in the last minute."""

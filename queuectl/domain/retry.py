@@ -41,7 +41,12 @@ def decide(work: Claimed, outcome: Outcome, rule: RetryRule, finished_at: int) -
     match outcome.verdict:
         case Verdict.SUCCEEDED:
             return Ending(
-                work, Move.SUCCEED, outcome.verdict, finished_at, result=outcome.result, article=outcome.article
+                work,
+                Move.SUCCEED,
+                outcome.verdict,
+                finished_at,
+                result=outcome.result,
+                article=outcome.article,
             )
         case Verdict.CANCELLED:
             return _ended(work, outcome, finished_at, Move.CANCEL)
@@ -84,6 +89,13 @@ def _ended(
         due_at=due_at,
         cause=cause,
         charged=charged,
-        error=outcome.error,
-        traceback=outcome.traceback,
+        error=_storable(outcome.error),
+        traceback=_storable(outcome.traceback),
     )
+
+
+def _storable(text: str | None) -> str | None:
+    """Return text without what PostgreSQL refuses: NUL characters and lone surrogates."""
+    if text is None:
+        return None
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

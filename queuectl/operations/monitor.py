@@ -74,7 +74,9 @@ class Monitor:
         with self._database.reading() as transaction:
             found = history.dead_letter(transaction, dead_letter_id)
         if found is None:
-            raise DeadLetterNotFoundError(f"there is no dead letter {dead_letter_id}", hint="see: queuectl dead list")
+            raise DeadLetterNotFoundError(
+                f"there is no dead letter {dead_letter_id}", hint="see: queuectl dead list"
+            )
         return found
 
     def get_batch(self, number: int) -> Batch:
@@ -93,6 +95,11 @@ class Monitor:
         """Return the article that a task produced, if it produced one."""
         with self._database.reading() as transaction:
             return articles.of_task(transaction, task)
+
+
+def get_monitor(settings: Settings | None = None) -> Monitor:
+    """Return a monitor of the configured installation."""
+    return Monitor(settings)
 
 
 def _queue_status(

@@ -133,7 +133,8 @@ def submit_one(database: Database, settings: Settings, task: ArticleTask) -> int
     with database.writing() as transaction:
         if task.unique and submission.open_urls(transaction, [(row.url_key, row.url)]):
             raise DuplicateTaskError(
-                f"an open task for {row.url[:200]} exists already", hint=f"see: queuectl list --url '{row.url[:200]}'"
+                f"an open task for {row.url[:200]} exists already",
+                hint=f"see: queuectl list --url '{row.url[:200]}'",
             )
         return submission.insert(transaction, row)
 
@@ -164,7 +165,9 @@ def submit_many(
     if not 0 <= interval_minutes <= 525_600:
         raise InvalidInputError(f"the interval {interval_minutes} is not between 0 and 525600 minutes")
     start = _milliseconds(start_at, settings.timezone) if start_at else None
-    writer = _BatchWriter(on_duplicate=on_duplicate, strict=strict, start=start, step=round(interval_minutes * 60_000))
+    writer = _BatchWriter(
+        on_duplicate=on_duplicate, strict=strict, start=start, step=round(interval_minutes * 60_000)
+    )
     try:
         with database.writing() as transaction:
             batch = submission.open_batch(transaction, name, interval_minutes, now_ms())
@@ -201,7 +204,9 @@ class _BatchWriter:
         self._duplicates = 0
         self._invalid = 0
 
-    def write(self, transaction: Transaction, maker: RowMaker, batch: int, group: list[Entry | ArticleTask | str]) -> None:
+    def write(
+        self, transaction: Transaction, maker: RowMaker, batch: int, group: list[Entry | ArticleTask | str]
+    ) -> None:
         """Insert a group's acceptable entries."""
         rows = self._rows(maker, group)
         if self._on_duplicate != "allow":
@@ -227,7 +232,7 @@ class _BatchWriter:
                 elif entry.task is not None:
                     rows.append(maker.row(entry.task, not_before=self._start))
                 else:
-                    raise InvalidURLError(entry.problem)
+                    self._reject(entry, InvalidURLError(entry.problem))
             except InvalidInputError as error:
                 self._reject(entry, error)
         return rows
@@ -276,12 +281,12 @@ def _check_budgets(task: ArticleTask) -> None:
     ):
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        if isinstance(value, bool) or not least <= value <= most:
             raise InvalidInputError(f"the {what} {value!r} is not between {least} and {most}")
 
 
-def _json(metadata: dict[str, object]) -> str:
-    if not metadata:
+def _json(metadata: object) -> str:
+    if metadata == {}:
         return "{}"
     if not isinstance(metadata, dict):
         raise InvalidInputError("the metadata is not a mapping", hint='give a dict such as {"author": "Ann"}')

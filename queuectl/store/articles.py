@@ -8,12 +8,25 @@ from dataclasses import dataclass
 
 from queuectl.domain.article import Article
 from queuectl.domain.ending import Ending
-from queuectl.store.database import Transaction
+from queuectl.store.database import Row, Transaction
 
-_COLUMNS = (
-    "task_id, url, final_url, title, author, account, published_at, language, markdown, html, images,"
-    " markdown_path, html_path, stored_at"
+_FIELDS = (
+    "task_id",
+    "url",
+    "final_url",
+    "title",
+    "author",
+    "account",
+    "published_at",
+    "language",
+    "markdown",
+    "html",
+    "images",
+    "markdown_path",
+    "html_path",
+    "stored_at",
 )
+_COLUMNS = ", ".join(_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,9 @@ def save(transaction: Transaction, endings: Sequence[Ending]) -> int:
 
 def latest(transaction: Transaction, limit: int) -> list[StoredArticle]:
     """Return the articles stored last, the newest first."""
-    rows = transaction.rows(f"SELECT {_COLUMNS} FROM articles ORDER BY stored_at DESC, task_id DESC LIMIT %s", (limit,))
+    rows = transaction.rows(
+        f"SELECT {_COLUMNS} FROM articles ORDER BY stored_at DESC, task_id DESC LIMIT %s", (limit,)
+    )
     return [_stored(row) for row in rows]
 
 
@@ -73,22 +88,7 @@ def of_task(transaction: Transaction, task: int) -> StoredArticle | None:
     return _stored(rows[0]) if rows else None
 
 
-def _stored(row: tuple[object, ...]) -> StoredArticle:
-    task, url, final_url, title, author, account, published, language, markdown, html, images, md, page, stored = row
-    article = Article(
-        url=str(url),
-        final_url=str(final_url),
-        title=str(title),
-        author=None if author is None else str(author),
-        account=None if account is None else str(account),
-        published_at=published if isinstance(published, int) else None,
-        language=None if language is None else str(language),
-        markdown=str(markdown),
-        html=str(html),
-        images=tuple(json.loads(str(images))),
-        markdown_path=str(md),
-        html_path=str(page),
-    )
-    assert isinstance(task, int)
-    assert isinstance(stored, int)
-    return StoredArticle(task, stored, article)
+def _stored(row: Row) -> StoredArticle:
+    fields = dict(zip(_FIELDS, row, strict=True))
+    fields["images"] = tuple(json.loads(fields["images"]))
+    return StoredArticle(fields.pop("task_id"), fields.pop("stored_at"), Article(**fields))

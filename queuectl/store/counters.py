@@ -40,7 +40,7 @@ def add(transaction: Transaction, shard: int) -> None:
         return
     values, params = transaction.database.values(_COLUMNS, changes)
     transaction.execute(
-        f"INSERT INTO counters (shard, queue, state, tasks)"  # noqa: S608  fixed text
+        f"INSERT INTO counters (shard, queue, state, tasks)"
         f" SELECT {shard:d}, cqueue, cstate, change FROM {values} WHERE true"
         " ON CONFLICT (shard, queue, state) DO UPDATE SET tasks = counters.tasks + excluded.tasks",
         params,

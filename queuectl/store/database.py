@@ -42,7 +42,7 @@ _SQLITE_PRAGMAS = {
     "cache_size": -32 * 1024,
 }
 
-_POSTGRES_OPTIONS = {
+_POSTGRES_OPTIONS: dict[str, Any] = {
     "application_name": "queuectl",
     "connect_timeout": 5,
     "keepalives_idle": 10,

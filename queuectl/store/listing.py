@@ -23,7 +23,10 @@ def task(transaction: Transaction, number: int) -> Task | None:
     if not rows:
         return None
     found = _task(rows[0])
-    return Task(**{name: getattr(found, name) for name in Task.__slots__} | {"attempts": history.attempts_of(transaction, number)})
+    return Task(
+        **{name: getattr(found, name) for name in Task.__slots__}
+        | {"attempts": history.attempts_of(transaction, number)}
+    )
 
 
 def tasks(transaction: Transaction, selection: Selection) -> list[Task]:

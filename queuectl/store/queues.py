@@ -11,13 +11,15 @@ from queuectl.store.database import Transaction
 
 def rules(transaction: Transaction) -> dict[str, QueueRules]:
     """Return every queue's rules, in the order in which queues are served."""
-    paused = dict(transaction.rows("SELECT name, paused FROM queues"))
+    paused: dict[str, int] = dict(transaction.rows("SELECT name, paused FROM queues"))
     return {name: QueueRules(name, paused=bool(paused.get(name))) for name in QUEUES}
 
 
 def set_paused(transaction: Transaction, queue: str, *, paused: bool) -> bool:
     """Pause or resume a queue; return whether that changed anything."""
-    cursor = transaction.execute("UPDATE queues SET paused = %s WHERE name = %s AND paused <> %s", (paused * 1, queue, paused * 1))
+    cursor = transaction.execute(
+        "UPDATE queues SET paused = %s WHERE name = %s AND paused <> %s", (paused * 1, queue, paused * 1)
+    )
     return bool(cursor.rowcount)
 
 
@@ -28,7 +30,8 @@ def oldest_due(transaction: Transaction, queue: str) -> int | None:
     oldest of all scores would mean reading the whole queue.
     """
     rows = transaction.rows(
-        "SELECT due_at FROM tasks WHERE state = 'queued' AND queue = %s ORDER BY rank, due_at, id LIMIT 1", (queue,)
+        "SELECT due_at FROM tasks WHERE state = 'queued' AND queue = %s ORDER BY rank, due_at, id LIMIT 1",
+        (queue,),
     )
     return int(rows[0][0]) if rows else None
 

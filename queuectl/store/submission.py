@@ -50,7 +50,8 @@ def insert(transaction: Transaction, task: NewTask) -> int:
         row = transaction.rows(f"{_INSERT} RETURNING id", task)[0]
     except peewee.IntegrityError as error:
         raise DuplicateTaskError(
-            f"an open task for {task.url[:200]} exists already", hint=f"see: queuectl list --url '{task.url[:200]}'"
+            f"an open task for {task.url[:200]} exists already",
+            hint=f"see: queuectl list --url '{task.url[:200]}'",
         ) from error
     number = int(row[0])
     transaction.execute("INSERT INTO task_urls (url_key, task_id) VALUES (%s, %s)", (task.url_key, number))
@@ -80,7 +81,9 @@ def _last_number(transaction: Transaction) -> int:
     if transaction.database.engine == "sqlite":
         rows = transaction.rows("SELECT seq FROM sqlite_sequence WHERE name = 'tasks'")
         return int(rows[0][0]) if rows else 0
-    return int(transaction.rows("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM tasks_id_seq")[0][0])
+    return int(
+        transaction.rows("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM tasks_id_seq")[0][0]
+    )
 
 
 def _copy_line(task: NewTask) -> str:

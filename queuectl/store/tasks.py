@@ -108,7 +108,9 @@ def start(
     """
     rows = transaction.rows(
         "UPDATE tasks SET state = 'running', fence = fence + 1, attempt = attempt + 1, node = %s, started_at = %s,"
-        " error = NULL WHERE id " + transaction.database.any_of(_ready(transaction)) + f" RETURNING {_CLAIMED}, rank, due_at",
+        " error = NULL WHERE id "
+        + transaction.database.any_of(_ready(transaction))
+        + f" RETURNING {_CLAIMED}, rank, due_at",
         (node, now, queue, *after, limit),
     )
     if not rows:
@@ -126,7 +128,9 @@ def _ready(transaction: Transaction) -> str:
     )
 
 
-def claim(transaction: Transaction, messages: Sequence[tuple[int, int]], *, node: str, now: int) -> list[Claimed]:
+def claim(
+    transaction: Transaction, messages: Sequence[tuple[int, int]], *, node: str, now: int
+) -> list[Claimed]:
     """Claim dispatched tasks by id and fence, charging an attempt to each; stale messages change nothing."""
     values, params = transaction.database.values((("vid", "bigint"), ("vfence", "bigint")), messages)
     rows = transaction.rows(
@@ -188,12 +192,15 @@ def _ending_row(ending: Ending) -> tuple[object, ...]:
     )
 
 
-def release_dispatched(transaction: Transaction, *, node: str | None = None, before: int | None = None) -> int:
+def release_dispatched(
+    transaction: Transaction, *, node: str | None = None, before: int | None = None
+) -> int:
     """Send dispatched tasks back to their queues under a new fence: their messages are lost or late.
 
     All of them, or those that ``node`` dispatched, or those dispatched ``before`` a moment.
     """
-    conditions, params = ["node IS NOT NULL", "state = 'dispatched'"], []
+    conditions = ["node IS NOT NULL", "state = 'dispatched'"]
+    params: list[object] = []
     if node is not None:
         conditions.append("node = %s")
         params.append(node)
@@ -230,7 +237,9 @@ def cancel(transaction: Transaction, ids: Iterable[int], now: int) -> dict[int, 
     running = [number for number, _, state in found if state is State.RUNNING]
     _cancel_waiting(transaction, waiting, now)
     if running:
-        transaction.execute(f"UPDATE tasks SET cancel_requested = 1 WHERE id IN ({placeholders(running)})", running)
+        transaction.execute(
+            f"UPDATE tasks SET cancel_requested = 1 WHERE id IN ({placeholders(running)})", running
+        )
     return {number: State.CANCELLED for number, _, _ in waiting} | dict.fromkeys(running, State.RUNNING)
 
 
@@ -261,7 +270,11 @@ def _cancel_waiting(transaction: Transaction, found: Sequence[tuple[int, str, St
 def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]:
     """Send retrying, cancelled and dead tasks back to their queues with a fresh budget; return which went."""
     allowed = sources(Move.REQUEUE)
-    found = [(number, queue, state) for number, queue, state in _locked_states(transaction, ids) if state in allowed]
+    found = [
+        (number, queue, state)
+        for number, queue, state in _locked_states(transaction, ids)
+        if state in allowed
+    ]
     numbers = [number for number, _, _ in found]
     if numbers:
         transaction.execute(
