@@ -6,7 +6,9 @@ save half a second per worker, and would let a worker that crashes or flushes di
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +17,27 @@ import pytest
 from tests.support.guard import guard
 from tests.support.postgres import PostgresServer, find_postgres
 from tests.support.redis import RedisServer, find_redis
+
+# What would lead queuectl to a database, a Redis or a home that a developer works with.
+_AMBIENT = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "REDIS_HOST",
+    "REDIS_PORT",
+    "REDIS_PASSWORD",
+    "STATE_DIRECTORY",
+    "NO_COLOR",
+)
+
+
+def pytest_configure() -> None:
+    """Forget the developer's own settings, and send what asks for no home to an empty one."""
+    for name in list(os.environ):
+        if name in _AMBIENT or (name.startswith("QUEUECTL_") and name != "QUEUECTL_TEST_SERVERS"):
+            del os.environ[name]
+    nowhere = guard.new_folder()
+    os.environ.update(XDG_DATA_HOME=f"{nowhere}/data", XDG_CONFIG_HOME=f"{nowhere}/config")
+    atexit.register(guard.remove_folder, nowhere)
 
 
 def pytest_report_header() -> list[str]:
