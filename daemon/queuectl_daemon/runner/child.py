@@ -1,0 +1,242 @@
+"""The life of a child process: it takes one job after another from the daemon and answers each with a result.
+
+It has one thread, so that a handler may fork, and it reads its socket only between jobs or when a handler asks
+whether it is cancelled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from queuectl.domain.outcome import Outcome, Verdict
+from queuectl.domain.task import task_name
+from queuectl.handlers import registry
+from queuectl.handlers.contract import Handler, HandlerTask
+from queuectl.settings import Settings
+from queuectl_daemon.runner import endings, kernel
+from queuectl_daemon.runner.baseline import Baseline
+from queuectl_daemon.runner.context import LOGGER, RunContext
+from queuectl_daemon.runner.frames import (
+    TO_CHILD,
+    Cancel,
+    Channel,
+    Hello,
+    Job,
+    Line,
+    Progress,
+    Result,
+    ToChild,
+)
+
+_MEGABYTE = 1024 * 1024
+_OPEN_FILES = 4096
+
+
+def serve(sock: socket.socket, output: int, settings: Settings, parent: int) -> None:
+    """Be a child process until the daemon hangs up; ``output`` is the descriptor that takes what is printed."""
+    _settle_in(output, settings.home, parent)
+    child = _Child(Channel(sock, TO_CHILD), settings)
+    _set_up_logging(child, settings.log_level)
+    child.work()
+
+
+class _Child:
+    def __init__(self, channel: Channel[ToChild], settings: Settings) -> None:
+        self._channel = channel
+        self._settings = settings
+        self._handlers: dict[str, Handler] = {}
+        self._pid = os.getpid()
+        self._streams = (sys.stdin, sys.stdout, sys.stderr)
+        self._looking = threading.Lock()
+        self._baseline = Baseline()
+        self.context: ChildContext | None = None
+
+    def work(self) -> None:
+        self._channel.send(Hello(self._pid))
+        while (frame := self._channel.receive()) is not None:
+            if isinstance(frame, Job):
+                self._run(frame)
+
+    def _run(self, job: Job) -> None:
+        self.context = context = ChildContext(self._channel, job, self._looking)
+        is_new = job.handler not in self._handlers
+        outcome = self._outcome(job, context)
+        if os.getpid() != self._pid:
+            os._exit(0)  # the handler forked, and this is the copy coming back from it
+        context.end_log()
+        self.context = None
+        self._restore_streams()
+        if is_new:
+            self._baseline.grow()
+        flaw = self._baseline.flaw()
+        try:
+            self._channel.send(Result.of(outcome, flaw))
+        except ValueError as error:
+            failure = Outcome(Verdict.FAILED, error=f"the handler's result cannot be passed on: {error}")
+            self._channel.send(Result.of(failure, flaw))
+
+    def _outcome(self, job: Job, context: ChildContext) -> Outcome:
+        failure: BaseException | None = None
+        value: object = None
+        with _memory_wall(job.memory_limit):
+            try:
+                value = self._handler(job.handler)(_task(job), context)
+            except BaseException as error:  # noqa: BLE001 - SystemExit and its like are failures as well
+                failure = error
+        if failure is None:
+            return endings.of_value(value, context.article)
+        if job.memory_limit is not None and endings.caused_by_memory(failure):
+            return _over_memory(job.memory_limit)
+        return endings.of_error(failure)
+
+    def _handler(self, name: str) -> Handler:
+        handler = self._handlers.get(name)
+        if handler is None:
+            handler = registry.load(name, self._settings)
+            self._handlers[name] = handler
+            self._baseline.settle()
+        return handler
+
+    def _restore_streams(self) -> None:
+        sys.stdin, sys.stdout, sys.stderr = self._streams
+        for stream in self._streams[1:]:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+
+
+class ChildContext(RunContext):
+    """A run's context in a child process: what it says goes to the daemon as frames."""
+
+    __slots__ = ("_cancelled", "_channel", "_job", "_looking")
+
+    def __init__(self, channel: Channel[ToChild], job: Job, looking: threading.Lock) -> None:
+        super().__init__()
+        self._channel = channel
+        self._job = job
+        self._looking = looking
+        self._cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the daemon has passed on a wish to cancel; looked up at every call."""
+        if not self._cancelled:
+            with self._looking, contextlib.suppress(BlockingIOError):
+                frame = self._channel.receive(socket.MSG_DONTWAIT)
+                wish = Cancel(self._job.task, self._job.fence)
+                self._cancelled = frame is None or frame == wish
+        return self._cancelled
+
+    def report(self, fraction: float, note: str) -> None:
+        """Send a report of progress."""
+        self._send(Progress(fraction, note))
+
+    def write(self, level: int, text: str) -> None:
+        """Send one line for the daemon's log."""
+        self._send(Line(level, text))
+
+    def _send(self, frame: Progress | Line) -> None:
+        # A lone surrogate has no UTF-8 form; a daemon that is gone needs no reports.
+        with contextlib.suppress(UnicodeEncodeError, OSError):
+            self._channel.send(frame)
+
+
+class _Forward(logging.Handler):
+    """Takes what libraries log to the log of the running task."""
+
+    def __init__(self, child: _Child) -> None:
+        super().__init__(logging.WARNING)
+        self._child = child
+
+    def emit(self, record: logging.LogRecord) -> None:
+        context = self._child.context
+        if context is not None:
+            context.log.take(record.levelno, f"{record.name}: {self.format(record)}")
+
+
+def _set_up_logging(child: _Child, level: str) -> None:
+    logging.raiseExceptions = False
+    logging.getLogger().addHandler(_Forward(child))
+    LOGGER.setLevel(level.upper())
+
+
+def _settle_in(output: int, home: Path, parent: int) -> None:
+    os.setsid()
+    kernel.die_with_parent()
+    kernel.adopt_orphans()
+    if os.getppid() != parent:
+        os._exit(0)  # it ended before it could be watched
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(output)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the process
+    sys.stdout = _writer(1)
+    sys.stderr = _writer(2)
+    faulthandler.enable(2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft > _OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, hard))
+    os.chdir(home if home.is_dir() else "/")
+
+
+def _writer(descriptor: int) -> Any:
+    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _task(job: Job) -> HandlerTask:
+    metadata = {} if job.metadata == "{}" else json.loads(job.metadata)
+    return HandlerTask(
+        task_name(job.task), job.url, metadata, job.attempt, job.fence, job.queue, job.priority_score
+    )
+
+
+@contextlib.contextmanager
+def _memory_wall(limit: int | None) -> Iterator[None]:
+    """Have the kernel refuse memory far above the limit, for a watch that looks now and then is too slow for that.
+
+    The wall counts what is reserved, the limit what is used, so the wall stands half a limit and 64 MB further out.
+    """
+    if limit is None or sys.platform != "linux":
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # so that the peak is that of this run
+    numbers = Path("/proc/self/statm").read_bytes().split()
+    page = os.sysconf("SC_PAGE_SIZE")
+    resident, data = int(numbers[1]) * page, int(numbers[5]) * page
+    wall = data + max(limit * _MEGABYTE - resident, 0) + (limit // 2 + 64) * _MEGABYTE
+    resource.setrlimit(resource.RLIMIT_DATA, (wall if hard < 0 else min(wall, hard), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _over_memory(limit: int) -> Outcome:
+    peak = ""
+    with contextlib.suppress(OSError, IndexError):
+        status = Path("/proc/self/status").read_text()
+        peak = (
+            f"; its process had at most {int(status.partition('VmHWM:')[2].split()[0]) // 1024} MB resident"
+        )
+    return Outcome(
+        Verdict.OVER_MEMORY, error=f"asked for more memory than its limit of {limit} MB allows{peak}"
+    )

@@ -1,0 +1,38 @@
+"""Handlers that are functions of the user's own, named in the configuration and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from functools import reduce
+from typing import cast
+
+from queuectl.errors import RetryableError
+from queuectl.handlers.contract import Handler
+
+
+def load(path: str) -> Handler:
+    """Import the function that ``package.module:function`` names.
+
+    Raises:
+        RetryableError: It cannot be imported or called. Another attempt may find a mended installation.
+    """
+    module_name, _, qualified_name = path.partition(":")
+    # What was installed a moment ago is otherwise not seen by a process that has looked before.
+    importlib.invalidate_caches()
+    try:
+        module = importlib.import_module(module_name)
+        found = reduce(getattr, qualified_name.split("."), module)
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise RetryableError(f"the handler {path!r} cannot be imported: {reason}", hint=_HINT) from error
+    if not callable(found):
+        raise RetryableError(f"the handler {path!r} is not a function", hint=_HINT)
+    if inspect.iscoroutinefunction(found):
+        raise RetryableError(
+            f"the handler {path!r} is an async function; handlers are plain ones", hint=_HINT
+        )
+    return cast(Handler, found)
+
+
+_HINT = "see the [handlers] tables: queuectl config show"
