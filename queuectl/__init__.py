@@ -30,7 +30,7 @@ _HOMES = {
     "get_monitor": "queuectl.operations.monitor",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604  the list is made of the table above
+__all__ = [*sorted(_HOMES), "__version__"]
 
 
 def __getattr__(name: str) -> Any:

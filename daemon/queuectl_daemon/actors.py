@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import dramatiq
@@ -53,6 +54,8 @@ def declare(
             return
         work = flight.work
         outcome = Outcome(Verdict.CANCELLED) if flight.cancelled else runner.run(budgets.applied(work))
+        if flight.cancelled and outcome.verdict is not Verdict.SUCCEEDED:
+            outcome = replace(outcome, verdict=Verdict.CANCELLED)
         if outcome.verdict is Verdict.SUCCEEDED:
             finish(decide(work, outcome, _NO_RULE, now_ms()))
         else:

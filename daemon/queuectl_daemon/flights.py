@@ -31,6 +31,7 @@ class Flights:
 
     def __init__(self) -> None:
         self._by_id: dict[int, Flight] = {}
+        self._unbegun: dict[int, Flight] = {}
         self._running: dict[int, Flight] = {}
         self._ended: deque[tuple[Ending, float]] = deque()
         self._waiting: Counter[str] = Counter()
@@ -40,13 +41,21 @@ class Flights:
     def add(self, works: Iterable[Claimed]) -> None:
         """Take in claimed tasks; only the pump calls this."""
         for work in works:
-            self._by_id[work.id] = Flight(work)
+            flight = Flight(work)
+            self._by_id[work.id] = self._unbegun[work.id] = flight
             self._waiting[work.queue] += 1
 
     def begin(self, task: int, fence: int) -> Flight | None:
-        """Start the run of a claimed task, once; nothing for a stale message, or when no run may start."""
-        flight = self._by_id.get(task)
-        if flight is None or flight.work.fence != fence or flight.began is not None or self.grounded:
+        """Start the run of a claimed task, once; nothing for a stale message, or when no run may start.
+
+        Whoever takes the flight out of the un-begun ones owns it: a worker that begins it, or the
+        pump that gives it back.
+        """
+        waiting = self._unbegun.get(task)
+        if waiting is None or waiting.work.fence != fence or self.grounded:
+            return None
+        flight = self._unbegun.pop(task, None)
+        if flight is None:
             return None
         flight.began = monotonic()
         self._running[task] = flight
@@ -88,13 +97,15 @@ class Flights:
                 del self._by_id[ending.work.id]
 
     def drop_waiting(self) -> list[Claimed]:
-        """Take away the tasks that have not begun; only after ``grounded`` is set."""
-        waiting = [flight.work for flight in self._by_id.values() if flight.began is None]
-        for work in waiting:
-            del self._by_id[work.id]
-        self._waiting.clear()
-        self._begun.clear()
-        return waiting
+        """Take away the tasks that have not begun; only the pump calls this."""
+        dropped: list[Claimed] = []
+        for task in list(self._unbegun):
+            flight = self._unbegun.pop(task, None)
+            if flight is not None:
+                del self._by_id[task]
+                self._begun.append(flight.work.queue)
+                dropped.append(flight.work)
+        return dropped
 
     def waiting(self) -> Counter[str]:
         """Return how many claimed tasks of each queue wait for a worker; only the pump calls this."""

@@ -6,17 +6,25 @@ import fcntl
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from queuectl.clock import now_ms
 from queuectl.errors import DaemonRunningError, StorageError
 
 
 class HomeLock:
-    """Hold the home for one daemon; the kernel frees it when the process ends, however it ends."""
+    """Hold the home, and the database file if there is one, for one daemon.
 
-    def __init__(self, home: Path) -> None:
+    The kernel frees both when the process ends, however it ends.
+    """
+
+    def __init__(self, home: Path, database_url: str) -> None:
         self._folder = home / "run"
-        self._descriptor: int | None = None
+        self._files = [self._folder / "daemon.lock"]
+        if database_url.startswith("sqlite:"):
+            self._files.append(Path(database_url.removeprefix("sqlite:///") + ".daemon-lock"))
+        self._descriptors: list[int] = []
+        self.predecessor: str | None = None
 
     @property
     def pid_file(self) -> Path:
@@ -24,29 +32,15 @@ class HomeLock:
         return self._folder / "queuectld.pid"
 
     def take(self) -> None:
-        """Take the home.
+        """Take the home, and learn which node used it before without having said goodbye.
 
         Raises:
             DaemonRunningError: another daemon has it.
             StorageError: the folder cannot be written.
         """
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self._folder / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StorageError(
-                f"the home {self._folder.parent} cannot be written: {error.strerror}",
-                hint="choose another one with --home, or correct its permissions",
-            ) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise DaemonRunningError(
-                f"a daemon{self._described()} already uses the home {self._folder.parent}",
-                hint="stop it with: queuectl daemon stop, or choose another home with --home",
-            ) from None
-        self._descriptor = descriptor
+        for file in self._files:
+            self._descriptors.append(self._lock(file))
+        self.predecessor = self._described().get("node")
 
     def announce(self, node: str) -> None:
         """Write the pid file: the daemon is ready."""
@@ -58,12 +52,33 @@ class HomeLock:
     def free(self) -> None:
         """Give the home back."""
         self.pid_file.unlink(missing_ok=True)
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors.clear()
 
-    def _described(self) -> str:
+    def _lock(self, file: Path) -> int:
         try:
-            return f" (pid {json.loads(self.pid_file.read_text(encoding='utf-8'))['pid']})"
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageError(
+                f"{file.parent} cannot be written: {error.strerror}",
+                hint="choose another home with --home, or correct its permissions",
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            pid = self._described().get("pid")
+            raise DaemonRunningError(
+                f"a daemon{f' (pid {pid})' if pid else ''} already uses {file.parent}",
+                hint="stop it with: queuectl daemon stop, or choose another home with --home",
+            ) from None
+        return descriptor
+
+    def _described(self) -> dict[str, Any]:
+        try:
+            said = json.loads(self.pid_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return said if isinstance(said, dict) else {}

@@ -25,6 +25,7 @@ from queuectl.store.database import Database, Transaction
 from queuectl.store.tasks import START, Message, Place
 from queuectl_daemon import endings as ends
 from queuectl_daemon.flights import Flights
+from queuectl_daemon.recovery import LEASE_MS
 from queuectl_daemon.transport import RedisTransport
 from queuectl_daemon.window import Pace, room
 
@@ -41,6 +42,9 @@ _SQLITE_GAP_SECONDS = 0.005
 _DOWN_PAUSE_SECONDS = 0.5
 _BEAT_SECONDS = 1.0
 _MOST_STUMBLES = 20
+
+_GROUNDED_SECONDS = 10.0
+"""Without the database for this long, well before its lease ends, a node starts nothing that it has claimed."""
 
 
 @dataclass(slots=True)
@@ -157,6 +161,7 @@ class Pump(threading.Thread):
     def run(self) -> None:
         """Tick until stopped."""
         try:
+            self._database.checkpoint_here()
             while not self._stopping:
                 self._wait()
                 self._step()
@@ -216,6 +221,8 @@ class Pump(threading.Thread):
             )
         self._is_down = True
         self._reconcile = self._look = True
+        if monotonic() - self._last_tick > _GROUNDED_SECONDS:
+            self._flights.grounded = True
         if not self._stopping:
             self._bell.wait(_DOWN_PAUSE_SECONDS)
 
@@ -223,6 +230,9 @@ class Pump(threading.Thread):
         if self._is_down:
             logger.info("the database is back", extra={"action": "database_up"})
             self._is_down = False
+        if self._flights.grounded and not self._draining:
+            self._give_back()
+            self._flights.grounded = False
         if self._stumbles and not self._flights.unrecorded:
             self._stumbles, self._group = 0, _LARGEST_GROUP
 
@@ -355,11 +365,12 @@ class Pump(threading.Thread):
         return room(capacity, held)
 
     def _list_rooms(self, lists: RedisTransport) -> dict[str, int]:
-        return room(self.pace.listed(self._workers), lists.listed)
+        free = max(0, self._workers - self._flights.running_count())
+        return room(self.pace.listed(free), lists.listed)
 
     def _beat(self, transaction: Transaction, now: float) -> None:
         if now - self._last_beat >= _BEAT_SECONDS:
-            nodes.save(transaction, self._describe(self.pace))
+            nodes.save(transaction, self._describe(self.pace), LEASE_MS)
             self._last_beat = now
 
     def _after(self, tick: _Tick, endings: Sequence[Ending]) -> None:

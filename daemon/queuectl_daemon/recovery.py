@@ -10,12 +10,13 @@ import logging
 import threading
 from collections.abc import Callable
 
+from queuectl.clock import monotonic
 from queuectl.domain.retry import RetryRule
 from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
 from queuectl.store import history, nodes, tasks
 from queuectl.store.database import Database
-from queuectl.store.nodes import LifeLock
+from queuectl.store.nodes import LifeLock, NodeRecord
 from queuectl_daemon import endings
 
 logger = logging.getLogger("queuectl.daemon")
@@ -23,12 +24,21 @@ logger = logging.getLogger("queuectl.daemon")
 LEASE_MS = 30_000
 """A node that has not been heard of for this long counts as gone, even if its lock seems to be held."""
 
+_SILENT_MS = 5_000
+"""A node whose lock is free may have lost its connection only; a living one is heard of every second."""
+
+_SETTLE_SECONDS = 10.0
+"""After an outage of the database every node's lock is free and its last word old; each gets time to come back."""
+
 _SWEEP_SECONDS = 5.0
 _GROUP = 500
 
 
 class Watch(threading.Thread):
-    """Hold this node's life lock and release what dead nodes left behind, at boot and every few seconds."""
+    """Hold this node's life lock and release what dead nodes left behind, at boot and every few seconds.
+
+    ``predecessor`` is the node that used this home before and did not say goodbye: it is dead for certain.
+    """
 
     def __init__(
         self,
@@ -36,6 +46,7 @@ class Watch(threading.Thread):
         node: str,
         rule_for: Callable[[Claimed], RetryRule],
         *,
+        predecessor: str | None,
         on_released: Callable[[], None],
         on_lost: Callable[[str], None],
     ) -> None:
@@ -43,12 +54,13 @@ class Watch(threading.Thread):
         self._database = database
         self._node = node
         self._rule_for = rule_for
+        self._predecessor = predecessor
         self._on_released = on_released
         self._on_lost = on_lost
         self._lock = LifeLock(database) if database.engine == "postgresql" else None
         self._ended = threading.Event()
         self._booted = threading.Event()
-        self._is_down = False
+        self._settled_at = 0.0
         self.failure: QueuectlError | None = None
 
     def boot(self) -> None:
@@ -89,9 +101,8 @@ class Watch(threading.Thread):
             self._hold()
             self._sweep()
         except QueuectlError:
-            self._is_down = True  # the pump reports the loss; one report is enough
-        else:
-            self._is_down = False
+            # The pump reports the loss; one report is enough.
+            self._settled_at = monotonic() + _SETTLE_SECONDS
 
     def _hold(self) -> None:
         """Take the node's lock, or make sure that its connection still holds it."""
@@ -116,9 +127,18 @@ class Watch(threading.Thread):
             others = ({*known, *nodes.holders(transaction)}) - {self._node}
             now = transaction.now()
         if self._lock is None:
-            return sorted(others)
-        expired = {name for name, record in known.items() if record.lease_until + LEASE_MS < now}
-        return sorted(name for name in others if name in expired or not self._lock.is_held(name))
+            return sorted(others)  # the lock beside the file is ours, so no other daemon lives
+        return sorted(name for name in others if self._is_dead(name, known.get(name), now))
+
+    def _is_dead(self, name: str, record: NodeRecord | None, now: int) -> bool:
+        if name == self._predecessor:
+            return True
+        if self._lock is None or monotonic() < self._settled_at:
+            return False
+        if record is not None and record.lease_until < now:
+            return True
+        silent = record is None or record.heartbeat_at < now - _SILENT_MS
+        return silent and not self._lock.is_held(name)
 
 
 def recover(database: Database, node: str, rule_for: Callable[[Claimed], RetryRule]) -> int:

@@ -59,7 +59,7 @@ class Service:
         self._failure: str | None = None
         self._flights = Flights()
         self._budgets = Budgets(settings)
-        self._lock = HomeLock(settings.home)
+        self._lock = HomeLock(settings.home, settings.database_url)
         self._ticker = Ticker()
         # The fork server must begin while this process has one thread and no connection.
         self._runner = Runner(settings, on_progress=self._progressed)
@@ -96,7 +96,12 @@ class Service:
         apply_aging(self._database, self.settings.priority_aging)
         self._pump = self._make_pump()
         self._watch = Watch(
-            self._database, self.node, self._budgets.rule_for, on_released=self._pump.wake, on_lost=self._fail
+            self._database,
+            self.node,
+            self._budgets.rule_for,
+            predecessor=self._lock.predecessor,
+            on_released=self._pump.wake,
+            on_lost=self._fail,
         )
         self._watch.boot()
         self._worker = self._make_worker()

@@ -98,7 +98,7 @@ class RedisTransport(threading.Thread):
         while not self._stopping:
             self._bell.wait(_IDLE_LOOK_SECONDS if self.up else _PROBE_SECONDS)
             self._bell.clear()
-            if not self._stopping and self._is_due():
+            if self._is_due():
                 self._attempt()
 
     def stop(self) -> None:
@@ -110,6 +110,8 @@ class RedisTransport(threading.Thread):
         self._client.close()
 
     def _is_due(self) -> bool:
+        if self._stopping:
+            return False
         if self._outgoing or any(self._rooms.values()):
             return True
         return monotonic() - self._last_exchange >= _IDLE_LOOK_SECONDS

@@ -60,9 +60,14 @@ class Pace:
             return 0
         return min(LONGEST, round(self.per_second * _AHEAD_SECONDS))
 
-    def listed(self, workers: int) -> int:
-        """Return how many messages to keep in the shared lists."""
-        return max(workers, min(LONGEST, round(self.per_second * _LISTED_SECONDS)))
+    def listed(self, free: int) -> int:
+        """Return how many messages to keep in the shared lists, when ``free`` workers have nothing to do.
+
+        When every worker is busy with a long task, none: the tasks stay where they can be put in order.
+        """
+        if self.mean_seconds is None or self.mean_seconds > _SHORT_SECONDS:
+            return free
+        return max(free, min(LONGEST, round(self.per_second * _LISTED_SECONDS)))
 
 
 def room(capacity: int, held: Mapping[str, int]) -> dict[str, int]:

@@ -274,14 +274,15 @@ def _groups(entries: Iterable[Entry | ArticleTask | str]) -> Iterator[list[Entry
 
 
 def _check_budgets(task: ArticleTask) -> None:
-    for what, value, least, most in (
+    budgets: tuple[tuple[str, object, float, float], ...] = (
         ("timeout", task.timeout, 0.001, 7 * 86_400),
         ("memory limit", task.memory_limit, 16, 1_048_576),
         ("number of retries", task.max_retries, 0, 1_000),
-    ):
+    )
+    for what, value, least, most in budgets:
         if value is None:
             continue
-        if isinstance(value, bool) or not least <= value <= most:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             raise InvalidInputError(f"the {what} {value!r} is not between {least} and {most}")
 
 

@@ -36,8 +36,9 @@ class NodeRecord:
     progress: str
 
 
-def save(transaction: Transaction, node: NodeRecord) -> None:
-    """Write a node's description of itself."""
+def save(transaction: Transaction, node: NodeRecord, lease_ms: int) -> None:
+    """Write a node's description of itself; its lease begins now, by the clock that all nodes share."""
+    now = transaction.now()
     transaction.execute(
         f"INSERT INTO nodes ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, lease_until = excluded.lease_until,"
@@ -49,8 +50,8 @@ def save(transaction: Transaction, node: NodeRecord) -> None:
             node.pid,
             node.version,
             node.started_at,
-            node.heartbeat_at,
-            node.lease_until,
+            now,
+            now + lease_ms,
             node.workers,
             node.running,
             node.transport,

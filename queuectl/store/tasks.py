@@ -7,12 +7,15 @@ a run is concerned, the fence. Rows that do not come back were stale: someone el
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import peewee
 
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import FINAL, WAITING, Move, State, sources
 from queuectl.domain.outcome import Verdict
 from queuectl.domain.task import Claimed
+from queuectl.errors import DuplicateTaskError
 from queuectl.store.database import Transaction, placeholders
 
 Place = tuple[int, int, int]
@@ -159,13 +162,31 @@ _ENDING_COLUMNS = (
 
 
 def end(transaction: Transaction, endings: Sequence[Ending]) -> list[Ending]:
-    """Succeed, retry, bury, cancel or release running tasks; return the endings that held."""
+    """Succeed, retry, bury, cancel or release running tasks; return the endings that held.
+
+    A task that a person wants to end does not run again: what would be a retry or a release
+    becomes its cancellation.
+    """
+    kept = _end_as_decided(transaction, endings)
+    if len(kept) == len(endings):
+        return kept
+    held = {ending.work.id for ending in kept}
+    unwanted = [
+        replace(ending, move=Move.CANCEL, due_at=None)
+        for ending in endings
+        if ending.work.id not in held and ending.move in (Move.RETRY, Move.RELEASE)
+    ]
+    return kept + (_end_as_decided(transaction, unwanted) if unwanted else [])
+
+
+def _end_as_decided(transaction: Transaction, endings: Sequence[Ending]) -> list[Ending]:
     values, params = transaction.database.values(_ENDING_COLUMNS, [_ending_row(each) for each in endings])
     rows = transaction.rows(
         "UPDATE tasks SET state = vstate, fence = fence + vrevoked, node = NULL, due_at = COALESCE(vdue, due_at),"
         " finished_at = vfinished, released = released + vreleased, crashes = crashes + vcrashed,"
         " result = vresult, error = verror, cancel_requested = 0"
-        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'running' RETURNING id",
+        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'running'"
+        " AND (cancel_requested = 0 OR vfinished IS NOT NULL) RETURNING id",
         params,
     )
     held = {row[0] for row in rows}
@@ -268,7 +289,11 @@ def _cancel_waiting(transaction: Transaction, found: Sequence[tuple[int, str, St
 
 
 def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]:
-    """Send retrying, cancelled and dead tasks back to their queues with a fresh budget; return which went."""
+    """Send retrying, cancelled and dead tasks back to their queues with a fresh budget; return which went.
+
+    Raises:
+        DuplicateTaskError: one is unique, and another open task for its URL exists.
+    """
     allowed = sources(Move.REQUEUE)
     found = [
         (number, queue, state)
@@ -277,14 +302,23 @@ def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]
     ]
     numbers = [number for number, _, _ in found]
     if numbers:
+        _requeue(transaction, numbers, now)
+    for _, queue, state in found:
+        transaction.tally.move(queue, state, State.QUEUED)
+    return numbers
+
+
+def _requeue(transaction: Transaction, numbers: Sequence[int], now: int) -> None:
+    try:
         transaction.execute(
             "UPDATE tasks SET state = 'queued', finished_at = NULL, due_at = %s, released = attempt, crashes = 0"
             f" WHERE state IN ('cancelled', 'retrying', 'dead') AND id IN ({placeholders(numbers)})",
             (now, *numbers),
         )
-    for _, queue, state in found:
-        transaction.tally.move(queue, state, State.QUEUED)
-    return numbers
+    except peewee.IntegrityError as error:
+        raise DuplicateTaskError(
+            "another open task for the same URL exists, and this one is to be unique"
+        ) from error
 
 
 def _locked_states(transaction: Transaction, ids: Iterable[int]) -> list[tuple[int, str, State]]:
