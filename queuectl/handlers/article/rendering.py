@@ -104,6 +104,13 @@ def to_markdown(html: str) -> str:
     return _BLANK_LINES.sub("\n\n", markdown).strip()
 
 
+def escape_markdown(text: str) -> str:
+    """Return plain text so that Markdown shows exactly this text."""
+    text = _SPECIAL.sub(r"\\\1", text)
+    text = _AT_LINE_START.sub(r"\1\\\2", text)
+    return _NUMBER_AT_LINE_START.sub(r"\1\\", text)
+
+
 def images_in(body: Element) -> tuple[str, ...]:
     """Return the addresses of the images, each once, in the order of the page."""
     sources = dict.fromkeys(source for image in body.iter("img") if (source := image.get("src")))
@@ -114,9 +121,7 @@ class _Converter(MarkdownConverter):
     """Markdownify with complete escaping, safe addresses, and fences that code cannot close."""
 
     def escape(self, text: str, parent_tags: set[str]) -> str:
-        text = _SPECIAL.sub(r"\\\1", text)
-        text = _AT_LINE_START.sub(r"\1\\\2", text)
-        return _NUMBER_AT_LINE_START.sub(r"\1\\", text)
+        return escape_markdown(text)
 
     def convert_a(self, el: Any, text: str, parent_tags: set[str]) -> str:
         address = el.get("href")
@@ -126,7 +131,7 @@ class _Converter(MarkdownConverter):
 
     def convert_img(self, el: Any, text: str, parent_tags: set[str]) -> str:
         source = el.get("src")
-        alternative = self.escape(single_line(el.get("alt")), parent_tags)
+        alternative = escape_markdown(single_line(el.get("alt")))
         return f"![{alternative}]({_address(source)})" if source else alternative
 
     def convert_strong(self, el: Any, text: str, parent_tags: set[str]) -> str:
