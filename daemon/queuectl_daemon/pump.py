@@ -11,21 +11,18 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from queuectl.clock import monotonic, now_ms
-from queuectl.domain.admission import QueueRules, admit
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
-from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
-from queuectl.store import articles, history, nodes, queues, tasks
+from queuectl.store import nodes
 from queuectl.store.database import Database, Transaction
-from queuectl.store.tasks import START, Message, Place
-from queuectl_daemon import endings as ends
+from queuectl_daemon.endings import never_began, unrecordable
 from queuectl_daemon.flights import Flights
 from queuectl_daemon.recovery import LEASE_MS
+from queuectl_daemon.tick import Tick, View
 from queuectl_daemon.transport import RedisTransport
 from queuectl_daemon.window import Pace, room
 
@@ -37,7 +34,6 @@ GROUP = 32
 _GATHER_SECONDS = 0.005
 _LOOK_SECONDS = 0.25
 _LARGEST_GROUP = 512
-_DUE_GROUP = 1_000
 _SQLITE_GAP_SECONDS = 0.005
 _DOWN_PAUSE_SECONDS = 0.5
 _BEAT_SECONDS = 1.0
@@ -45,19 +41,6 @@ _MOST_STUMBLES = 20
 
 _GROUNDED_SECONDS = 10.0
 """Without the database for this long, well before its lease ends, a node starts nothing that it has claimed."""
-
-
-@dataclass(slots=True)
-class _Tick:
-    """What one tick has done, to be acted on after its commit."""
-
-    recorded: list[Ending] = field(default_factory=list)
-    claimed: list[Claimed] = field(default_factory=list)
-    dispatched: list[Message] = field(default_factory=list)
-    places: dict[str, Place] = field(default_factory=dict)
-    emptied: set[str] = field(default_factory=set)
-    cancels: list[tuple[int, int]] = field(default_factory=list)
-    next_due: int | None = None
 
 
 class Pump(threading.Thread):
@@ -94,10 +77,7 @@ class Pump(threading.Thread):
         self._bell = threading.Event()
         self._full = threading.Event()
         self._fetched: deque[tuple[int, int]] = deque()
-        self._rules: dict[str, QueueRules] = {}
-        self._waiting = set(QUEUES)
-        self._places: dict[str, Place] = {}
-        self._next_due: int | None = 0
+        self._view = View()
         self._look = True
         self._redispatch = False
         self._reconcile = False
@@ -174,8 +154,8 @@ class Pump(threading.Thread):
 
     def _wait(self) -> None:
         pause = _LOOK_SECONDS
-        if self._next_due is not None:
-            pause = min(pause, max(0.0, (self._next_due - now_ms()) / 1000))
+        if self._view.next_due is not None:
+            pause = min(pause, max(0.0, (self._view.next_due - now_ms()) / 1000))
         self._bell.wait(pause)
         self._bell.clear()
         self._full.clear()
@@ -210,8 +190,13 @@ class Pump(threading.Thread):
         if self._stumbles > _MOST_STUMBLES:
             raise error
         if self._group == 1:
-            self._flights.replace_first(lambda ending: ends.unrecordable(ending, error))
+            self._flights.replace_first(lambda ending: unrecordable(ending, error))
         self._group = 1
+        self._distrust()
+
+    def _distrust(self) -> None:
+        """After a failed tick nothing is known for certain, not even whether it was committed."""
+        self._view = View()
         self._reconcile = self._look = True
 
     def _went_down(self, error: QueuectlError) -> None:
@@ -220,7 +205,7 @@ class Pump(threading.Thread):
                 "%s; nothing new starts until it is back", error.message, extra={"action": "database_down"}
             )
         self._is_down = True
-        self._reconcile = self._look = True
+        self._distrust()
         if monotonic() - self._last_tick > _GROUNDED_SECONDS:
             self._flights.grounded = True
         if not self._stopping:
@@ -244,125 +229,49 @@ class Pump(threading.Thread):
         endings, seconds = self._flights.take_ended(self._group)
         messages = [self._fetched.popleft() for _ in range(min(len(self._fetched), _LARGEST_GROUP))]
         redispatch, self._redispatch = self._redispatch, False
-        tick = _Tick()
+        lists = self.transport if self.transport is not None and self.transport.up else None
         try:
             with self._database.writing() as transaction:
-                self._repair(transaction, endings, redispatch=redispatch)
-                self._record(transaction, endings, tick)
-                if messages:
-                    tick.claimed = tasks.claim(transaction, messages, node=self._node, now=now_ms())
-                    self.stale += len(messages) - len(tick.claimed)
-                self._promote(transaction, tick, looking=looking)
+                tick = Tick(transaction, self._node, self._view)
+                if redispatch:
+                    tick.redispatch()
+                if self._reconcile:
+                    tick.reconcile(self._flights.ids())
+                tick.record(endings)
+                tick.claim(messages)
+                tick.promote(looking=looking)
                 if looking:
-                    self._read_controls(transaction, tick)
-                if not self._draining:
-                    self._take(transaction, tick)
+                    tick.look(running=self._flights.running_count() > 0)
+                if not self._draining and lists is None:
+                    tick.start(self._worker_rooms(tick.claimed))
+                elif not self._draining and lists is not None:
+                    tick.dispatch(self._list_rooms(lists))
                 self._beat(transaction, started)
         except BaseException:
             self._flights.put_back(endings)
             self._fetched.extendleft(reversed(messages))
             self._redispatch |= redispatch
             raise
+        self._reconcile = False
+        self.stale += len(endings) - len(tick.recorded)
         self.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started
-        self._after(tick, endings)
+        self._act(tick, endings)
 
     def _begin_look(self, now: float) -> bool:
         if not self._look and now - self._last_look < _LOOK_SECONDS:
             return False
         self._look = False
         self._last_look = now
-        self._waiting = set(QUEUES)
-        self._places.clear()
+        self._view.forget()
         return True
-
-    def _repair(self, transaction: Transaction, endings: Sequence[Ending], *, redispatch: bool) -> None:
-        """Put right what a lost connection or a lost transport has left in the dark."""
-        if redispatch:
-            tasks.release_dispatched(transaction)
-        if not self._reconcile:
-            return
-        tasks.release_dispatched(transaction, node=self._node)
-        known = self._flights.ids()
-        unknown = [
-            held
-            for held in tasks.in_hand(transaction, self._node)
-            if (held.work.id, held.work.fence) not in known
-        ]
-        lost = [ends.never_began(held.work) for held in unknown]
-        if lost:
-            history.record(transaction, tasks.end(transaction, lost), self._node)
-        self._reconcile = False
-
-    def _record(self, transaction: Transaction, endings: Sequence[Ending], tick: _Tick) -> None:
-        if not endings:
-            return
-        tick.recorded = tasks.end(transaction, endings)
-        history.record(transaction, tick.recorded, self._node)
-        self.articles_stored += articles.save(transaction, tick.recorded)
-        self.stale += len(endings) - len(tick.recorded)
-
-    def _promote(self, transaction: Transaction, tick: _Tick, *, looking: bool) -> None:
-        """Send due tasks to their queues, and learn when the next one falls due."""
-        now = now_ms()
-        tick.next_due = self._next_due
-        retries = [
-            each.due_at for each in tick.recorded if each.move is Move.RETRY and each.due_at is not None
-        ]
-        if self._next_due is not None and self._next_due <= now:
-            if tasks.due(transaction, now, _DUE_GROUP):
-                self._waiting = set(QUEUES)
-                self._places.clear()
-            tick.next_due = tasks.next_due(transaction)
-        elif looking:
-            tick.next_due = tasks.next_due(transaction)
-        elif retries:
-            tick.next_due = min(retries if self._next_due is None else [*retries, self._next_due])
-
-    def _read_controls(self, transaction: Transaction, tick: _Tick) -> None:
-        self._rules = queues.rules(transaction)
-        if self._flights.running_count():
-            tick.cancels = nodes.cancel_requests(transaction, self._node)
-
-    def _take(self, transaction: Transaction, tick: _Tick) -> None:
-        """Take due tasks in their order, as many as there is room for: for the lists, or for our own workers."""
-        lists = self.transport if self.transport is not None and self.transport.up else None
-        rooms = self._worker_rooms(tick.claimed) if lists is None else self._list_rooms(lists)
-        for grant in admit(self._rules, rooms, self._waiting):
-            limit = min(grant.tasks, rooms[grant.queue])
-            if limit <= 0:
-                continue
-            taken = self._take_queue(transaction, tick, grant.queue, limit, shared=lists is not None)
-            if taken < limit:
-                tick.emptied.add(grant.queue)
-            for queue in QUEUES[QUEUES.index(grant.queue) :]:
-                rooms[queue] -= taken
-
-    def _take_queue(
-        self, transaction: Transaction, tick: _Tick, queue: str, limit: int, *, shared: bool
-    ) -> int:
-        after = self._places.get(queue, START)
-        now = now_ms()
-        if shared:
-            sent, tick.places[queue] = tasks.dispatch(
-                transaction, queue, limit, node=self._node, now=now, after=after
-            )
-            tick.dispatched += sent
-            return len(sent)
-        begun, tick.places[queue] = tasks.start(
-            transaction, queue, limit, node=self._node, now=now, after=after
-        )
-        tick.claimed += begun
-        return len(begun)
 
     def _worker_rooms(self, claimed: Sequence[Claimed]) -> dict[str, int]:
         held = self._flights.waiting().copy()
         for work in claimed:
             held[work.queue] += 1
-        capacity = (
-            self._workers + self.pace.claims_ahead() - self._flights.running_count() - len(self._fetched)
-        )
-        return room(capacity, held)
+        busy = self._flights.running_count() + len(self._fetched)
+        return room(self._workers + self.pace.claims_ahead() - busy, held)
 
     def _list_rooms(self, lists: RedisTransport) -> dict[str, int]:
         free = max(0, self._workers - self._flights.running_count())
@@ -373,12 +282,10 @@ class Pump(threading.Thread):
             nodes.save(transaction, self._describe(self.pace), LEASE_MS)
             self._last_beat = now
 
-    def _after(self, tick: _Tick, endings: Sequence[Ending]) -> None:
+    def _act(self, tick: Tick, endings: Sequence[Ending]) -> None:
         """Act on what is now durable."""
         self._flights.remove(endings)
-        self._places.update(tick.places)
-        self._waiting -= tick.emptied
-        self._next_due = tick.next_due
+        self.articles_stored += tick.articles
         if any(each.move is Move.RELEASE for each in tick.recorded):
             self._look = True
         if tick.claimed:
@@ -396,4 +303,4 @@ class Pump(threading.Thread):
 
     def _give_back(self) -> None:
         for work in self._flights.drop_waiting():
-            self._flights.finish(ends.never_began(work))
+            self._flights.finish(never_began(work))

@@ -1,0 +1,133 @@
+"""One tick: the steps of the pump's transaction, and what it remembers of the database from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from queuectl.clock import now_ms
+from queuectl.domain.admission import QueueRules, admit
+from queuectl.domain.ending import Ending
+from queuectl.domain.lifecycle import Move
+from queuectl.domain.priority import QUEUES
+from queuectl.domain.task import Claimed
+from queuectl.store import articles, history, nodes, queues, tasks
+from queuectl.store.database import Transaction
+from queuectl.store.tasks import START, Message, Place
+from queuectl_daemon.endings import never_began
+
+_DUE_GROUP = 1_000
+
+
+@dataclass(slots=True)
+class View:
+    """What the pump knows of the database.
+
+    ``waiting`` are the queues that may hold queued tasks, ``places`` how far each has been taken:
+    a scan that starts there does not pass over the remains of tasks taken before. Both are only
+    true until somebody else changes something, and are therefore forgotten at every look.
+    """
+
+    rules: dict[str, QueueRules] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=lambda: set(QUEUES))
+    places: dict[str, Place] = field(default_factory=dict)
+    next_due: int | None = 0
+
+    def forget(self) -> None:
+        """Look at every queue from its beginning again."""
+        self.waiting = set(QUEUES)
+        self.places = {}
+
+
+@dataclass(slots=True)
+class Tick:
+    """One transaction's steps; what they did is acted on after the commit."""
+
+    transaction: Transaction
+    node: str
+    view: View
+    recorded: list[Ending] = field(default_factory=list)
+    claimed: list[Claimed] = field(default_factory=list)
+    dispatched: list[Message] = field(default_factory=list)
+    cancels: list[tuple[int, int]] = field(default_factory=list)
+    articles: int = 0
+
+    def redispatch(self) -> None:
+        """Send everything that is dispatched back to its queue: the transport has lost its data."""
+        tasks.release_dispatched(self.transaction)
+
+    def reconcile(self, known: Collection[tuple[int, int]]) -> None:
+        """Give back what this node holds without knowing: its messages, and claims whose commit went unheard."""
+        tasks.release_dispatched(self.transaction, node=self.node)
+        held = tasks.in_hand(self.transaction, self.node)
+        unknown = [never_began(each.work) for each in held if (each.work.id, each.work.fence) not in known]
+        if unknown:
+            history.record(self.transaction, tasks.end(self.transaction, unknown), self.node)
+
+    def record(self, endings: Sequence[Ending]) -> None:
+        """Record the ends of runs."""
+        if endings:
+            self.recorded = tasks.end(self.transaction, endings)
+            history.record(self.transaction, self.recorded, self.node)
+            self.articles = articles.save(self.transaction, self.recorded)
+
+    def claim(self, messages: Sequence[tuple[int, int]]) -> None:
+        """Claim the tasks whose messages have come."""
+        if messages:
+            self.claimed = tasks.claim(self.transaction, messages, node=self.node, now=now_ms())
+
+    def promote(self, *, looking: bool) -> None:
+        """Send due tasks to their queues, and learn when the next one falls due."""
+        view, now = self.view, now_ms()
+        retries = [
+            each.due_at for each in self.recorded if each.move is Move.RETRY and each.due_at is not None
+        ]
+        if view.next_due is not None and view.next_due <= now:
+            if tasks.due(self.transaction, now, _DUE_GROUP):
+                view.forget()
+            view.next_due = tasks.next_due(self.transaction)
+        elif looking:
+            view.next_due = tasks.next_due(self.transaction)
+        elif retries:
+            view.next_due = min(retries if view.next_due is None else [*retries, view.next_due])
+
+    def look(self, *, running: bool) -> None:
+        """Read what people may have changed: the queues' rules, and which runs they want to end."""
+        self.view.rules = queues.rules(self.transaction)
+        if running:
+            self.cancels = nodes.cancel_requests(self.transaction, self.node)
+
+    def start(self, rooms: dict[str, int]) -> None:
+        """Claim queued tasks for this node's own workers."""
+        self._take(rooms, self._start)
+
+    def dispatch(self, rooms: dict[str, int]) -> None:
+        """Dispatch queued tasks to the shared lists."""
+        self._take(rooms, self._dispatch)
+
+    def _take(self, rooms: dict[str, int], take: Callable[[str, int], int]) -> None:
+        for grant in admit(self.view.rules, rooms, self.view.waiting):
+            limit = min(grant.tasks, rooms[grant.queue])
+            if limit <= 0:
+                continue
+            taken = take(grant.queue, limit)
+            if taken < limit:
+                self.view.waiting.discard(grant.queue)
+            for queue in QUEUES[QUEUES.index(grant.queue) :]:
+                rooms[queue] -= taken
+
+    def _start(self, queue: str, limit: int) -> int:
+        after = self.view.places.get(queue, START)
+        begun, self.view.places[queue] = tasks.start(
+            self.transaction, queue, limit, node=self.node, now=now_ms(), after=after
+        )
+        self.claimed += begun
+        return len(begun)
+
+    def _dispatch(self, queue: str, limit: int) -> int:
+        after = self.view.places.get(queue, START)
+        sent, self.view.places[queue] = tasks.dispatch(
+            self.transaction, queue, limit, node=self.node, now=now_ms(), after=after
+        )
+        self.dispatched += sent
+        return len(sent)
