@@ -116,6 +116,8 @@ def _show(run: Invocation, receipt: BatchReceipt, *, dry_run: bool) -> None:
         output.say(f"line {each.line}: {each.reason}")
     if receipt.invalid > len(receipt.rejected):
         output.say(f"... and {count(receipt.invalid - len(receipt.rejected), 'more invalid line')}")
+    if not receipt.accepted and not receipt.duplicates and not receipt.invalid:
+        return
     verb = "would be accepted" if dry_run else "accepted"
     output.say(
         f"{receipt.accepted:,} {verb}, {count(receipt.duplicates, 'duplicate')}, {receipt.invalid:,} invalid"

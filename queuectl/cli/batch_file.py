@@ -200,7 +200,12 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "max_retries": _WHOLE,
 }
 _NAMES = {"score": "priority_score", "schedule": "publish_at"}
-_KINDS = {_WHOLE: "a whole number", _NUMBER: "a number", _TEXT: "a text", (dict,): "an object"}
+_KINDS: dict[tuple[type, ...], str] = {
+    _WHOLE: "a whole number",
+    _NUMBER: "a number",
+    _TEXT: "a text",
+    (dict,): "an object",
+}
 
 
 def _task(fields: dict[str, Any], read_time: Callable[[str], datetime]) -> ArticleTask:
@@ -215,5 +220,5 @@ def _task(fields: dict[str, Any], read_time: Callable[[str], datetime]) -> Artic
             continue
         if isinstance(value, bool) or not isinstance(value, kinds):
             raise InvalidInputError(f"the field {name!r} is not {_KINDS[kinds]}")
-        values[_NAMES.get(name, name)] = read_time(value) if name == "schedule" else value
+        values[_NAMES.get(name, name)] = read_time(str(value)) if name == "schedule" else value
     return ArticleTask(**values)

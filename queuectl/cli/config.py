@@ -21,7 +21,8 @@ def show(ctx: typer.Context) -> None:
       queuectl config show
       queuectl config show --json
     """
-    from queuectl.cli.render.grid import Column, Grid
+    from queuectl.cli.render.grid import Column, Grid, Styled
+    from queuectl.cli.render.style import FAINT
     from queuectl.settings import shown
 
     run: Invocation = ctx.obj
@@ -33,7 +34,7 @@ def show(ctx: typer.Context) -> None:
         return Grid(
             columns,
             [
-                [name, _text(value), (origin, "dim" if origin == "default" else "")]
+                [name, _text(value), Styled(origin, FAINT if origin == "default" else "")]
                 for name, value, origin in _flat(values, loaded.origins)
             ],
         )
@@ -47,7 +48,7 @@ def show(ctx: typer.Context) -> None:
 
 def _flat(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[tuple[str, Any, str]]:
     """Return the settings one by one; of the tables only what was given."""
-    rows = []
+    rows: list[tuple[str, Any, str]] = []
     for name, value in values.items():
         if isinstance(value, dict):
             rows.extend(

@@ -62,6 +62,19 @@ class HelpfulGroup(TyperGroup):
         """Return the help text, coloured for a terminal."""
         return _painted(super().get_help(ctx))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return the arguments.
+
+        Raises:
+            InvalidInputError: there are none, so that no subcommand is named.
+        """
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
+            names = ", ".join(self.list_commands(ctx))
+            raise InvalidInputError(
+                f"{ctx.command_path} does one of: {names}", hint=f"see: {ctx.command_path} --help"
+            )
+        return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the named subcommand.
 
@@ -128,7 +141,6 @@ def group(sentence: str) -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        no_args_is_help=True,
         context_settings=_CONTEXT,
     )
 

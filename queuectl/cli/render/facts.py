@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from queuectl.cli.render.grid import GAP, Cell, cell_style, cell_text
+from queuectl.cli.render.grid import GAP, Cell, cell_text, rich_cell
 from queuectl.cli.render.safe import width
 from queuectl.cli.render.style import FAINT
 
@@ -28,11 +28,10 @@ class Facts:
     def rich(self) -> Table:
         """Return the same for a terminal, long values folded."""
         from rich.table import Table
-        from rich.text import Text
 
         table = Table.grid(padding=(0, len(GAP), 0, 0))
         table.add_column(no_wrap=True, style=FAINT)
         table.add_column(overflow="fold")
         for name, cell in self.rows:
-            table.add_row(name, Text(cell_text(cell), style=cell_style(cell)))
+            table.add_row(name, rich_cell(cell))
         return table

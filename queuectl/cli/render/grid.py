@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from queuectl.cli.render.safe import safe, width
 from queuectl.cli.render.style import HEADING
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 GAP = "  "
 
@@ -24,8 +25,16 @@ class Column:
     flexible: bool = False
 
 
-Cell: TypeAlias = str | tuple[str, str]
-"""A text, or a text with its style. Texts need not be safe yet."""
+class Styled(NamedTuple):
+    """A text with its Rich style, and a sign that is drawn before it on a terminal only."""
+
+    text: str
+    style: str = ""
+    sign: str = ""
+
+
+Cell: TypeAlias = str | Styled
+"""Texts need not be safe yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,6 @@ class Grid:
     def rich(self) -> Table:
         """Return the same as a table that fits itself to the terminal."""
         from rich.table import Table
-        from rich.text import Text
 
         table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style=HEADING)
         for column in self.columns:
@@ -58,8 +66,7 @@ class Grid:
                 min_width=8 if column.flexible else width(column.title),
             )
         for row in self.rows:
-            # Cells are Text objects: a plain string would be searched for markup.
-            table.add_row(*(Text(cell_text(cell), style=cell_style(cell)) for cell in row))
+            table.add_row(*(rich_cell(cell) for cell in row))
         return table
 
     def _line(self, row: list[str], widths: list[int]) -> str:
@@ -72,9 +79,14 @@ class Grid:
 
 def cell_text(cell: Cell) -> str:
     """Return a cell's text, safe to show."""
-    return safe(cell if isinstance(cell, str) else cell[0])
+    return safe(cell if isinstance(cell, str) else cell.text)
 
 
-def cell_style(cell: Cell) -> str:
-    """Return a cell's Rich style."""
-    return "" if isinstance(cell, str) else cell[1]
+def rich_cell(cell: Cell) -> Text:
+    """Return a cell as Rich draws it; never as a plain string, in which Rich would look for markup."""
+    from rich.text import Text
+
+    if isinstance(cell, str):
+        return Text(safe(cell))
+    text = safe(cell.text)
+    return Text(f"{cell.sign} {text}" if cell.sign else text, style=cell.style)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from queuectl.cli.render.facts import Facts
-from queuectl.cli.render.grid import Cell, Column, Grid
+from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STATES, STRONG, state_style
 from queuectl.cli.render.words import duration, short_queue, when
 from queuectl.domain.batch import Rejected
@@ -17,7 +17,9 @@ from queuectl.domain.task import Attempt, Task, batch_name, task_name
 from queuectl.times import shown
 
 if TYPE_CHECKING:
+    from queuectl.domain.status import NodeStatus
     from queuectl.operations.administration import Check
+    from queuectl.operations.local_daemon import LocalDaemon
 
 
 def task_grid(tasks: Sequence[Task], now: int) -> Grid:
@@ -49,13 +51,13 @@ def _task_row(task: Task, now: int) -> list[Cell]:
 def state_cell(state: str) -> Cell:
     """Return a state with its sign and colour."""
     look = STATES[state]
-    return f"{look.sign} {state}", look.style
+    return Styled(state, look.style, look.sign)
 
 
 def task_facts(task: Task, zone: str) -> Facts:
     """Return everything about one task but its attempts; what it has not is left out."""
     rows: list[tuple[str, Cell | None]] = [
-        ("task", (task_name(task.id), STRONG)),
+        ("task", Styled(task_name(task.id), STRONG)),
         ("state", _state_of(task)),
         ("url", task.url),
         ("queue", f"{task.queue}, score {task.priority_score}"),
@@ -71,7 +73,7 @@ def task_facts(task: Task, zone: str) -> Facts:
         ("timeout", f"{task.timeout:g} s" if task.timeout is not None else None),
         ("memory limit", f"{task.memory_limit} MB" if task.memory_limit is not None else None),
         ("metadata", _json(task.metadata) if task.metadata else None),
-        ("error", (task.error, BAD) if task.error else None),
+        ("error", Styled(task.error, BAD) if task.error else None),
         ("result", _json(task.result) if task.result is not None else None),
     ]
     return Facts([(name, cell) for name, cell in rows if cell is not None])
@@ -79,7 +81,7 @@ def task_facts(task: Task, zone: str) -> Facts:
 
 def _state_of(task: Task) -> Cell:
     if task.cancel_requested and task.state == "running":
-        return f"{STATES[task.state].sign} running, asked to stop", CAREFUL
+        return Styled("running, asked to stop", CAREFUL, STATES[task.state].sign)
     return state_cell(task.state)
 
 
@@ -117,7 +119,7 @@ def attempt_grid(attempts: Sequence[Attempt], zone: str) -> Grid:
                 str(each.attempt),
                 shown(each.started_at, zone),
                 _took(each.started_at, each.finished_at) or "-",
-                (each.outcome, state_style(each.outcome)),
+                Styled(each.outcome, state_style(each.outcome)),
                 each.error or "",
             ]
             for each in attempts
@@ -153,13 +155,13 @@ def queue_grid(queues: Sequence[QueueStatus]) -> Grid:
 
 def paused_cell(queue: QueueStatus) -> Cell:
     """Return whether a queue's tasks may start."""
-    return ("paused", CAREFUL) if queue.paused else ("open", GOOD)
+    return Styled("paused", CAREFUL) if queue.paused else Styled("open", GOOD)
 
 
 def queue_facts(queue: QueueStatus) -> Facts:
     """Return everything about one queue."""
     counts = ("scheduled", "queued", "dispatched", "running", "retrying", "succeeded", "dead", "cancelled")
-    rows: list[tuple[str, Cell]] = [("queue", (queue.name, STRONG)), ("state", paused_cell(queue))]
+    rows: list[tuple[str, Cell]] = [("queue", Styled(queue.name, STRONG)), ("state", paused_cell(queue))]
     rows.extend((name, f"{getattr(queue, name):,}") for name in counts)
     rows.append(("oldest wait", duration(queue.oldest_wait_ms)))
     return Facts(rows)
@@ -184,7 +186,7 @@ def dead_letter_grid(letters: Sequence[DeadLetter], zone: str) -> Grid:
                 str(each.id),
                 task_name(each.task_id),
                 short_queue(each.queue),
-                (each.cause, BAD),
+                Styled(each.cause, BAD),
                 str(each.attempts),
                 shown(each.died_at, zone),
                 each.url,
@@ -199,12 +201,12 @@ def dead_letter_facts(letter: DeadLetter, zone: str) -> Facts:
     """Return everything about one dead letter."""
     return Facts(
         [
-            ("dead letter", (str(letter.id), STRONG)),
+            ("dead letter", Styled(str(letter.id), STRONG)),
             ("task", task_name(letter.task_id)),
             ("url", letter.url),
             ("queue", letter.queue),
             ("handler", letter.handler),
-            ("cause", (letter.cause, BAD)),
+            ("cause", Styled(letter.cause, BAD)),
             ("error", letter.error or "-"),
             ("runs", str(letter.attempts)),
             ("died", shown(letter.died_at, zone)),
@@ -215,7 +217,9 @@ def dead_letter_facts(letter: DeadLetter, zone: str) -> Facts:
 def rejected_grid(rejected: Iterable[Rejected]) -> Grid:
     """Return the lines of an input file that were not accepted."""
     columns = (Column("LINE", "right"), Column("REASON"), Column("TEXT", flexible=True))
-    return Grid(columns, [[str(each.line), (each.reason, BAD), (each.text, FAINT)] for each in rejected])
+    return Grid(
+        columns, [[str(each.line), Styled(each.reason, BAD), Styled(each.text, FAINT)] for each in rejected]
+    )
 
 
 def check_grid(checks: Sequence[Check]) -> Grid:
@@ -225,4 +229,25 @@ def check_grid(checks: Sequence[Check]) -> Grid:
 
 
 def _sign(check: Check) -> Cell:
-    return ("✓", GOOD) if check.ok else ("✗", BAD)
+    return Styled("ok", GOOD, "✓") if check.ok else Styled("failed", BAD, "✗")
+
+
+def daemon_facts(found: LocalDaemon, node: NodeStatus | None, log: str, zone: str, now: int) -> Facts:
+    """Return everything about the daemon of this home."""
+    rows: list[tuple[str, Cell]] = [
+        ("daemon", Styled("running", GOOD)),
+        ("pid", str(found.pid)),
+        ("since", f"{shown(found.started_at, zone)} ({duration(now - found.started_at)})"),
+    ]
+    if node is not None:
+        rows += [
+            ("node", f"{node.id} on {node.host}, version {node.version}"),
+            ("workers", f"{node.workers}, {node.running} busy"),
+            (
+                "transport",
+                Styled(node.transport, "") if node.transport_up else Styled("Redis does not answer", CAREFUL),
+            ),
+            ("rate", f"{node.per_minute:,.0f} runs a minute"),
+        ]
+    rows.append(("log", log))
+    return Facts(rows)

@@ -1,0 +1,27 @@
+"""``queuectl doctor``: look at everything that queuectl depends on."""
+
+from __future__ import annotations
+
+import typer
+
+from queuectl.cli.invocation import Invocation
+from queuectl.errors import ExitCode
+
+
+def doctor(ctx: typer.Context) -> int:
+    """Check everything that queuectl depends on; each failure comes with the command that mends it.
+
+    Examples:
+      queuectl doctor
+      queuectl doctor --json
+    """
+    from queuectl.cli.checks import show_checks
+    from queuectl.operations.administration import Check
+    from queuectl.operations.diagnosis import diagnose
+
+    run: Invocation = ctx.obj
+    loaded = run.loaded
+    place = str(loaded.file) if loaded.file is not None else "no file; defaults and environment"
+    checks = [Check("settings", ok=True, detail=place), *diagnose(loaded.settings)]
+    show_checks(run, checks)
+    return ExitCode.DONE if all(check.ok for check in checks) else ExitCode.FAILED

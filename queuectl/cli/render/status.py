@@ -1,0 +1,216 @@
+"""The screen of ``status``: queues by state, daemons, running tasks, and what needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from queuectl.cli.render.grid import Cell, Column, Grid, Styled, rich_cell
+from queuectl.cli.render.safe import safe
+from queuectl.cli.render.style import ACCENT, BAD, CAREFUL, FAINT, GOOD, STRONG
+from queuectl.cli.render.words import brief, clock, count, short_queue
+from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
+from queuectl.domain.task import task_name
+from queuectl.times import shown
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+_BAR_COLUMNS = 10
+_FIXED_LINES = 16
+"""Lines of the screen that are there whatever runs: heading, queues, daemon, and the gaps between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that a person should know, and what to type about it."""
+
+    message: str
+    hint: str
+    style: str = CAREFUL
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What is on the screen at one moment; times are shown in ``zone``."""
+
+    status: RealtimeStatus
+    running: Sequence[RunningTask]
+    zone: str
+    trouble: str | None = None
+
+    def alerts(self) -> list[Alert]:
+        """Return what needs a person, the worst first."""
+        return list(_alerts(self.status))
+
+
+def room_for_running(lines: int) -> int:
+    """Return how many running tasks fit on a screen of so many lines."""
+    return max(3, lines - _FIXED_LINES)
+
+
+def plain_status(screen: Screen) -> list[str]:
+    """Return the screen as lines for a pipe or a file."""
+    lines = [f"at        {shown(screen.status.at, screen.zone)}", f"database  {screen.status.database}", ""]
+    lines += _queues(screen.status).plain()
+    if screen.running:
+        lines += ["", *_running(screen.running).plain()]
+    lines.append("")
+    lines += [f"daemon    {_node_text(node, screen.status.at)}" for node in _alive(screen.status)]
+    return lines + [f"alert     {alert.message}: {alert.hint}" for alert in screen.alerts()]
+
+
+def rich_status(screen: Screen, *, live: bool = False) -> RenderableType:
+    """Return the screen for a terminal."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [_heading(screen), Text()]
+    parts += [_queues(screen.status).rich(), Text()]
+    parts += [_node_line(node, screen.status.at) for node in _alive(screen.status)]
+    if screen.running:
+        parts += [Text(), _running(screen.running).rich()]
+    alerts = [_alert_line(alert) for alert in screen.alerts()]
+    if screen.trouble is not None:
+        alerts.insert(0, Text(f"! {safe(screen.trouble, 200)}", style=BAD))
+    if alerts:
+        parts += [Text(), *alerts] if _alive(screen.status) or screen.running else alerts
+    if live:
+        parts += [Text(), Text("q leaves", style=FAINT)]
+    return Group(*parts)
+
+
+def _heading(screen: Screen) -> Text:
+    from rich.text import Text
+
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append("queuectl", style=STRONG)
+    text.append(f"  {shown(screen.status.at, screen.zone)}")
+    text.append(f"  {safe(screen.status.database)}", style=FAINT)
+    return text
+
+
+def _queues(status: RealtimeStatus) -> Grid:
+    columns = (
+        Column("QUEUE"),
+        Column("WAITING", "right"),
+        Column("SCHEDULED", "right"),
+        Column("RUNNING", "right"),
+        Column("SUCCEEDED", "right"),
+        Column("DEAD", "right"),
+        Column("CANCELLED", "right"),
+        Column("OLDEST", "right"),
+    )
+    rows = [_queue_row(queue) for queue in status.queues]
+    total: list[Cell] = [Styled("total", STRONG)]
+    for name in ("waiting", "scheduled", "running", "succeeded", "dead", "cancelled"):
+        total.append(Styled(f"{sum(getattr(queue, name) for queue in status.queues):,}", STRONG))
+    return Grid(columns, [*rows, [*total, ""]])
+
+
+def _queue_row(queue: QueueStatus) -> list[Cell]:
+    oldest = brief(queue.oldest_wait_ms) if queue.oldest_wait_ms is not None else ""
+    return [
+        short_queue(queue.name),
+        _number(queue.waiting),
+        _number(queue.scheduled, "blue"),
+        _number(queue.running, ACCENT),
+        _number(queue.succeeded, GOOD),
+        _number(queue.dead, BAD),
+        _number(queue.cancelled),
+        Styled("paused", CAREFUL) if queue.paused else oldest,
+    ]
+
+
+def _number(number: int, style: str = "") -> Cell:
+    return Styled(f"{number:,}", style if number else FAINT)
+
+
+def _alive(status: RealtimeStatus) -> list[NodeStatus]:
+    return [node for node in status.nodes if node.alive]
+
+
+def _node_text(node: NodeStatus, now: int) -> str:
+    transport = node.transport if node.transport_up else f"{node.transport} (down)"
+    rate = f"{node.per_minute:,.0f} runs/min"
+    return (
+        f"pid {node.pid} on {node.host}, {node.running} of {node.workers} workers busy, {transport}, {rate},"
+        f" up {brief(now - node.started_at)}"
+    )
+
+
+def _node_line(node: NodeStatus, now: int) -> Text:
+    from rich.text import Text
+
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append("✓ daemon  ", style=GOOD if node.transport_up else CAREFUL)
+    return text.append(safe(_node_text(node, now)))
+
+
+def _running(running: Sequence[RunningTask]) -> Grid:
+    columns = (
+        Column("RUNNING"),
+        Column("QUEUE"),
+        Column("FOR", "right"),
+        Column("PROGRESS"),
+        Column("URL", flexible=True),
+    )
+    return Grid(
+        columns,
+        [
+            [
+                Styled(task_name(each.task.id), ACCENT),
+                short_queue(each.task.queue),
+                clock(each.elapsed_ms),
+                progress_text(each.fraction, each.note),
+                each.task.url,
+            ]
+            for each in running
+        ],
+    )
+
+
+def progress_text(fraction: float | None, note: str | None) -> str:
+    """Return a bar, a percentage and what the handler does now; only what it has said."""
+    if fraction is None:
+        return note or ""
+    part = min(1.0, max(0.0, fraction))
+    full = round(part * _BAR_COLUMNS)
+    bar = "▰" * full + "▱" * (_BAR_COLUMNS - full)
+    return f"{bar} {part:4.0%} {safe(note or '', 20)}".rstrip()
+
+
+def _alerts(status: RealtimeStatus) -> Iterator[Alert]:
+    alive = _alive(status)
+    if not alive:
+        waiting = sum(queue.waiting for queue in status.queues)
+        what = f"no daemon is running and {count(waiting, 'task waits', 'tasks wait')}" if waiting else None
+        yield Alert(what or "no daemon is running", "queuectl daemon start", BAD if waiting else CAREFUL)
+    for node in status.nodes:
+        if not node.alive:
+            silent = brief(status.at - node.heartbeat_at)
+            yield Alert(
+                f"the daemon on {node.host} (pid {node.pid}) is silent since {silent}", "queuectl doctor", BAD
+            )
+    if any(not node.transport_up for node in alive):
+        yield Alert("Redis does not answer; the daemon goes on without it", "queuectl doctor", BAD)
+    for queue in status.queues:
+        if queue.paused:
+            name = short_queue(queue.name)
+            yield Alert(
+                f"{name} is paused with {count(queue.waiting, 'task')}", f"queuectl queue resume {name}"
+            )
+    dead = sum(queue.dead for queue in status.queues)
+    if dead:
+        yield Alert(count(dead, "task is dead", "tasks are dead"), "queuectl dead list")
+
+
+def _alert_line(alert: Alert) -> Text:
+    from rich.text import Text
+
+    text = Text(no_wrap=True, overflow="ellipsis")
+    return text.append_text(rich_cell(Styled(alert.message, alert.style, "!"))).append(
+        f": {safe(alert.hint)}"
+    )

@@ -1,0 +1,72 @@
+"""The daemon of this home, seen from outside: whether it runs, who it is, and where it writes its log."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_STARTED_LATER_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDaemon:
+    """A running daemon as it announced itself when it was ready; ``started_at`` is UTC milliseconds."""
+
+    pid: int
+    node: str
+    started_at: int
+
+
+def log_file(home: Path) -> Path:
+    """Return where a detached daemon of this home writes its log."""
+    return home / "logs" / "queuectld.log"
+
+
+def local_daemon(home: Path) -> LocalDaemon | None:
+    """Return the daemon that runs in this home and is ready, or None.
+
+    The pid file alone proves nothing: it outlives a daemon that was killed. The lock does, because
+    the kernel frees it with the process. It is tried only where there is a pid file, so that this
+    look cannot get into the way of a daemon that is about to start.
+    """
+    announced = _announced(home / "run" / "queuectld.pid")
+    if announced is None or not is_locked(home) or not _same_process(announced):
+        return None
+    return announced
+
+
+def is_locked(home: Path) -> bool:
+    """Tell whether a daemon, ready or not, holds the lock of this home."""
+    try:
+        descriptor = os.open(home / "run" / "daemon.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _announced(file: Path) -> LocalDaemon | None:
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        return LocalDaemon(int(said["pid"]), str(said["node"]), int(said["started_at"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _same_process(announced: LocalDaemon) -> bool:
+    """Tell whether the process that wrote the pid file still has its number, and no younger one got it."""
+    import psutil
+
+    try:
+        born = float(psutil.Process(announced.pid).create_time())
+    except psutil.Error:
+        return False
+    return born <= announced.started_at / 1000 + _STARTED_LATER_SECONDS
