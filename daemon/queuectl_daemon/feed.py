@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from queuectl.domain.task import task_name
 from queuectl.store import articles
 from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
@@ -34,6 +35,12 @@ class FeedWriter:
 
     def _write(self, latest: list[StoredArticle]) -> None:
         # Imported here because it costs memory that a daemon without articles never needs.
-        from queuectl.handlers.article.feed import FeedEntry, write_feed
+        from queuectl.handlers.article.feed import entry_of, write_feed
 
-        write_feed([FeedEntry(each.task_id, each.stored_at, each.article) for each in latest], self._target)
+        write_feed(
+            [
+                entry_of(each.article, task_id=task_name(each.task_id), updated_at=each.stored_at)
+                for each in latest
+            ],
+            self._target,
+        )
