@@ -33,13 +33,13 @@ SCORE_LIMIT = 1_000_000
 _BY_NAME = {level.name: level for level in LEVELS} | {level.queue: level for level in LEVELS}
 
 
-def level_named(name: str) -> Level:
+def level_named(name: object) -> Level:
     """Return the level with this name or queue name; case and outer spaces do not count.
 
     Raises:
         InvalidInputError: no level has that name.
     """
-    level = _BY_NAME.get(name.strip().lower())
+    level = _level(name)
     if level is None:
         names = ", ".join(each.name for each in LEVELS)
         raise InvalidInputError(
@@ -56,16 +56,20 @@ def level_of_score(score: int) -> Level:
     return LEVELS[-1]
 
 
-def queue_named(name: str) -> str:
+def queue_named(name: object) -> str:
     """Return the full queue name for a full or short one.
 
     Raises:
         QueueNotFoundError: no queue has that name.
     """
-    level = _BY_NAME.get(name.strip().lower())
+    level = _level(name)
     if level is None:
         raise QueueNotFoundError(f"there is no queue {name!r}", hint=f"the queues are {', '.join(QUEUES)}")
     return level.queue
+
+
+def _level(name: object) -> Level | None:
+    return _BY_NAME.get(name.strip().lower()) if isinstance(name, str) else None
 
 
 def checked_score(score: object) -> int:
@@ -94,4 +98,4 @@ def rank(score: int, due_at: int, aging_minutes: float | None) -> int:
     """
     if not aging_minutes:
         return -score
-    return due_at - round(score * aging_minutes * 60_000)
+    return due_at - score * round(aging_minutes * 60_000)
