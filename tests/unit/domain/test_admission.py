@@ -1,0 +1,63 @@
+"""Which queues' tasks may start: none of a paused queue, none without room, the most urgent queue first."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from queuectl.domain.admission import Grant, QueueRules, admit, obstacle
+from queuectl.domain.priority import QUEUES
+
+ROOM = dict.fromkeys(QUEUES, 4)
+
+
+def rules(*paused: str) -> dict[str, QueueRules]:
+    """Return the rules of all queues, with these paused."""
+    return {name: QueueRules(name, paused=name in paused) for name in QUEUES}
+
+
+def test_every_waiting_queue_is_granted_its_room_in_the_order_of_service() -> None:
+    waiting = ["low_priority", "urgent_priority", "medium_priority"]
+    assert admit(rules(), ROOM, waiting) == [
+        Grant("urgent_priority", 4),
+        Grant("medium_priority", 4),
+        Grant("low_priority", 4),
+    ]
+
+
+def test_a_paused_queue_is_granted_nothing_and_stops_no_other() -> None:
+    granted = admit(rules("high_priority"), ROOM, QUEUES)
+    assert [grant.queue for grant in granted] == [name for name in QUEUES if name != "high_priority"]
+
+
+def test_a_queue_without_room_is_granted_nothing() -> None:
+    room = ROOM | {"urgent_priority": 0, "low_priority": -3}
+    granted = {grant.queue for grant in admit(rules(), room, QUEUES)}
+    assert granted == {"high_priority", "medium_priority", "background_priority"}
+
+
+def test_where_nothing_waits_nothing_is_granted() -> None:
+    assert admit(rules(), ROOM, []) == []
+
+
+def test_a_queue_that_nobody_knows_is_granted_nothing() -> None:
+    assert admit(rules(), ROOM, ["night_priority"]) == []
+
+
+@given(
+    st.sets(st.sampled_from(QUEUES)),
+    st.sets(st.sampled_from(QUEUES)),
+    st.fixed_dictionaries({name: st.integers(-5, 50) for name in QUEUES}),
+)
+def test_a_grant_needs_a_waiting_queue_that_is_not_paused_and_has_room(
+    paused: set[str], waiting: set[str], room: dict[str, int]
+) -> None:
+    granted = admit(rules(*paused), room, waiting)
+    expected = [name for name in QUEUES if name in waiting and name not in paused and room[name] > 0]
+    assert [grant.queue for grant in granted] == expected
+    assert all(grant.tasks == room[grant.queue] for grant in granted)
+
+
+def test_a_paused_queue_is_an_obstacle_that_names_it() -> None:
+    assert obstacle(QueueRules("low_priority")) is None
+    assert "low_priority" in (obstacle(QueueRules("low_priority", paused=True)) or "")
