@@ -49,9 +49,13 @@ class _Answer:
 
 
 class SampleSite:
-    """The running site, as a context manager; it listens on a free port of 127.0.0.1."""
+    """The running site, as a context manager; it listens on a free port of 127.0.0.1.
 
-    def __init__(self) -> None:
+    ``latency`` is how many seconds it takes to answer, so that it can be as far away as a real site.
+    """
+
+    def __init__(self, *, latency: float = 0.0) -> None:
+        self._latency = latency
         self._pages = {name: _page(name, charset) for name, _, charset in _ARTICLES}
         self._asked_busy = False
         self._lock = threading.Lock()
@@ -92,6 +96,7 @@ class SampleSite:
         return [(f"{self.address}/{path}", priority) for path, priority in paths]
 
     def _answer(self, target: str) -> _Answer:
+        self._closing.wait(self._latency)
         path = unquote(urlsplit(target).path).lstrip("/")
         if path == _BUSY[0] and self._is_first_request_for_busy():
             body = b"<h1>Come back in a second</h1>"
