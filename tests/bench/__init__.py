@@ -1,0 +1,1 @@
+"""The benchmark: what queuectl is held to, measured on real servers beside its peers in one run."""
