@@ -131,6 +131,11 @@ class Flights:
         return {(flight.work.id, flight.work.fence) for flight in list(self._by_id.values())}
 
     @property
+    def unbegun(self) -> int:
+        """How many claimed tasks wait for a worker."""
+        return len(self._unbegun)
+
+    @property
     def unrecorded(self) -> int:
         """How many ends wait to be recorded."""
         return len(self._ended)

@@ -108,7 +108,9 @@ class Pump(threading.Thread):
     def receive(self, messages: list[tuple[int, int]]) -> None:
         """Take in messages that came through the transport."""
         self._fetched.extend(messages)
-        self._ring()
+        self._bell.set()
+        if not self._flights.unbegun:
+            self._full.set()
 
     def redispatch(self) -> None:
         """Send everything dispatched out again, under a new fence: the transport lost its data."""
@@ -168,10 +170,10 @@ class Pump(threading.Thread):
                 threading.Event().wait(gap)
 
     def _may_gather(self) -> bool:
-        """Tell whether to wait a little for more ends: nobody is idle and nothing else is to be done."""
-        if self._look or self._fetched or self._draining or self._stopping:
+        """Tell whether to wait a little for more ends: no worker idles meanwhile, and nobody waits for a look."""
+        if self._look or self._draining or self._stopping or not self._flights.unbegun:
             return False
-        return 0 < self._flights.unrecorded < GROUP and sum(self._flights.waiting().values()) > 0
+        return self._flights.unrecorded < GROUP
 
     def _step(self) -> None:
         try:

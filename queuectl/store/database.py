@@ -140,8 +140,8 @@ class Database:
         """
         if self.engine == "sqlite":
             return _values_sqlite(columns), [json.dumps(rows, ensure_ascii=False)]
-        lists: list[object] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in columns]
-        return _values_postgres(columns), lists
+        cells = zip(*rows, strict=True) if rows else ((),) * len(columns)
+        return _values_postgres(columns), [_array(column) for column in cells]
 
     def locking(self) -> str:
         """Return the clause that locks selected rows and passes over locked ones; SQLite has one writer anyway."""
@@ -280,6 +280,21 @@ def _values_postgres(columns: tuple[tuple[str, str], ...]) -> str:
     arrays = ", ".join(f"%s::{kind}[]" for _, kind in columns)
     names = ", ".join(name for name, _ in columns)
     return f"unnest({arrays}) AS v({names})"
+
+
+def _array(values: Iterable[object]) -> str:
+    """Return values as the text of a PostgreSQL array.
+
+    The driver would write ``ARRAY[…]`` with an expression for each element, which the server parses
+    and plans one by one; this is a single constant to it.
+    """
+    return "{" + ",".join(["NULL" if each is None else _element(each) for each in values]) + "}"
+
+
+def _element(value: object) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)
 
 
 def _is_damage(error: Exception) -> bool:
