@@ -26,6 +26,7 @@ def list_dead(
     """
     from queuectl.cli.render.shapes import dead_letter_shape
     from queuectl.cli.render.tables import dead_letter_grid
+    from queuectl.clock import now_ms
 
     run: Invocation = ctx.obj
     letters = run.monitor.get_dead_letter_queue(limit)
@@ -34,7 +35,7 @@ def list_dead(
     if letters or run.output.json:
         run.output.show(
             lambda: {"dead_letters": [dead_letter_shape(each) for each in letters]},
-            lambda: dead_letter_grid(letters, run.settings.timezone),
+            lambda: dead_letter_grid(letters, now_ms()),
             [str(each.id) for each in letters],
         )
 

@@ -45,7 +45,7 @@ def status(
         alerts = [(alert.message, alert.hint) for alert in screen.alerts()]
         output.document(status_shape(screen.status, screen.running, alerts))
     elif output.on_terminal:
-        output.draw(rich_status(screen))
+        output.draw(rich_status(screen, output.console.width))
     else:
         for line in plain_status(screen):
             output.line(line)
@@ -77,6 +77,6 @@ def _watch(run: Invocation) -> None:
                 raise
             # The database may come back; until then the last screen stays, and says so.
             last[:] = [replace(last[0], trouble=error.message)]
-        return rich_status(last[0], live=True)
+        return rich_status(last[0], run.output.console.width, live=True)
 
     watch(run.output, draw)

@@ -25,7 +25,7 @@ class Facts:
         columns = max(width(name) for name, _ in self.rows)
         return [f"{name.ljust(columns)}{GAP}{cell_text(cell)}".rstrip() for name, cell in self.rows]
 
-    def rich(self) -> Table:
+    def rich(self, _room: int) -> Table:
         """Return the same for a terminal, long values folded."""
         from rich.table import Table
 

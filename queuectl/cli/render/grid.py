@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 GAP = "  "
+_NARROWEST = 10
+"""Not even a flexible column gives way below this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,12 @@ class Column:
 
 
 class Styled(NamedTuple):
-    """A text with its Rich style, and a sign that is drawn before it on a terminal only."""
+    """A text with a Rich style. On a terminal a sign stands before it, and ``drawn`` in place of it."""
 
     text: str
     style: str = ""
     sign: str = ""
+    drawn: str | None = None
 
 
 Cell: TypeAlias = str | Styled
@@ -51,23 +54,36 @@ class Grid:
         widths = [max(width(row[place]) for row in texts) for place in range(len(self.columns))]
         return [self._line(row, widths) for row in texts]
 
-    def rich(self) -> Table:
-        """Return the same as a table that fits itself to the terminal."""
+    def rich(self, room: int) -> Table:
+        """Return the same as a table for a terminal with so many columns of characters."""
         from rich.table import Table
+        from rich.text import Text
 
+        drawn = [[rich_cell(cell) for cell in row] for row in self.rows]
         table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style=HEADING)
-        for column in self.columns:
+        for column, columns in zip(self.columns, self._widths(drawn, room), strict=True):
             table.add_column(
-                column.title,
-                justify=column.align,
-                no_wrap=True,
-                overflow="ellipsis",
-                ratio=None,
-                min_width=8 if column.flexible else width(column.title),
+                Text(column.title), justify=column.align, no_wrap=True, overflow="ellipsis", width=columns
             )
-        for row in self.rows:
-            table.add_row(*(rich_cell(cell) for cell in row))
+        for row in drawn:
+            table.add_row(*row)
         return table
+
+    def _widths(self, drawn: Sequence[Sequence[Text]], room: int) -> list[int]:
+        """Return the width of each column; what does not fit is taken from the widest flexible ones."""
+        widths = [
+            max([width(column.title), *(width(row[place].plain) for row in drawn)])
+            for place, column in enumerate(self.columns)
+        ]
+        flexible = [place for place, column in enumerate(self.columns) if column.flexible]
+        excess = sum(widths) + len(GAP) * (len(widths) - 1) - room
+        while excess > 0 and flexible:
+            widest = max(flexible, key=lambda place: widths[place])
+            if widths[widest] <= _NARROWEST:
+                break
+            widths[widest] -= 1
+            excess -= 1
+        return widths
 
     def _line(self, row: list[str], widths: list[int]) -> str:
         parts = []
@@ -88,5 +104,5 @@ def rich_cell(cell: Cell) -> Text:
 
     if isinstance(cell, str):
         return Text(safe(cell))
-    text = safe(cell.text)
+    text = safe(cell.text if cell.drawn is None else cell.drawn)
     return Text(f"{cell.sign} {text}" if cell.sign else text, style=cell.style)

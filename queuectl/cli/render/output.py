@@ -69,7 +69,7 @@ class Output:
     def grid(self, grid: Grid | Facts) -> None:
         """Write columns or facts, by Rich on a terminal."""
         if self.on_terminal:
-            self.draw(grid.rich())
+            self.draw(grid.rich(self.console.width))
         else:
             for line in grid.plain():
                 self.line(line)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled, rich_cell
 from queuectl.cli.render.safe import safe
 from queuectl.cli.render.style import ACCENT, BAD, CAREFUL, FAINT, GOOD, STRONG
+from queuectl.cli.render.tables import url_cell
 from queuectl.cli.render.words import brief, clock, count, short_queue
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.domain.task import task_name
@@ -62,16 +63,16 @@ def plain_status(screen: Screen) -> list[str]:
     return lines + [f"alert     {alert.message}: {alert.hint}" for alert in screen.alerts()]
 
 
-def rich_status(screen: Screen, *, live: bool = False) -> RenderableType:
-    """Return the screen for a terminal."""
+def rich_status(screen: Screen, room: int, *, live: bool = False) -> RenderableType:
+    """Return the screen for a terminal with so many columns of characters."""
     from rich.console import Group
     from rich.text import Text
 
     parts: list[RenderableType] = [_heading(screen), Text()]
-    parts += [_queues(screen.status).rich(), Text()]
+    parts += [_queues(screen.status).rich(room), Text()]
     parts += [_node_line(node, screen.status.at) for node in _alive(screen.status)]
     if screen.running:
-        parts += [Text(), _running(screen.running).rich()]
+        parts += [Text(), _running(screen.running).rich(room)]
     alerts = [_alert_line(alert) for alert in screen.alerts()]
     if screen.trouble is not None:
         alerts.insert(0, Text(f"! {safe(screen.trouble, 200)}", style=BAD))
@@ -165,7 +166,7 @@ def _running(running: Sequence[RunningTask]) -> Grid:
                 short_queue(each.task.queue),
                 clock(each.elapsed_ms),
                 progress_text(each.fraction, each.note),
-                each.task.url,
+                url_cell(each.task.url),
             ]
             for each in running
         ],

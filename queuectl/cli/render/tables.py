@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STATES, STRONG, state_style
-from queuectl.cli.render.words import duration, short_queue, when
+from queuectl.cli.render.words import brief, duration, short_queue, when
 from queuectl.domain.batch import Rejected
 from queuectl.domain.dead_letter import DeadLetter
 from queuectl.domain.status import QueueStatus
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from queuectl.domain.status import NodeStatus
     from queuectl.operations.administration import Check
     from queuectl.operations.local_daemon import LocalDaemon
+
+_ENCODED_LETTERS = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
+"""Percent-encoded characters beyond ASCII; an encoded slash or blank stays encoded."""
 
 
 def task_grid(tasks: Sequence[Task], now: int) -> Grid:
@@ -44,8 +49,20 @@ def _task_row(task: Task, now: int) -> list[Cell]:
         str(task.priority_score),
         str(task.attempt),
         when(task, now),
-        task.url,
+        url_cell(task.url),
     ]
+
+
+def url_cell(url: str) -> Cell:
+    """Return a URL: as it is for programs, with its foreign letters readable for people."""
+    return Styled(url, drawn=_ENCODED_LETTERS.sub(_decoded, url))
+
+
+def _decoded(match: re.Match[str]) -> str:
+    try:
+        return unquote(match[0], errors="strict")
+    except UnicodeDecodeError:
+        return match[0]
 
 
 def state_cell(state: str) -> Cell:
@@ -59,7 +76,7 @@ def task_facts(task: Task, zone: str) -> Facts:
     rows: list[tuple[str, Cell | None]] = [
         ("task", Styled(task_name(task.id), STRONG)),
         ("state", _state_of(task)),
-        ("url", task.url),
+        ("url", url_cell(task.url)),
         ("queue", f"{task.queue}, score {task.priority_score}"),
         ("handler", task.handler),
         ("batch", batch_name(task.batch_id) if task.batch_id is not None else None),
@@ -167,7 +184,7 @@ def queue_facts(queue: QueueStatus) -> Facts:
     return Facts(rows)
 
 
-def dead_letter_grid(letters: Sequence[DeadLetter], zone: str) -> Grid:
+def dead_letter_grid(letters: Sequence[DeadLetter], now: int) -> Grid:
     """Return dead letters as a list."""
     columns = (
         Column("ID", "right"),
@@ -188,8 +205,8 @@ def dead_letter_grid(letters: Sequence[DeadLetter], zone: str) -> Grid:
                 short_queue(each.queue),
                 Styled(each.cause, BAD),
                 str(each.attempts),
-                shown(each.died_at, zone),
-                each.url,
+                f"{brief(now - each.died_at)} ago",
+                url_cell(each.url),
                 each.error or "",
             ]
             for each in letters
@@ -203,7 +220,7 @@ def dead_letter_facts(letter: DeadLetter, zone: str) -> Facts:
         [
             ("dead letter", Styled(str(letter.id), STRONG)),
             ("task", task_name(letter.task_id)),
-            ("url", letter.url),
+            ("url", url_cell(letter.url)),
             ("queue", letter.queue),
             ("handler", letter.handler),
             ("cause", Styled(letter.cause, BAD)),
