@@ -313,8 +313,8 @@ def _sqlite_hint(text: str, path: str) -> str:
 
 
 def placeholders(values: Iterable[object]) -> str:
-    """Return ``%s, %s, …`` with one place for each value."""
-    return ", ".join("%s" for _ in values)
+    """Return ``%s, %s, …`` with one place for each value; for none NULL, which is in no list of values."""
+    return ", ".join("%s" for _ in values) or "NULL"
 
 
 def one_value(row: Sequence[Any] | None, default: Any = None) -> Any:

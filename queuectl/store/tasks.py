@@ -180,17 +180,22 @@ def end(transaction: Transaction, endings: Sequence[Ending]) -> list[Ending]:
 
 
 def _end_as_decided(transaction: Transaction, endings: Sequence[Ending]) -> list[Ending]:
-    values, params = transaction.database.values(_ENDING_COLUMNS, [_ending_row(each) for each in endings])
+    # Of one run reported twice only one end counts, or the database would pick another than the counts.
+    by_run = {(each.work.id, each.work.fence): each for each in endings}
+    values, params = transaction.database.values(_ENDING_COLUMNS, [*map(_ending_row, by_run.values())])
     rows = transaction.rows(
         "UPDATE tasks SET state = vstate, fence = fence + vrevoked, node = NULL, due_at = COALESCE(vdue, due_at),"
         " finished_at = vfinished, released = released + vreleased, crashes = crashes + vcrashed,"
         " result = vresult, error = verror, cancel_requested = 0"
         f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'running'"
-        " AND (cancel_requested = 0 OR vfinished IS NOT NULL) RETURNING id",
+        " AND (cancel_requested = 0 OR vfinished IS NOT NULL)"
+        # The fence as it was: only a release raises it, and only a release leads to the queue.
+        " RETURNING id, CASE WHEN state = 'queued' THEN fence - 1 ELSE fence END",
         params,
     )
-    held = {row[0] for row in rows}
-    kept = list(endings) if len(held) == len(endings) else [each for each in endings if each.work.id in held]
+    # By fence too: the end of a run that was revoked may come together with the end of the next one.
+    held = set(rows)
+    kept = [each for run, each in by_run.items() if run in held]
     for ending in kept:
         transaction.tally.move(ending.work.queue, State.RUNNING, _TARGET[ending.move])
     return kept
