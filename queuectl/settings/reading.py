@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from queuectl.domain.priority import QUEUES, queue_named
+from queuectl.domain.priority import LEVELS, QUEUES, queue_named
 from queuectl.errors import QueueNotFoundError
 from queuectl.settings.model import HandlerSettings, QueueSettings
 from queuectl.settings.rules import HANDLER_NAME, HANDLER_RULES, QUEUE_RULES, RULES, TABLES, Rule
@@ -72,9 +72,10 @@ class Reading:
         try:
             queue = queue_named(key)
         except QueueNotFoundError:
+            names = [level.name for level in LEVELS]
             self.problems.append(
-                f"there is no queue {key!r} ({found.origin}){nearest(key, QUEUES)}; "
-                f"the queues are {', '.join(QUEUES)}"
+                f"there is no queue {key!r} ({found.origin}){nearest(key, [*names, *QUEUES])}; "
+                f"the queues are {', '.join(names)}"
             )
             return
         if queue in self.values["queues"]:
