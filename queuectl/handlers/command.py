@@ -82,8 +82,8 @@ def _environment(task: HandlerTask, home: Path) -> dict[str, str]:
         "QUEUECTL_METADATA": metadata,
     }
     # By this mark the daemon finds what a command left running.
-    if mark := os.environ.get("QUEUECTL_RUNNER"):
-        environment["QUEUECTL_RUNNER"] = mark
+    if mark := os.environ.get("_QUEUECTL_RUNNER"):
+        environment["_QUEUECTL_RUNNER"] = mark
     return environment
 
 

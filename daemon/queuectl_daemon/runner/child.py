@@ -16,7 +16,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from queuectl.domain.task import task_name
 from queuectl.handlers import registry
 from queuectl.handlers.contract import Handler, HandlerTask
 from queuectl.settings import Settings
-from queuectl_daemon.runner import endings, kernel
+from queuectl_daemon.runner import endings, family, kernel, memory
 from queuectl_daemon.runner.baseline import Baseline
 from queuectl_daemon.runner.context import LOGGER, RunContext
 from queuectl_daemon.runner.frames import (
@@ -40,8 +39,8 @@ from queuectl_daemon.runner.frames import (
     ToChild,
 )
 
-_MEGABYTE = 1024 * 1024
 _OPEN_FILES = 4096
+_NEARLY = 0.9  # of its limit; where a command that fails is taken to have failed for that
 
 
 def serve(sock: socket.socket, output: int, settings: Settings, parent: int) -> None:
@@ -90,14 +89,17 @@ class _Child:
     def _outcome(self, job: Job, context: ChildContext) -> Outcome:
         failure: BaseException | None = None
         value: object = None
-        with _memory_wall(job.memory_limit):
-            try:
-                value = self._handler(job.handler)(_task(job), context)
-            except BaseException as error:  # noqa: BLE001 - SystemExit and its like are failures as well
-                failure = error
+        peak = _peak_of_descendants()
+        _set_wall(job.memory_limit)
+        try:
+            value = self._handler(job.handler)(_task(job), context)
+        except BaseException as error:  # noqa: BLE001 - SystemExit and its like are failures as well
+            failure = error
+        if job.memory_limit is not None:
+            _set_wall(None)
         if failure is None:
             return endings.of_value(value, context.article)
-        if job.memory_limit is not None and endings.caused_by_memory(failure):
+        if job.memory_limit is not None and _is_for_memory(failure, job.memory_limit, peak):
             return _over_memory(job.memory_limit)
         return endings.of_error(failure)
 
@@ -207,27 +209,36 @@ def _task(job: Job) -> HandlerTask:
     )
 
 
-@contextlib.contextmanager
-def _memory_wall(limit: int | None) -> Iterator[None]:
-    """Have the kernel refuse memory far above the limit, for a watch that looks now and then is too slow for that.
+def _set_wall(limit: int | None) -> None:
+    """Have the kernel refuse more memory than the limit; the daemon moves this wall while the run goes on.
 
-    The wall counts what is reserved, the limit what is used, so the wall stands half a limit and 64 MB further out.
+    It is set or removed before every run, since the daemon may still have moved the last run's wall after its end.
     """
-    if limit is None or sys.platform != "linux":
-        yield
+    if sys.platform != "linux":
         return
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if limit is None:
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+        return
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # so that the peak is that of this run
-    numbers = Path("/proc/self/statm").read_bytes().split()
-    page = os.sysconf("SC_PAGE_SIZE")
-    resident, data = int(numbers[1]) * page, int(numbers[5]) * page
-    wall = data + max(limit * _MEGABYTE - resident, 0) + (limit // 2 + 64) * _MEGABYTE
+    used, reserved = family.memory(os.getpid())
+    wall = memory.wall(memory.effective_limit(limit, used), used, reserved)
     resource.setrlimit(resource.RLIMIT_DATA, (wall if hard < 0 else min(wall, hard), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _peak_of_descendants() -> int:
+    """Return the largest resident size that an ended descendant of this process has ever had, in bytes."""
+    unit = 1024 if sys.platform == "linux" else 1
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+
+
+def _is_for_memory(failure: BaseException, limit: int, former_peak: int) -> bool:
+    """Tell whether memory is what the run failed for, its own or that of a command."""
+    if endings.caused_by_memory(failure):
+        return True
+    peak = _peak_of_descendants()
+    return peak > former_peak and peak > _NEARLY * limit * memory.MEGABYTE
 
 
 def _over_memory(limit: int) -> Outcome:

@@ -17,8 +17,11 @@ import psutil
 
 from queuectl.clock import monotonic
 
-MARK = "QUEUECTL_RUNNER"
-"""The environment variable that every process of a runner carries, so that none is overlooked."""
+MARK = "_QUEUECTL_RUNNER"
+"""The environment variable that every process of a runner carries, so that none is overlooked.
+
+The underscore keeps it from being taken for a setting.
+"""
 
 _PATIENCE = 2.0  # seconds of hunting a family that grows while it is stopped
 
@@ -68,12 +71,13 @@ def end_marked(wanted: Callable[[str], bool]) -> None:
                 end_family(process.pid)
 
 
-def resident(pid: int) -> int:
-    """Return the resident size of a process in bytes; 0 when it has ended."""
+def memory(pid: int) -> tuple[int, int]:
+    """Return the bytes that a process has resident and those it has reserved for data; zeros when it has ended."""
     try:
-        return int(psutil.Process(pid).memory_info().rss)
+        info = psutil.Process(pid).memory_info()
     except (psutil.Error, OSError):
-        return 0
+        return 0, 0
+    return info.rss, getattr(info, "data", info.vms)
 
 
 def is_stopped(pid: int) -> bool:

@@ -38,7 +38,7 @@ class ForkServer:
     """A running fork server; ``start`` replaces one that has ended."""
 
     def __init__(self, settings: Settings) -> None:
-        # Handlers have no business with the database or with Redis, so their processes do not learn the passwords.
+        # Handlers get by without the passwords, so nothing here passes them on.
         self._settings = replace(settings, database_url="", redis_url=None)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -68,8 +68,8 @@ class ForkServer:
             OSError: The system cannot start another process.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
-            paths = [entry or str(Path.cwd()) for entry in sys.path]
+        paths = [entry or str(Path.cwd()) for entry in sys.path]
+        try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), *paths],
                 pass_fds=(theirs.fileno(),),
@@ -77,10 +77,15 @@ class ForkServer:
                 env={**os.environ, family.MARK: self._mark},
                 start_new_session=True,
             )
-        ours.settimeout(_PATIENCE)
+            ours.settimeout(_PATIENCE)
+            ours.sendall(encode_settings(self._settings))
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         self._control = ours
         self._buffer = b""
-        ours.sendall(encode_settings(self._settings))
 
     def fork(self, number: int, sock: socket.socket, output: int, *, warm: bool) -> None:
         """Ask for a child that gets these two descriptors; ``warm`` wants the article handler loaded.

@@ -113,6 +113,8 @@ class Channel(Generic[Incoming]):
         self._decode = decoder.decode
         self._buffer = bytearray()
         self._sending = threading.Lock()
+        self.left_unread = False
+        """Whether the other side went without having read all that it was sent; only Linux tells."""
 
     def send(self, frame: object) -> None:
         """Send one frame.
@@ -149,7 +151,8 @@ class Channel(Generic[Incoming]):
             try:
                 chunk = self.sock.recv(_CHUNK, flags)
             except ConnectionError:
-                return None  # it went without having read all that it was sent
+                self.left_unread = True
+                return None
             if not chunk:
                 return None
             self._buffer += chunk

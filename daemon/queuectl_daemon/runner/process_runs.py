@@ -14,18 +14,20 @@ from queuectl.domain.outcome import Outcome, Verdict
 from queuectl.domain.task import Claimed, task_name
 from queuectl.handlers import command, registry
 from queuectl.handlers.output import Output
-from queuectl_daemon.runner.children import START_LIMIT, Child, ClosedError, NoChildError
+from queuectl_daemon.runner import children, watch
+from queuectl_daemon.runner.children import Child, ClosedError, NoChildError
 from queuectl_daemon.runner.endings import LARGEST_RESULT
 from queuectl_daemon.runner.frames import GarbageError, Job, Line, Progress, Result
 from queuectl_daemon.runner.task_log import log_line, log_output
 from queuectl_daemon.runner.visible import storable
-from queuectl_daemon.runner.watch import HALT_PATIENCE, Run, Watch
+from queuectl_daemon.runner.watch import Run, Watch
 
 MOST_RUNS = 500
 """Runs after which a child is replaced, whatever its state."""
 
 _STATUS_PATIENCE = 2.0  # seconds to wait for the exit status of a child that has hung up
 _RETRY_PAUSE = 0.1
+_MOST_LOSSES = 3  # children killed in the moment they were given the task, before it counts as a crash
 _LAST_WORDS = 4000
 
 ProgressReport = Callable[[int, int, float, str], None]
@@ -35,16 +37,16 @@ ProgressReport = Callable[[int, int, float, str], None]
 class ProcessRuns:
     """Runs tasks in child processes; ``run`` may be called from many threads at once."""
 
-    def __init__(self, watch: Watch, home: Path, on_progress: ProgressReport) -> None:
-        self._watch = watch
+    def __init__(self, supervisor: Watch, home: Path, on_progress: ProgressReport) -> None:
+        self._watch = supervisor
         self._home = home
         self._on_progress = on_progress
-        self._closing = threading.Event()
 
     def run(self, work: Claimed, began: Callable[[Run], None]) -> Outcome:
         """Run one task to its end; ``began`` hears of the run as soon as it can be cancelled."""
-        give_up = monotonic() + START_LIMIT
-        while True:
+        give_up = monotonic() + children.START_LIMIT
+        lost = 0
+        while lost < _MOST_LOSSES:
             try:
                 child = self._watch.children.acquire(warm=work.handler == registry.ARTICLE)
             except ClosedError:
@@ -52,20 +54,19 @@ class ProcessRuns:
             except NoChildError as error:
                 if monotonic() < give_up:
                     # Such as when the fork server is just being replaced. The task has not begun.
-                    self._closing.wait(_RETRY_PAUSE)
+                    threading.Event().wait(_RETRY_PAUSE)
                     continue
                 return Outcome(Verdict.CRASHED, error=f"the task could not be started: {error}")
             run = self._watch.begin(work, child)
             began(run)
-            if self._send(run):
-                return self._follow(run)
-            forced = self._watch.settle(run)
-            self._watch.children.retire(child)
-            if forced is not None or run.is_cancelled:
-                return self._forced(run, forced)
+            outcome = self._follow(run) if self._send(run) else self._give_back(run)
+            if outcome is not None:
+                return outcome
+            lost += 1
+        return Outcome(Verdict.CRASHED, error=f"{lost} processes ended before they could begin with it")
 
     def _send(self, run: Run) -> bool:
-        """Hand the task over; False when the child was gone already and the task has not begun."""
+        """Hand the task over; False when the child is gone and the task has not begun."""
         work = run.work
         job = Job(
             work.id,
@@ -84,7 +85,13 @@ class ProcessRuns:
             return False
         return True
 
-    def _follow(self, run: Run) -> Outcome:
+    def _give_back(self, run: Run) -> Outcome | None:
+        """Part from a child that never took the task; None when another one can."""
+        forced = self._watch.settle(run)
+        self._watch.children.retire(run.child)
+        return self._forced(run, forced) if forced is not None or run.is_cancelled else None
+
+    def _follow(self, run: Run) -> Outcome | None:
         result: Result | None = None
         garbage: GarbageError | None = None
         try:
@@ -93,6 +100,8 @@ class ProcessRuns:
             garbage = error
         except OSError:
             pass  # the same as having hung up
+        if result is None and run.child.channel.left_unread and not run.is_cancelled:
+            return self._give_back(run)  # it was killed before it could begin
         forced = self._watch.settle(run)
         printed = run.child.output.take()
         if result is None and forced is None and garbage is None:
@@ -144,7 +153,7 @@ class ProcessRuns:
                 peak = run.memory.peak // 2**20 if run.memory is not None else 0
                 error = f"used {peak} MB of memory, more than its limit of {work.memory_limit} MB"
             case Verdict.CRASHED:
-                error = f"its process was halted for {HALT_PATIENCE:g} s and did not go on"
+                error = f"its process was halted for {watch.HALT_PATIENCE:g} s and did not go on"
             case _:
                 return interrupted()
         return Outcome(forced, error=error)

@@ -92,6 +92,8 @@ class Watch:
     def stop(self) -> None:
         """End all runs, all children and the fork server; nothing of them is left afterwards."""
         self.interrupt()
+        if self._stopping:
+            return
         self._stopping = True
         self._wake()
         if self._thread.ident is not None:
@@ -193,10 +195,23 @@ class Watch:
                 self._force(run, Verdict.CANCELLED)
             elif run.deadline is not None and now >= run.deadline:
                 self._force(run, Verdict.TIMED_OUT)
-            elif run.memory is not None and now >= run.memory.next_look and run.memory.is_over(now, families):
+            elif run.memory is not None and self._is_over_memory(run, run.memory, now, families):
                 self._force(run, Verdict.OVER_MEMORY)
             elif self._is_halted(run, now):
                 self._force(run, Verdict.CRASHED)
+
+    def _is_over_memory(
+        self, run: Run, memory: MemoryWatch, now: float, families: Callable[[], family.Kin]
+    ) -> bool:
+        if now < memory.next_look:
+            return False
+        if memory.is_over(now, families):
+            return True
+        with self._lock:
+            # Once the run is over the child belongs to the next one, which has its own limit or none.
+            if not run.is_settled:
+                memory.move_wall()
+        return False
 
     def _is_halted(self, run: Run, now: float) -> bool:
         if now < run.halt_look:

@@ -1,0 +1,247 @@
+"""The child processes themselves: how they are made, kept, replaced, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from queuectl.domain.outcome import Outcome, Verdict
+from queuectl_daemon.runner import children, process_runs, watch
+from tests.integration.runner.conftest import Stage, sample, wait_until_gone
+from tests.integration.runner.test_cancelling import wait_for_witness
+from tests.support.sample_handlers import DISTURBANCES
+from tests.support.waiting import wait_until
+
+
+def fork_server(stage: Stage) -> psutil.Process:
+    """Return the fork server, which is the only process of the runner whose parent is this one."""
+    (found,) = [process for process in psutil.Process().children() if process in stage.processes()]
+    return found
+
+
+def test_a_process_is_used_again(stage: Stage):
+    assert len({stage.pid_of_child() for _ in range(5)}) == 1
+
+
+def test_there_are_never_more_processes_than_workers(make_stage: Callable[..., Stage], tmp_path):
+    stage = make_stage(workers=2)
+    path = tmp_path / "w"
+    runs = [stage.start("witness", witness=str(path), seconds=0.05) for _ in range(8)]
+
+    assert {run.outcome().verdict for run in runs} == {Verdict.SUCCEEDED}
+    assert len({line.split()[3] for line in path.read_text().splitlines()}) == 2
+
+
+def test_a_process_leads_a_group_of_its_own_and_reads_nothing(stage: Stage):
+    pid = stage.pid_of_child()
+
+    assert os.getpgid(pid) == os.getsid(pid) == pid
+    assert str(Path(f"/proc/{pid}/fd/0").readlink()) == os.devnull
+
+
+def test_a_process_is_replaced_after_many_runs(stage: Stage, monkeypatch):
+    monkeypatch.setattr(process_runs, "MOST_RUNS", 3)
+
+    pids = [stage.pid_of_child() for _ in range(6)]
+
+    assert pids[0] == pids[1] == pids[2] != pids[3] == pids[4] == pids[5]
+
+
+@pytest.mark.parametrize("how", DISTURBANCES)
+def test_a_process_that_is_not_as_it_was_is_replaced(stage: Stage, how):
+    before = stage.pid_of_child()
+
+    outcome = stage.run("disturb", how=how)
+
+    assert outcome == Outcome(Verdict.SUCCEEDED, f'"{before}"')
+    assert stage.pid_of_child() != before
+    wait_until_gone([before])
+
+
+def test_a_process_that_grows_is_replaced_and_a_fresh_one_is_not(stage: Stage):
+    pids = []
+    for _ in range(2):
+        pids.append(stage.pid_of_child())
+        stage.run("leak", megabytes=70)
+
+    # The first run of a handler loads what it needs, so only the growth after it counts.
+    assert pids[0] == pids[1]
+    assert stage.pid_of_child() == pids[0]
+    stage.run("leak", megabytes=70)
+    assert stage.pid_of_child() != pids[0]
+
+
+def test_an_idle_process_is_given_up_after_a_while(stage: Stage, monkeypatch):
+    pid = stage.pid_of_child()
+    monkeypatch.setattr(children, "_IDLE_LIMIT", 0.0)
+
+    wait_until_gone([pid], within=5.0)
+    assert stage.pid_of_child() != pid
+
+
+def test_a_run_whose_process_is_killed_is_a_crash_and_the_next_run_gets_another_process(
+    stage: Stage, tmp_path
+):
+    run = stage.start("witness", witness=str(tmp_path / "w"), seconds=3600)
+    os.kill(wait_for_witness(tmp_path / "w"), signal.SIGKILL)
+    began = time.monotonic()
+
+    assert run.outcome().verdict is Verdict.CRASHED
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+    assert time.monotonic() - began < 2
+
+
+def test_an_idle_process_that_was_killed_costs_no_task_its_attempt(stage: Stage):
+    for _ in range(10):
+        os.kill(stage.pid_of_child(), signal.SIGKILL)
+
+        assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+
+
+def test_a_halted_process_is_taken_for_dead(stage: Stage, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "HALT_PATIENCE", 0.2)
+    monkeypatch.setattr(watch, "_LOOK_EVERY", 0.1)
+    run = stage.start("witness", witness=str(tmp_path / "w"), seconds=3600)
+    pid = wait_for_witness(tmp_path / "w")
+    os.kill(pid, signal.SIGSTOP)
+
+    outcome = run.outcome()
+
+    assert outcome.verdict is Verdict.CRASHED
+    assert "halted" in (outcome.error or "")
+    wait_until_gone([pid])
+
+
+def test_a_halted_process_does_not_outlive_its_time_limit(stage: Stage):
+    os.kill(stage.pid_of_child(), signal.SIGSTOP)
+
+    assert stage.run("succeed", timeout=0.3).verdict is Verdict.TIMED_OUT
+
+
+def test_when_the_fork_server_is_killed_its_runs_crash_and_another_takes_its_place(stage: Stage, tmp_path):
+    run = stage.start("witness", witness=str(tmp_path / "w"), seconds=3600)
+    pid = wait_for_witness(tmp_path / "w")
+    first = fork_server(stage)
+    began = time.monotonic()
+    first.kill()
+
+    assert run.outcome().verdict is Verdict.CRASHED
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+    assert time.monotonic() - began < 2
+    assert fork_server(stage).pid != first.pid
+    assert stage.runner.healthy
+    wait_until_gone([pid])
+
+
+def test_when_the_fork_server_is_killed_processes_in_sessions_of_their_own_end_too(stage: Stage, tmp_path):
+    pids = tmp_path / "pids"
+    run = stage.start("fork_and_stay", pids=str(pids), children=4)
+    wait_until(lambda: pids.exists() and pids.read_text().count("\n") == 4, describing="four processes")
+
+    fork_server(stage).kill()
+
+    assert run.outcome().verdict is Verdict.CRASHED
+    wait_until_gone([int(pid) for pid in pids.read_text().split()])
+
+
+def test_a_fork_server_that_does_not_answer_is_replaced(stage: Stage, monkeypatch):
+    monkeypatch.setattr(children, "START_LIMIT", 0.5)
+    stopped = fork_server(stage)
+    stopped.suspend()
+
+    first = stage.run("succeed")
+
+    assert first.verdict is Verdict.CRASHED
+    assert "could not be started" in (first.error or "")
+    wait_until(lambda: stage.run("succeed").verdict is Verdict.SUCCEEDED, describing="a run that succeeds")
+    wait_until_gone([stopped.pid])
+
+
+def test_a_fork_server_that_never_comes_up_is_reported(stage: Stage, monkeypatch):
+    monkeypatch.setattr(children, "START_LIMIT", 0.3)
+    monkeypatch.setattr("sys.executable", "/nonexistent/python")
+    fork_server(stage).kill()
+
+    wait_until(lambda: not stage.runner.healthy, describing="the runner to say that it is not well")
+    outcome = stage.run("succeed")
+
+    assert outcome.verdict is Verdict.CRASHED
+    assert "could not be started" in (outcome.error or "")
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"hello, daemon!!!", b"\xff" * 64, b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x00"]
+)
+def test_garbage_from_a_child_is_that_childs_crash(make_stage: Callable[..., Stage], garbage):
+    stage = make_stage(handlers={"forge": sample("forge")})
+
+    outcome = stage.run("forge", hex=garbage.hex())
+
+    assert outcome.verdict is Verdict.CRASHED
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+
+
+def test_runs_in_eight_threads_survive_a_storm_of_faults(make_stage: Callable[..., Stage], tmp_path):
+    stage = make_stage(workers=8)
+    stop = threading.Event()
+    wanted = {
+        ("succeed",): {Verdict.SUCCEEDED},
+        ("fail",): {Verdict.FAILED},
+        ("kill_itself",): {Verdict.CRASHED},
+        ("exit_well",): {Verdict.CRASHED},
+        ("spin", 0.1): {Verdict.TIMED_OUT},
+        ("disturb",): {Verdict.SUCCEEDED},
+        ("talk",): {Verdict.SUCCEEDED},
+    }
+    wrong: list[object] = []
+    count = 0
+
+    def work(offset: int) -> None:
+        nonlocal count
+        kinds = list(wanted)
+        position = offset
+        while not stop.is_set():
+            position = (position * 7 + 3) % 1009
+            kind = kinds[position % len(kinds)]
+            timeout = kind[1] if len(kind) > 1 else 20
+            outcome = stage.run(str(kind[0]), timeout=float(timeout), how="threads")
+            # A killer is at work, so every run may also crash.
+            if outcome.verdict not in wanted[kind] | {Verdict.CRASHED}:
+                wrong.append((kind, outcome))
+            count += 1
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    server = fork_server(stage)
+    for thread in threads:
+        thread.start()
+    for _ in range(10):
+        stop.wait(0.3)
+        victims = [process for process in stage.processes() if process != server]
+        for victim in victims[:2]:
+            with_luck(victim.kill)
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert not [thread for thread in threads if thread.is_alive()]
+    assert wrong == []
+    assert count > 100
+    assert stage.run("echo").verdict is Verdict.SUCCEEDED
+
+
+def with_luck(action: Callable[[], object]) -> None:
+    try:
+        action()
+    except psutil.NoSuchProcess:
+        return
+
+
+def test_a_child_does_not_learn_the_passwords_from_the_settings(stage: Stage):
+    assert "password" not in json.dumps(psutil.Process(stage.pid_of_child()).cmdline())

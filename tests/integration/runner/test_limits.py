@@ -1,0 +1,123 @@
+"""Time and memory limits, which hold whatever a handler does."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+
+import psutil
+import pytest
+
+from queuectl.domain.outcome import Outcome, Verdict
+from tests.integration.runner.conftest import Stage, sample, wait_until_gone
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.mark.parametrize("handler", ["sleep", "spin", "sleep_in_c", "block", "print_endlessly"])
+def test_a_run_ends_at_its_time_limit_wherever_it_hangs(stage: Stage, handler):
+    stage.run("succeed")
+    began = time.monotonic()
+
+    outcome = stage.run(handler, timeout=0.4, seconds=3600)
+
+    assert outcome == Outcome(Verdict.TIMED_OUT, error="ran longer than its time limit of 0.4 s")
+    assert 0.4 <= time.monotonic() - began < 2.4
+
+
+def test_processes_in_sessions_of_their_own_end_with_the_run_that_timed_out(stage: Stage, tmp_path):
+    pids = tmp_path / "pids"
+
+    outcome = stage.run("fork_and_stay", timeout=0.5, pids=str(pids), children=4)
+
+    assert outcome.verdict is Verdict.TIMED_OUT
+    wait_until_gone([int(pid) for pid in pids.read_text().split()])
+
+
+def test_processes_that_a_successful_run_left_behind_are_ended_before_it_counts(stage: Stage, tmp_path):
+    pids = tmp_path / "pids"
+
+    outcome = stage.run("fork_and_go", pids=str(pids), children=4)
+
+    assert outcome == Outcome(Verdict.SUCCEEDED, '"left"')
+    wait_until_gone([int(pid) for pid in pids.read_text().split()])
+
+
+def test_processes_that_a_crashed_run_left_behind_are_ended(stage: Stage, tmp_path):
+    pids = tmp_path / "pids"
+
+    outcome = stage.run("fork_and_die", timeout=20, pids=str(pids), children=4)
+
+    assert outcome.verdict is Verdict.CRASHED
+    wait_until_gone([int(pid) for pid in pids.read_text().split()])
+
+
+def test_a_run_within_its_limits_is_left_alone(stage: Stage):
+    assert stage.run("hog", timeout=30, memory=300, most=60, pause=0.01).verdict is Verdict.SUCCEEDED
+
+
+@pytest.mark.parametrize(("handler", "options"), [("hog", {}), ("hog", {"piece": 0.2}), ("hog_in_child", {})])
+def test_a_run_that_fills_memory_ends_near_its_limit(stage: Stage, handler, options):
+    stage.run("succeed")
+    run = stage.start(handler, memory=200, timeout=60, **options)
+
+    outcome = run.outcome()
+
+    assert outcome.verdict is Verdict.OVER_MEMORY
+    peak = max(int(number) for number in re.findall(r"(\d+) MB", outcome.error or ""))
+    assert 200 <= peak <= 220, outcome.error
+
+
+def test_a_run_that_asks_for_too_much_at_once_is_over_its_limit_without_getting_it(stage: Stage):
+    outcome = stage.run("hog_at_once", memory=200)
+
+    assert outcome.verdict is Verdict.OVER_MEMORY
+    assert "200 MB" in (outcome.error or "")
+
+
+def test_one_task_over_its_limit_does_not_disturb_the_others(stage: Stage):
+    others = [stage.start("sleep", seconds=0.5) for _ in range(2)]
+
+    assert stage.run("hog", memory=150).verdict is Verdict.OVER_MEMORY
+    assert [other.outcome().result for other in others] == ['"slept"', '"slept"']
+
+
+def test_a_task_with_a_memory_limit_runs_in_a_process_whatever_its_handler_says(make_stage):
+    stage = make_stage(handlers={"echo": sample("echo", isolation="thread")})
+
+    def pid(**options: int) -> int:
+        return int(json.loads(stage.run("echo", **options).result or "")["pid"])
+
+    assert pid() == psutil.Process().pid
+    assert pid(memory=300) != psutil.Process().pid
+
+
+def test_a_limit_below_what_an_idle_process_has_still_lets_a_small_task_run(stage: Stage):
+    assert stage.run("succeed", memory=1).verdict is Verdict.SUCCEEDED
+    assert stage.run("hog", memory=1).verdict is Verdict.OVER_MEMORY
+
+
+def test_the_watched_memory_of_a_fast_growing_run_never_passes_the_limit_by_much(stage: Stage):
+    highest = 0
+    done = threading.Event()
+
+    def sample_memory() -> None:
+        nonlocal highest
+        while not done.wait(0.005):
+            for process in stage.processes():
+                try:
+                    highest = max(highest, process.memory_info().rss)
+                except psutil.Error:
+                    continue
+
+    sampler = threading.Thread(target=sample_memory)
+    sampler.start()
+    try:
+        outcome = stage.run("hog", memory=256, piece=1)
+    finally:
+        done.set()
+        sampler.join()
+    assert outcome.verdict is Verdict.OVER_MEMORY
+    assert highest <= 256 * MEGABYTE * 1.1
