@@ -70,7 +70,7 @@ def moment_in_words(text: str, base: datetime, *, prefer_future: bool) -> dateti
     hour is its first moment.
 
     Raises:
-        ValueError: it names an hour or minute that no day has.
+        ValueError: it names an hour or minute that no day has, or only a part of a day.
     """
     for short, full in _SHORT.items():
         text = text.replace(short, full)
@@ -79,7 +79,7 @@ def moment_in_words(text: str, base: datetime, *, prefer_future: bool) -> dateti
         return None
     day = _day(match, base, prefer_future=prefer_future)
     if match["hour"] is None and match["part"] is not None:
-        return None
+        raise ValueError(match["part"])  # a part of a day is no time
     hour, minute = _clock(match)
     moment = day.replace(hour=hour, minute=minute, second=int(match["second"] or 0), microsecond=0)
     if match["day"] is match["weekday"] is match["month"] is None:

@@ -36,16 +36,22 @@ SECTIONS = (
             Entry("submit", f"{_HERE}.submit:submit", "Submit URLs, now or for later."),
             Entry("batch", f"{_HERE}.batch:batch", "Submit the URLs of a file as one batch."),
             Entry("list", f"{_HERE}.tasks:list_tasks", "List tasks, the newest first."),
-            Entry("show", f"{_HERE}.tasks:show", "Show one task with all its attempts."),
+            Entry("show", f"{_HERE}.tasks:show", "Show one task with the timeline of all its attempts."),
             Entry("wait", f"{_HERE}.wait:wait", "Wait until tasks have ended."),
             Entry("cancel", f"{_HERE}.tasks:cancel", "Cancel tasks."),
-            Entry("retry", f"{_HERE}.tasks:retry", "Send ended or retrying tasks back to their queue."),
+            Entry(
+                "retry", f"{_HERE}.tasks:retry", "Send dead, cancelled or retrying tasks back to their queue."
+            ),
         ),
     ),
     (
         "Queues",
         (
-            Entry("status", f"{_HERE}.status:status", "Show queues, daemons and what runs."),
+            Entry(
+                "status",
+                f"{_HERE}.status:status",
+                "Show queues, daemons, running tasks and what needs attention.",
+            ),
             Entry("queue", f"{_HERE}.queue:app", "List, show, pause and resume queues."),
             Entry("clear-queue", f"{_HERE}.queue:clear_queue", "Cancel everything that waits in a queue."),
             Entry("dead", f"{_HERE}.dead:app", "Look at tasks that will not run again."),

@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,16 +54,16 @@ class InputFile:
                 yield _entry(number, text, read_time)
 
 
-def open_input(name: str) -> InputFile:
+@contextmanager
+def open_input(name: str) -> Iterator[InputFile]:
     """Open a file, or standard input for ``-``, and make sure that it is text with at least one line.
 
     Raises:
         BadInputFileError: it cannot be used; the message says why.
     """
-    stream = _spooled(sys.stdin.buffer) if name == STANDARD_INPUT else _opened(Path(name))
-    shown = "standard input" if name == STANDARD_INPUT else name
-    lines = _looked_through(shown, stream)
-    return InputFile(shown, lines, stream)
+    with _spooled(sys.stdin.buffer) if name == STANDARD_INPUT else _opened(Path(name)) as stream:
+        shown = "standard input" if name == STANDARD_INPUT else name
+        yield InputFile(shown, _looked_through(shown, stream), stream)
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -83,7 +84,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _spooled(source: IO[bytes]) -> IO[bytes]:
-    spool = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the input file that holds it
+    spool = tempfile.TemporaryFile()  # noqa: SIM115  whoever asked for it closes it
     try:
         shutil.copyfileobj(source, spool, _PIECE)
     except OSError as error:

@@ -146,7 +146,9 @@ def _cancelled(task: Task) -> str:
 
 
 def retry(ctx: typer.Context, ids: Ids) -> None:
-    """Send dead, cancelled or retrying tasks back to their queue with all their attempts before them.
+    """Send dead, cancelled or retrying tasks back to their queue.
+
+    They have all their attempts before them again.
 
     Examples:
       queuectl retry task_12
