@@ -110,7 +110,7 @@ class Fetcher:
             RetryableError: a later attempt may succeed; with the wait that the server asked for.
         """
         self._exchange.begin_fetch(self._timeout)
-        current = url
+        current = _normal(url)
         for _ in range(REDIRECTS + 1):
             check()
             answer = self._ask(current, types, check)
@@ -173,8 +173,16 @@ class Fetcher:
         return _Answer(None, media_type, charset[1] if charset else None, body)
 
 
+def _normal(url: str) -> str:
+    """Return a URL in the one form that is taken apart below; it was accepted once, but perhaps long ago."""
+    try:
+        return accept(url).url
+    except InvalidURLError as error:
+        raise PermanentError(error.message, hint=error.hint) from error
+
+
 def _redirected(current: str, location: str) -> str:
-    """Return where a redirect leads, in the normal form that every URL of ours has."""
+    """Return where a redirect leads; its credentials and tricks are refused like those of any URL."""
     try:
         return accept(urljoin(current, location.strip().replace(" ", "%20"))).url
     except (InvalidURLError, ValueError) as error:

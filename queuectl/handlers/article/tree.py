@@ -135,6 +135,8 @@ def simplify(body: Element) -> None:
             paragraph.drop_tag()
     for table in body.iter("table"):
         _tidy_table(table)
+    for block in body:
+        block.tail = "\n"
 
 
 def _is_empty(element: Element) -> bool:
@@ -192,5 +194,5 @@ def _tidy_table(table: Element) -> None:
         for emphasis in list(cell.iter("strong", "b")):
             emphasis.drop_tag()
     head = table.makeelement("thead")
-    table.insert(0, head)
+    table.insert(len(table.findall("caption")), head)
     head.append(first)
