@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from queuectl.domain.outcome import Verdict
 from queuectl.domain.priority import level_of_score, rank
 from queuectl.domain.task import Claimed
 from queuectl.domain.urls import accept
-from queuectl.store import history, submission, tasks
+from queuectl.store import check, history, submission, tasks
 from queuectl.store.database import Database, Transaction
 from queuectl.store.submission import NewTask
 from queuectl.store.tasks import InHand
@@ -127,6 +128,18 @@ def submit_copies(transaction: Transaction, rows: Iterable[NewTask]) -> int:
     return batch
 
 
+class _Undone(Exception):  # noqa: N818  it is how a transaction is undone
+    pass
+
+
+@contextmanager
+def undone(database: Database) -> Iterator[Transaction]:
+    """Run the body in a write transaction that fails at its end."""
+    with suppress(_Undone), database.writing() as transaction:
+        yield transaction
+        raise _Undone
+
+
 def finish(transaction: Transaction, endings: list[Ending], node: str = NODE) -> list[Ending]:
     """Record ends of runs as the daemon does: the moves and, for those that held, their history."""
     held = tasks.end(transaction, endings)
@@ -196,6 +209,12 @@ def all_rows(database: Database, table: str) -> list[dict[str, Any]]:
         cursor = transaction.execute(f"SELECT * FROM {table} ORDER BY 1, 2")
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def counts_are_right(database: Database) -> bool:
+    """Tell whether the kept counts agree with the tasks."""
+    with database.reading() as transaction:
+        return check.wrong_counts(transaction) == []
 
 
 def states(database: Database) -> dict[int, State]:

@@ -1,0 +1,12 @@
+"""The fixtures of these tests: a database of each engine."""
+
+from tests.support.engines import (
+    database,
+    database_url,
+    emptied_postgres,
+    empty_url,
+    migrated_postgres,
+    settings,
+)
+
+__all__ = ["database", "database_url", "emptied_postgres", "empty_url", "migrated_postgres", "settings"]
