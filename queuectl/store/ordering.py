@@ -22,7 +22,8 @@ def apply_aging(database: Database, minutes: float | None) -> bool:
         if minutes:
             point = round(minutes * 60_000)
             transaction.execute(
-                "UPDATE tasks SET rank = due_at - priority_score * %s WHERE finished_at IS NULL", (point,)
+                "UPDATE tasks SET rank = due_at - priority_score * CAST(%s AS BIGINT) WHERE finished_at IS NULL",
+                (point,),
             )
         else:
             transaction.execute("UPDATE tasks SET rank = -priority_score WHERE finished_at IS NULL")
