@@ -189,7 +189,7 @@ class TestFallingDue:
     def test_thousands_come_in_groups_the_earliest_first(self, database: Database) -> None:
         with database.writing() as transaction:
             submit_copies(transaction, (new_task(n, run_at=NOW + 5_000 - n) for n in range(5_000)))
-        moved = []
+        moved: list[int] = []
         while not moved or moved[-1]:
             with database.writing() as transaction:
                 moved.append(tasks.due(transaction, NOW + 4_000, 1_500))
