@@ -94,6 +94,9 @@ class FakeSite:
         traceback: TracebackType | None,
     ) -> None:
         self._closing.set()
+        # Wakes the acceptor at once where the system allows it; else it looks by itself soon.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join()
         self._listener.close()
         self.hang_up()
@@ -138,6 +141,8 @@ class FakeSite:
                 connection, _ = self._listener.accept()
             except TimeoutError:
                 continue
+            except OSError:
+                return
             with self._lock:
                 self.connections += 1
                 self._open.add(connection)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from queuectl.handlers.contract import Handler
+    from queuectl.handlers.article.handler import ArticleHandler
     from queuectl.settings import Settings
 
 
-def make(settings: Settings) -> Handler:
+def make(settings: Settings) -> ArticleHandler:
     """Return the handler; imports the HTTP client, the parsers and the rest only now."""
     from queuectl.handlers.article.handler import ArticleHandler
 

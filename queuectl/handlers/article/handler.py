@@ -71,3 +71,7 @@ class ArticleHandler:
             "markdown_path": markdown_path,
             "html_path": html_path,
         }
+
+    def close(self) -> None:
+        """Close the connections that are kept for the next task."""
+        self._fetcher.close()
