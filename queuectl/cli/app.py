@@ -105,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run(options, words)
         sys.stdout.flush()
     except QueuectlError as error:
+        if error.hint is None and error.exit_code is ExitCode.USAGE:
+            error.hint = f"see: queuectl {words[0] if words else ''} --help".replace("  ", " ")
         code = _failed(error, options)
     except UsageError as error:
         code = _failed(usage_failure(error), options)

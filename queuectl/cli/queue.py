@@ -140,4 +140,6 @@ def _ask(queue: str, tasks: str) -> None:
     sys.stderr.write(f"This cancels {tasks}. Type {queue} to go on: ")
     sys.stderr.flush()
     if sys.stdin.readline().strip() != queue:
-        raise RefusedError("nothing was changed: the answer was not the queue's name")
+        raise RefusedError(
+            "nothing was changed: the answer was not the queue's name", hint=f"type {queue}, or add --yes"
+        )

@@ -89,7 +89,7 @@ def submit(
     for submitted in done if not run.output.json else ():
         run.output.line(submitted.task_id)
     _say(run, done, start)
-    for url, error in errors:
+    for url, error in errors if not run.output.json else ():
         run.output.warn(f"{url[:200]}: {error.message}")
     code = ExitCode.PARTLY_DONE if errors else ExitCode.DONE
     if wait:

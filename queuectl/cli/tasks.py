@@ -187,4 +187,4 @@ def _each(run: Invocation, ids: list[str], act: Callable[[str], Task], told: Cal
         run.output.say(f"{task_name(task.id)} {told(task)}")
     if failed:
         reasons = "; ".join(error.message for _, error in failed)
-        raise PartlyDoneError(f"{len(done)} of {len(ids)} done: {reasons}")
+        raise PartlyDoneError(f"{len(done)} of {len(ids)} done: {reasons}", hint="see: queuectl list")

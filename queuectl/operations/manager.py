@@ -242,7 +242,10 @@ class QueueManager:
         self._wake()
         task = self.get_task(number)
         if not done:
-            raise WrongStateError(f"{task_name(number)} has ended already: it is {task.state}")
+            raise WrongStateError(
+                f"{task_name(number)} has ended already: it is {task.state}",
+                hint=f"see: queuectl show {task_name(number)}",
+            )
         return task
 
     def retry_task(self, task_id: str | int) -> Task:
