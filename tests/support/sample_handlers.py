@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ from queuectl.handlers.contract import Context, HandlerTask
 
 _MEGABYTE = 1024 * 1024
 _kept: list[bytes] = []  # what the leaking handler never gives back
+_opened: list[int] = []
 
 
 def succeed(task: HandlerTask, context: Context) -> None:
@@ -150,7 +152,7 @@ def hog_at_once(task: HandlerTask, context: Context) -> int:
 def hog_in_child(task: HandlerTask, context: Context) -> None:
     """Fill memory in a process of another session."""
     program = "import time\npieces = []\nwhile True:\n    pieces.append(b'x' * 4194304)\n"
-    subprocess.run([sys.executable, "-c", program], start_new_session=True, check=False)
+    subprocess.run([sys.executable, "-c", program], start_new_session=True, check=True)
 
 
 def leak(task: HandlerTask, context: Context) -> None:
@@ -194,6 +196,23 @@ def fork_and_die(task: HandlerTask, context: Context) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def hop(task: HandlerTask, context: Context) -> None:
+    """Start a process that changes its process id a thousand times a second, then hang."""
+    if os.fork() == 0:
+        while True:
+            if os.fork() > 0:
+                os._exit(0)
+            os.setsid()
+            _pause(0.001)
+    _pause(3600)
+
+
+def open_files(task: HandlerTask, context: Context) -> None:
+    """Open a million files."""
+    files = [open(os.devnull) for _ in range(1_000_000)]  # noqa: PTH123, SIM115
+    files.clear()
+
+
 def fork_and_return_twice(task: HandlerTask, context: Context) -> int:
     """Come back from the handler in two processes."""
     return os.fork()
@@ -226,6 +245,13 @@ def log(task: HandlerTask, context: Context) -> None:
     """Log ``lines`` times."""
     for number in range(task.metadata.get("lines", 1)):
         context.log.info("line %d %s", number, task.metadata.get("text", ""))
+
+
+def use_a_library_that_logs(task: HandlerTask, context: Context) -> None:
+    """Log under another name, twice."""
+    library = logging.getLogger("some.library")
+    library.info("all is well")
+    library.warning("it went wrong")
 
 
 def progress(task: HandlerTask, context: Context) -> None:
@@ -311,6 +337,7 @@ DISTURBANCES: dict[str, Any] = {
     "signals": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
     "signal mask": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1}),
     "streams": _close_streams,
+    "files": lambda: _opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(200)),
     "processes": lambda: subprocess.Popen(["sleep", "3600"], start_new_session=True),
 }
 

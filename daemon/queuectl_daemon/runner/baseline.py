@@ -14,6 +14,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 GROWTH = 100 * 1024 * 1024
 """Bytes by which a child may have grown since its handlers were loaded."""
 
+MOST_FILES = 100
+"""Files and connections that handlers may keep open from one run to the next."""
+
 
 class Baseline:
     """A child's state as it was, compared with what it is."""
@@ -30,11 +33,12 @@ class Baseline:
         self._expected = [_tried(look) for look, _ in self._checks]
         self._threads = _thread_count()
         self._resident = resident()
+        self._files = _file_count()
 
     def settle(self) -> None:
         """Take over what loading a handler brought: threads of a library, and memory."""
         self._threads = _thread_count()
-        self._resident = max(self._resident, resident())
+        self.grow()
 
     def grow(self) -> None:
         """Take the present size for normal; after the first run of a handler, which loads what it needs."""
@@ -49,6 +53,8 @@ class Baseline:
         for (look, words), expected in zip(self._checks, self._expected, strict=True):
             if _tried(look) != expected:
                 return words
+        if _file_count() - self._files > MOST_FILES:
+            return "left files open"
         if resident() - self._resident > GROWTH:
             return "let its process grow"
         return None
@@ -83,6 +89,10 @@ def _thread_count() -> int:
     if sys.platform == "linux":
         return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - also those that Python did not start
     return threading.active_count()
+
+
+def _file_count() -> int:
+    return len(os.listdir("/dev/fd"))  # noqa: PTH208 - after every run, so it has to be quick
 
 
 def _standard_streams() -> object:

@@ -74,6 +74,7 @@ class ForkServer:
                 [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), *paths],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 env={**os.environ, family.MARK: self._mark},
                 start_new_session=True,
             )

@@ -32,8 +32,8 @@ BORN, DIED = 1, 2
 SIZE = struct.Struct(">I")
 """Length of the settings, which are the first thing that the daemon sends."""
 
-HEAVY = ("httpx2", "lxml.html", "trafilatura", "markdownify", "nh3", "chardet", "queuectl.handlers.article")
-"""What the article handler needs and takes longest to import."""
+HEAVY = ("queuectl.handlers.article.handler", "chardet", "feedgen.feed")
+"""What the article handler imports, some of it late; together most of a second."""
 
 _LAST_SWEEPS = 5.0  # seconds
 
@@ -92,6 +92,8 @@ class _Nursery:
         request, descriptors, _, _ = socket.recv_fds(self._control, REQUEST.size, 2)
         if not request:
             return False
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
         number, warm = REQUEST.unpack(request)
         if warm:
             self._warm_up()
@@ -139,12 +141,19 @@ class _Nursery:
         self._control.sendall(REPORT.pack(event, number, value))
 
     def _bury(self) -> None:
-        """Read the exit statuses of ended processes, and end what ended children have left behind."""
+        """Read the exit statuses of ended processes, and end what ended children have left behind.
+
+        A stray that forks as fast as it is hunted ends up here again with each of its ends.
+        """
+        found: list[tuple[int, int]] = []
         while (ended := self._next_ended()) is not None:
-            pid, status = ended
+            found.append(ended)
+        if not found:
+            return
+        self._end_strays()
+        for pid, status in found:
             number = self._children.pop(pid, None)
             if number is not None:
-                self._end_strays()
                 self._report(DIED, number, status)
 
     def _next_ended(self) -> tuple[int, int] | None:

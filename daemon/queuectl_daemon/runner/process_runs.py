@@ -58,8 +58,12 @@ class ProcessRuns:
                     continue
                 return Outcome(Verdict.CRASHED, error=f"the task could not be started: {error}")
             run = self._watch.begin(work, child)
-            began(run)
-            outcome = self._follow(run) if self._send(run) else self._give_back(run)
+            try:
+                began(run)
+                outcome = self._follow(run) if self._send(run) else self._give_back(run)
+            except BaseException:
+                self._give_back(run)
+                raise
             if outcome is not None:
                 return outcome
             lost += 1

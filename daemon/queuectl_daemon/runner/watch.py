@@ -32,6 +32,7 @@ HALT_PATIENCE = 10.0
 """Seconds after which a child that somebody has halted is taken for dead."""
 
 _LOOK_EVERY = 2.0  # seconds, when nothing is due earlier
+_PAUSE_AFTER_ERROR = 0.1
 _LONGEST_RESTART_PAUSE = 5.0
 _QUICK_END = (
     1.0  # a fork server that ends sooner than this after its start will not get far the next time either
@@ -168,6 +169,7 @@ class Watch:
                 self._watch_once()
             except Exception:
                 _LOGGER.exception("the watch over running tasks met an error and goes on")
+                threading.Event().wait(_PAUSE_AFTER_ERROR)
 
     def _watch_once(self) -> None:
         now = monotonic()
@@ -283,6 +285,7 @@ class Watch:
                 os.write(self._clapper, b"!")
 
     def _hush(self) -> None:
+        # In this order: who rings between the two is not heard, and what he rang for is looked at next anyway.
+        # The other way round a ring could be read away with the bell still taken for rung.
+        os.read(self._bell, 4096)
         self._woken = False
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._bell, 4096)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from queuectl.settings import HandlerSettings, Settings
 from queuectl_daemon.runner import Runner
 from queuectl_daemon.runner.family import MARK
 from tests.support import sample_handlers
+from tests.support.guard import guard
 from tests.support.processes import is_gone
 from tests.support.waiting import wait_until
 
@@ -56,12 +58,17 @@ class Stage:
     home: Path
     workers: int = 4
     handlers: dict[str, HandlerSettings] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     reports: list[tuple[int, int, float, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
         settings = Settings(
-            home=self.home, database_url="", workers=self.workers, handlers=SAMPLES | self.handlers
+            home=self.home,
+            database_url="",
+            workers=self.workers,
+            handlers=SAMPLES | self.handlers,
+            **self.settings,
         )
         self.runner = Runner(settings, on_progress=lambda *report: self.reports.append(report))
 
@@ -119,8 +126,8 @@ def marked_processes(home: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.fixture
-def make_stage(home: Path) -> Iterator[Callable[..., Stage]]:
+@contextlib.contextmanager
+def started(home: Path) -> Iterator[Callable[..., Stage]]:
     """Start runners below one home, and see that none leaves a process, a thread or a work folder behind."""
     stages: list[Stage] = []
 
@@ -133,10 +140,30 @@ def make_stage(home: Path) -> Iterator[Callable[..., Stage]]:
     yield make
     for stage in stages:
         stage.runner.stop()
+        assert not stage.runner._watch._thread.is_alive()
     assert marked_processes(home) == []
-    assert not [thread for thread in threading.enumerate() if thread.name == "runner-watch"]
     work = home / "run" / "work"
     assert not work.exists() or not list(work.iterdir())
+
+
+@pytest.fixture
+def make_stage(home: Path) -> Iterator[Callable[..., Stage]]:
+    """Start runners for one test."""
+    with started(home) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def shared_stage() -> Iterator[Stage]:
+    """Give a running runner to all tests of a module that leave it as it was; the samples run in both isolations.
+
+    ``thread:NAME`` is the sample in the calling thread.
+    """
+    home = guard.new_folder()
+    in_threads = {f"thread:{name}": replace(found, isolation="thread") for name, found in SAMPLES.items()}
+    with started(home) as make:
+        yield make(handlers=in_threads)
+    guard.remove_folder(home)
 
 
 @pytest.fixture

@@ -189,6 +189,16 @@ def test_garbage_from_a_child_is_that_childs_crash(make_stage: Callable[..., Sta
     assert stage.run("succeed").verdict is Verdict.SUCCEEDED
 
 
+def test_a_task_that_cannot_be_handed_over_fails_and_its_process_is_not_lost(
+    make_stage: Callable[..., Stage], monkeypatch
+):
+    stage = make_stage(workers=1)
+    monkeypatch.setattr("queuectl_daemon.runner.frames.LONGEST_FRAME", 10_000)
+
+    assert stage.run("succeed", text="x" * 20_000).verdict is Verdict.FAILED
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+
+
 def test_runs_in_eight_threads_survive_a_storm_of_faults(make_stage: Callable[..., Stage], tmp_path):
     stage = make_stage(workers=8)
     stop = threading.Event()

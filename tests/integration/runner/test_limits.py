@@ -12,6 +12,7 @@ import pytest
 
 from queuectl.domain.outcome import Outcome, Verdict
 from tests.integration.runner.conftest import Stage, sample, wait_until_gone
+from tests.support.waiting import wait_until
 
 MEGABYTE = 1024 * 1024
 
@@ -52,6 +53,21 @@ def test_processes_that_a_crashed_run_left_behind_are_ended(stage: Stage, tmp_pa
 
     assert outcome.verdict is Verdict.CRASHED
     wait_until_gone([int(pid) for pid in pids.read_text().split()])
+
+
+def test_a_process_that_changes_its_number_all_the_time_does_not_get_away(stage: Stage):
+    outcome = stage.run("hop", timeout=0.5)
+
+    assert outcome.verdict is Verdict.TIMED_OUT
+    wait_until(lambda: len(stage.processes()) == 1, within=2, describing="only the fork server to be left")
+
+
+def test_a_run_that_opens_a_million_files_fails_alone(stage: Stage):
+    outcome = stage.run("open_files", timeout=20)
+
+    assert outcome.verdict is Verdict.FAILED
+    assert "Too many open files" in (outcome.error or "")
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
 
 
 def test_a_run_within_its_limits_is_left_alone(stage: Stage):

@@ -1,0 +1,40 @@
+"""The arguments of a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from queuectl.errors import PermanentError
+from queuectl.handlers.command import expand
+from queuectl.handlers.contract import HandlerTask
+
+HOME = Path("/home/queue")
+
+
+@given(st.text(st.characters(exclude_characters="\0")))
+def test_a_value_stays_within_its_argument_and_is_not_expanded_again(rest):
+    url = f"https://{rest}"
+
+    arguments = expand(["run", "--to={home}/{id}", "--", "{url}"], HandlerTask("task_7", url), HOME)
+
+    assert arguments == ["run", "--to=/home/queue/task_7", "--", url]
+
+
+def test_only_the_known_words_in_braces_are_placeholders():
+    arguments = expand(
+        ["{ url }", "{print $1}", "{{attempt}}", "{URL}"], HandlerTask("task_7", "http://a", {}, 3), HOME
+    )
+
+    assert arguments == ["{ url }", "{print $1}", "{3}", "{URL}"]
+
+
+@given(st.text(st.characters()))
+def test_only_web_addresses_are_given_to_a_program(text):
+    if text.startswith(("http://", "https://")) and "\0" not in text:
+        return
+    with pytest.raises(PermanentError):
+        expand(["{url}"], HandlerTask("task_7", text), HOME)
