@@ -87,14 +87,18 @@ def draw_machine(console: Console, machine: dict[str, Any]) -> None:
 
 def shown(value: float, unit: str) -> str:
     """Return a value as people read it, with its unit."""
-    digits = 0 if value >= 100 or (unit == "tasks" and value == int(value)) else 1 if value >= 10 else 2
-    return f"{value:,.{digits}f}" + (f" {unit}" if unit else "")
+    return f"{_number(value, unit)} {unit}"
+
+
+def _number(value: float, unit: str) -> str:
+    digits = 0 if value >= 100 or unit == "tasks" else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f}"
 
 
 def _spread(each: Figure) -> str:
     if len(each.samples) < 2:
         return ""
-    return f"{shown(min(each.samples), '')} to {shown(max(each.samples), '')}"
+    return f"{_number(min(each.samples), each.unit)} to {_number(max(each.samples), each.unit)}"
 
 
 def _bound(bound: Bound | None, unit: str) -> str:

@@ -55,7 +55,7 @@ class Stage:
     """Servers that start when they are first needed, and everything that has to be cleared away at the end."""
 
     def __init__(self, *, rounds: int, quick: bool, say: Callable[[str], None]) -> None:
-        self._rounds = rounds
+        self.round_count = rounds
         self.quick = quick
         self.say = say
         self._cleanup = contextlib.ExitStack()
@@ -83,8 +83,8 @@ class Stage:
 
     def rounds(self, what: str) -> Iterator[int]:
         """Yield the number of each round and say that it begins."""
-        for number in range(1, self._rounds + 1):
-            self.say(f"{what}: round {number} of {self._rounds}")
+        for number in range(1, self.round_count + 1):
+            self.say(f"{what}: round {number} of {self.round_count}")
             yield number
 
     @property
@@ -113,7 +113,7 @@ class Stage:
         """Give a fresh installation; ``extra`` are further lines for the head of its settings file."""
         home = guard.new_folder()
         name = self.postgres.create_database() if kind != SQLITE else None
-        lines = [extra, 'log_level = "warning"']
+        lines = [extra]
         if name is not None:
             lines.append(f'database_url = "{self.postgres.url(name)}"')
         if kind == REDIS:
