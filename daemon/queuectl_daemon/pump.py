@@ -230,14 +230,16 @@ class Pump(threading.Thread):
         looking = self._begin_look(started)
         endings, seconds = self._flights.take_ended(self._group)
         messages = [self._fetched.popleft() for _ in range(min(len(self._fetched), _LARGEST_GROUP))]
+        # Both may be asked for again while the transaction runs, and must then be done again.
         redispatch, self._redispatch = self._redispatch, False
+        reconcile, self._reconcile = self._reconcile, False
         lists = self.transport if self.transport is not None and self.transport.up else None
         try:
             with self._database.writing() as transaction:
                 tick = Tick(transaction, self._node, self._view)
                 if redispatch:
                     tick.redispatch()
-                if self._reconcile:
+                if reconcile:
                     tick.reconcile(self._flights.ids())
                 tick.record(endings)
                 tick.claim(messages)
@@ -253,8 +255,8 @@ class Pump(threading.Thread):
             self._flights.put_back(endings)
             self._fetched.extendleft(reversed(messages))
             self._redispatch |= redispatch
+            self._reconcile |= reconcile
             raise
-        self._reconcile = False
         self.stale += len(endings) - len(tick.recorded)
         self.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started
