@@ -27,7 +27,9 @@ from queuectl.settings import Settings, load
 from queuectl.store.database import Database
 from tests.support.guard import guard
 from tests.support.ledger import Accounts, check_books
+from tests.support.postgres import PostgresServer
 from tests.support.processes import start_server
+from tests.support.redis import RedisServer
 from tests.support.waiting import wait_until
 from tests.support.witness import Witness
 
@@ -255,20 +257,12 @@ class Installation:
 
     def wait_for(self, *numbers: int, within: float = 30.0) -> list[Task]:
         """Wait until these tasks have ended and return them."""
-        wait_until(
-            lambda: self.open_tasks(numbers) == [],
-            within=within,
-            describing=f"the end of {len(numbers)} tasks",
-        )
+        self._wait_until_none_is_open(numbers, within)
         return [self.task(number) for number in numbers]
 
     def wait_until_done(self, *, within: float = 60.0) -> None:
         """Wait until no task is open; a database that does not answer is asked again."""
-        wait_until(
-            lambda: self.open_tasks() == [],
-            within=within,
-            describing="the end of every task",
-        )
+        self._wait_until_none_is_open(None, within)
 
     def open_tasks(self, numbers: Iterable[int] | None = None) -> list[tuple[int, str]] | str:
         """Return numbers and states of up to ten tasks that have not ended, or why that is unknown."""
@@ -279,6 +273,12 @@ class Installation:
         except QueuectlError as error:
             return error.message
         return [row for row in found if wanted is None or row[0] in wanted][:10]
+
+    def _wait_until_none_is_open(self, numbers: Iterable[int] | None, within: float) -> None:
+        try:
+            wait_until(lambda: self.open_tasks(numbers) == [], within=within, describing="the end of tasks")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; still open: {self.open_tasks(numbers)}") from None
 
     def wait_for_state(self, number: int, *states: str, within: float = 20.0) -> Task:
         """Wait until a task is in one of these states, and return it."""
@@ -333,16 +333,26 @@ MakeInstallation = Callable[..., Installation]
 
 
 @pytest.fixture
-def install(home: Path, request: pytest.FixtureRequest) -> Iterator[MakeInstallation]:
+def install(
+    home: Path,
+    request: pytest.FixtureRequest,
+    own_postgres: Callable[..., PostgresServer],
+    own_redis: Callable[..., RedisServer],
+) -> Iterator[MakeInstallation]:
     """Give a function that makes installations of a kind; their daemons end with the test.
 
-    The first one lives in ``home``. A server of the test's own goes in by ``database_url`` or ``redis_url``.
+    The first one lives in ``home``. A server of the test's own goes in by ``database_url`` or ``redis_url``;
+    it outlives the daemons.
     """
+    del own_postgres, own_redis  # asked for only so that they end after this
     made: list[Installation] = []
+    databases: list[str] = []
 
     def make(kind: str = SQLITE, **settings: Any) -> Installation:
         if kind.startswith(POSTGRES) and "database_url" not in settings:
-            settings["database_url"] = request.getfixturevalue("postgres_url")
+            server: PostgresServer = request.getfixturevalue("postgres")
+            databases.append(server.create_database())
+            settings["database_url"] = server.url(databases[-1])
         if kind.endswith("redis") and "redis_url" not in settings:
             settings["redis_url"] = request.getfixturevalue("redis_url")
         place = home if not made else guard.new_folder()
@@ -355,6 +365,8 @@ def install(home: Path, request: pytest.FixtureRequest) -> Iterator[MakeInstalla
         installation.close()
         _show_log(installation)
         guard.remove_folder(installation.home)
+    for name in databases:
+        request.getfixturevalue("postgres").drop_database(name)
 
 
 @pytest.fixture
