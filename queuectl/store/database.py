@@ -7,11 +7,10 @@ engine it is or begins a transaction.
 from __future__ import annotations
 
 import functools
-import json
 import os
 import random
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +21,7 @@ from queuectl.clock import now_ms
 from queuectl.errors import DatabaseUnreachableError, StorageError
 from queuectl.settings import without_password
 from queuectl.store.counters import Tally, add
+from queuectl.store.rows import Columns, array_table, json_table
 from queuectl.wakeup import CHANNEL
 
 Engine = Literal["sqlite", "postgresql"]
@@ -130,18 +130,13 @@ class Database:
         """Run one statement on this thread's connection; only inside ``writing`` or ``reading``."""
         return self.peewee.execute_sql(_for_sqlite(sql) if self.engine == "sqlite" else sql, params)
 
-    def values(
-        self, columns: tuple[tuple[str, str], ...], rows: Sequence[Sequence[object]]
-    ) -> tuple[str, list[object]]:
+    def values(self, columns: Columns, rows: Sequence[Sequence[object]]) -> tuple[str, list[object]]:
         """Return a table expression named ``v`` that holds ``rows``, and its parameters.
 
         The text depends on the columns alone, whatever the number of rows, so each engine parses
         and plans it once in the same form. ``columns`` are pairs of name and PostgreSQL type.
         """
-        if self.engine == "sqlite":
-            return _values_sqlite(columns), [json.dumps(rows, ensure_ascii=False)]
-        cells = zip(*rows, strict=True) if rows else ((),) * len(columns)
-        return _values_postgres(columns), [_array(column) for column in cells]
+        return json_table(columns, rows) if self.engine == "sqlite" else array_table(columns, rows)
 
     def locking(self) -> str:
         """Return the clause that locks selected rows and passes over locked ones; SQLite has one writer anyway."""
@@ -267,36 +262,6 @@ def _for_sqlite(sql: str) -> str:
     return sql.replace("%s", "?")
 
 
-@functools.lru_cache(maxsize=64)
-def _values_sqlite(columns: tuple[tuple[str, str], ...]) -> str:
-    picks = ", ".join(
-        f"json_extract(value, '$[{place}]') AS {name}" for place, (name, _) in enumerate(columns)
-    )
-    return f"(SELECT {picks} FROM json_each(%s)) AS v"
-
-
-@functools.lru_cache(maxsize=64)
-def _values_postgres(columns: tuple[tuple[str, str], ...]) -> str:
-    arrays = ", ".join(f"%s::{kind}[]" for _, kind in columns)
-    names = ", ".join(name for name, _ in columns)
-    return f"unnest({arrays}) AS v({names})"
-
-
-def _array(values: Iterable[object]) -> str:
-    """Return values as the text of a PostgreSQL array.
-
-    The driver would write ``ARRAY[…]`` with an expression for each element, which the server parses
-    and plans one by one; this is a single constant to it.
-    """
-    return "{" + ",".join(["NULL" if each is None else _element(each) for each in values]) + "}"
-
-
-def _element(value: object) -> str:
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return str(value)
-
-
 def _is_damage(error: Exception) -> bool:
     text = str(error)
     return "malformed" in text or "not a database" in text
@@ -310,19 +275,3 @@ def _sqlite_hint(text: str, path: str) -> str:
     if "malformed" in text or "not a database" in text:
         return "the file is damaged; restore a backup, or move it away and run: queuectl db init"
     return f"check that {Path(path).parent} exists and can be written; see: queuectl doctor"
-
-
-def placeholders(values: Iterable[object]) -> str:
-    """Return ``%s, %s, …`` with one place for each value; for none NULL, which is in no list of values."""
-    return ", ".join("%s" for _ in values) or "NULL"
-
-
-def one_value(row: Sequence[Any] | None, default: Any = None) -> Any:
-    """Return the first column of a row, or ``default`` when there is no row."""
-    return default if row is None else row[0]
-
-
-def named(cursor: Any) -> list[Mapping[str, Any]]:
-    """Return a cursor's rows as mappings from column name to value."""
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -8,7 +8,8 @@ from queuectl.domain.dead_letter import DeadLetter
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
 from queuectl.domain.task import Attempt
-from queuectl.store.database import Transaction, placeholders
+from queuectl.store.database import Transaction
+from queuectl.store.rows import placeholders
 
 _ATTEMPT_COLUMNS = (
     ("vtask", "bigint"),

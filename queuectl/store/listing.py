@@ -9,7 +9,8 @@ from queuectl.domain.lifecycle import State
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import Task
 from queuectl.store import history
-from queuectl.store.database import Row, Transaction, placeholders
+from queuectl.store.database import Row, Transaction
+from queuectl.store.rows import placeholders
 
 _COLUMNS = (
     "id, url, handler, queue, priority_score, state, fence, attempt, max_retries, timeout, memory_limit, batch_id,"

@@ -16,7 +16,8 @@ from queuectl.domain.lifecycle import FINAL, WAITING, Move, State, sources
 from queuectl.domain.outcome import Verdict
 from queuectl.domain.task import Claimed
 from queuectl.errors import DuplicateTaskError
-from queuectl.store.database import Transaction, placeholders
+from queuectl.store.database import Transaction
+from queuectl.store.rows import placeholders
 
 Place = tuple[int, int, int]
 """Where a task stands in its queue: (rank, due_at, id)."""
