@@ -63,12 +63,18 @@ def end_group(pid: int) -> None:
 
 
 def end_marked(wanted: Callable[[str], bool]) -> None:
-    """Kill every process whose mark is ``wanted``, whoever its parent is by now; takes some milliseconds."""
+    """Kill every process whose mark is ``wanted``, whoever its parent is by now, and wait for their end.
+
+    Takes some milliseconds, for it looks at every process.
+    """
+    found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             mark = process.environ().get(MARK)
             if mark is not None and process.pid != os.getpid() and wanted(mark):
                 end_family(process.pid)
+                found.append(process)
+    psutil.wait_procs(found, _PATIENCE)
 
 
 def memory(pid: int) -> tuple[int, int]:

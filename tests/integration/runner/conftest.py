@@ -30,11 +30,7 @@ def sample(name: str, **options: Any) -> HandlerSettings:
     return HandlerSettings(callable=f"tests.support.sample_handlers:{name}", **options)
 
 
-SAMPLES = {
-    name: sample(name)
-    for name, value in vars(sample_handlers).items()
-    if callable(value) and getattr(value, "__module__", "") == sample_handlers.__name__ and name[0].islower()
-}
+SAMPLES = {name: sample(name) for name in sample_handlers.__all__ if name.islower()}
 
 
 @dataclass

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from queuectl.domain.outcome import Verdict
-from tests.integration.runner.conftest import Stage
+from tests.integration.runner.conftest import Stage, wait_until_gone
 
 PAGE = (
     "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>A long walk</title></head><body><article>"
@@ -61,3 +61,14 @@ def test_an_article_comes_back_and_the_process_is_used_again(make_stage: Callabl
 
     assert len(set(processes)) == 1
     assert [fraction for _, _, fraction, _ in stage.reports][-1] == 1.0
+
+
+def test_the_only_process_makes_room_for_one_that_has_the_handler_loaded(
+    make_stage: Callable[..., Stage], site: str
+):
+    stage = make_stage(workers=1, settings={"fetch_allow_networks": ("127.0.0.0/8",)})
+    before = stage.pid_of_child()
+
+    assert stage.run("article", url=f"{site}/", timeout=60).verdict is Verdict.SUCCEEDED
+    assert stage.pid_of_child() != before
+    wait_until_gone([before])

@@ -191,7 +191,11 @@ def test_a_command_that_fills_memory_is_over_its_limit_even_when_it_notices_firs
 
 
 def test_a_small_command_is_not_charged_for_the_process_that_looks_after_it(command):
-    stage = command(sys.executable, "-c", "kept = b'x' * 30000000; import time; time.sleep(0.3); print(1)")
+    stage = command(
+        sys.executable,
+        "-c",
+        "import threading; kept = b'x' * 30000000; threading.Event().wait(0.3); print(1)",
+    )
 
     assert stage.run("command", memory=60) == Outcome(Verdict.SUCCEEDED, "1")
 
