@@ -13,7 +13,7 @@ from pathlib import Path
 from queuectl.cli.render.safe import safe
 from queuectl.clock import monotonic
 from queuectl.errors import ExitCode, QueuectlError
-from queuectl.operations.local_daemon import LocalDaemon, is_locked, local_daemon, log_file
+from queuectl.operations.local_daemon import LocalDaemon, has_ended, is_locked, local_daemon, log_file
 from queuectl.operations.opening import make_folder
 from queuectl.settings import Loaded
 
@@ -99,7 +99,7 @@ def stop(home: Path, found: LocalDaemon, grace_seconds: float) -> None:
             f"the daemon (pid {found.pid}) belongs to another user", hint="stop it as that user, or as root"
         ) from error
     limit = grace_seconds + STOP_MARGIN_SECONDS
-    if not _wait(lambda: not is_locked(home), limit):
+    if not _wait(lambda: not is_locked(home) and has_ended(found), limit):
         raise QueuectlError(
             f"the daemon (pid {found.pid}) has not ended after {limit:g} s",
             hint=f"see {log_file(home)}; kill -9 {found.pid} ends it, and the next start recovers its tasks",

@@ -53,6 +53,16 @@ def is_locked(home: Path) -> bool:
     return False
 
 
+def has_ended(daemon: LocalDaemon) -> bool:
+    """Tell whether the daemon's process is gone; one that waits to be collected by its parent counts as gone."""
+    import psutil
+
+    try:
+        return psutil.Process(daemon.pid).status() == psutil.STATUS_ZOMBIE or not _same_process(daemon)
+    except psutil.Error:
+        return True
+
+
 def _announced(file: Path) -> LocalDaemon | None:
     try:
         said = json.loads(file.read_text(encoding="utf-8"))

@@ -1,0 +1,111 @@
+"""What a person sees on a terminal: screens that fit, colours that can be left out, questions that can be declined."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from queuectl.errors import ExitCode
+from tests.support.cli import CommandLine
+from tests.support.terminal import terminal
+
+URL = "https://example.com/article"
+
+
+@pytest.fixture
+def filled(cli: CommandLine) -> CommandLine:
+    """Give a home with tasks of nasty and of Chinese titles."""
+    lines = [
+        {"url": "https://example.com/文章/雨水花园", "priority": "urgent"},
+        {"url": "https://example.com/" + "long/" * 60, "priority": "low"},
+        {"url": URL, "metadata": {"title": "\x1b]0;owned\x07\x9b31m\u202e[/red]"}},
+    ]
+    cli("batch", "-", given="\n".join(json.dumps(line) for line in lines)).ok()
+    cli("queue", "pause", "background").ok()
+    return cli
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (200, 60)])
+def test_status_fits_the_screen(filled: CommandLine, columns: int, lines: int) -> None:
+    with terminal(filled, "status", columns=columns, lines=lines) as screen:
+        assert screen.end() == 0
+        text = screen.text
+    assert "urgent" in text
+    assert "! no daemon is running and 3 tasks wait: queuectl daemon start" in text
+    assert "! background is paused" in text
+    heads = next(line for line in text.splitlines() if line.startswith("QUEUE"))
+    assert heads.split() == [
+        "QUEUE", "WAITING", "SCHEDULED", "RUNNING", "SUCCEEDED", "DEAD", "CANCELLED", "OLDEST",
+    ]  # fmt: skip
+
+
+def test_a_list_cuts_urls_only_and_shows_foreign_letters(filled: CommandLine) -> None:
+    with terminal(filled, "list") as screen:
+        assert screen.end() == 0
+        text = screen.text
+    rows = [line for line in text.splitlines() if line.startswith("task_")]
+    assert len(rows) == 3, "no row takes two lines"
+    assert "https://example.com/文章/雨水" in text
+    assert rows[1].endswith("…")
+
+
+def test_hostile_text_leaves_title_and_colours_alone(filled: CommandLine) -> None:
+    with terminal(filled, "show", "3") as screen:
+        assert screen.end() == 0
+        assert "owned" in screen.text
+        assert screen.screen.title == ""
+    assert b"\x9b31m" not in screen.raw
+    assert b"]0;owned\x07" not in screen.raw
+
+
+@pytest.mark.parametrize("how", ["--no-color", "NO_COLOR"])
+def test_colours_can_be_left_out(filled: CommandLine, how: str) -> None:
+    if how == "NO_COLOR":
+        filled.variables["NO_COLOR"] = "1"
+    with terminal(filled, "status", *([how] if how == "--no-color" else [])) as screen:
+        screen.end()
+    assert b"\x1b[3" not in screen.raw
+
+
+@pytest.mark.parametrize("key", ["q", "\x03"], ids=["q", "ctrl-c"])
+def test_the_live_status_follows_and_leaves_on_a_key(filled: CommandLine, key: str) -> None:
+    with terminal(filled, "status", "--watch") as screen:
+        screen.shows("3 tasks wait")
+        filled("submit", URL + "2").ok()
+        screen.shows("4 tasks wait")
+        screen.type(key)
+        assert screen.end() == 0
+        assert screen.raw.endswith(b"\x1b[?25h") or b"\x1b[?1049l" in screen.raw, "the screen is given back"
+    assert "Traceback" not in screen.raw.decode(errors="replace")
+
+
+def test_clearing_a_queue_asks_for_its_name(filled: CommandLine) -> None:
+    with terminal(filled, "clear-queue", "low") as screen:
+        screen.shows("Type low_priority to go on:")
+        screen.type("yes\n")
+        assert screen.end() == ExitCode.REFUSED
+        assert "nothing was changed" in screen.text
+    assert "cancelled" not in filled.states()
+    with terminal(filled, "clear-queue", "low") as screen:
+        screen.shows("Type low_priority to go on:")
+        screen.type("low_priority\n")
+        assert screen.end() == 0
+    assert filled.states().count("cancelled") == 1
+
+
+def test_json_on_a_terminal_is_indented_and_still_one_document(filled: CommandLine) -> None:
+    with terminal(filled, "show", "1", "--json", columns=200, lines=60) as screen:
+        assert screen.end() == 0
+    document = json.loads(screen.raw.decode())
+    assert document["id"] == "task_1"
+    assert screen.raw.count(b"\n") > 10
+
+
+def test_the_demonstration_moves(cli: CommandLine) -> None:
+    with terminal(cli, "demo", "--home", str(cli.home / "trial"), columns=100, lines=60) as screen:
+        screen.shows("of 15 articles done")
+        assert screen.end() == 0
+        text = screen.text
+    assert "15 of 15 articles done" in text
+    assert "Look around:" in text

@@ -1,0 +1,75 @@
+"""The command on a terminal that is emulated, so that a test sees what a person sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pexpect
+import pyte
+
+from tests.support.cli import PROGRAMS, CommandLine
+from tests.support.waiting import wait_until
+
+
+class Terminal:
+    """A command on a terminal of a given size, and what is on its screen."""
+
+    def __init__(self, cli: CommandLine, arguments: list[str], columns: int, lines: int) -> None:
+        self.screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self._child = pexpect.spawn(
+            str(PROGRAMS / "queuectl"),
+            arguments,
+            env=cli.environment() | {"TERM": "xterm-256color"},
+            dimensions=(lines, columns),
+            timeout=30,
+        )
+
+    @property
+    def text(self) -> str:
+        """What is on the screen now."""
+        if not self._child.closed:
+            self._read()
+        return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
+
+    def shows(self, text: str) -> None:
+        """Wait until a text is on the screen."""
+        wait_until(lambda: text in self.text, within=30, describing=f"{text!r} on the screen")
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        self._child.send(keys)
+
+    def end(self) -> int:
+        """Read everything and return the exit code."""
+        while self._read(wait=True):
+            pass
+        self._child.close()
+        return int(
+            self._child.exitstatus if self._child.exitstatus is not None else -self._child.signalstatus
+        )
+
+    def close(self) -> None:
+        """End the command, whatever it does."""
+        self._child.close(force=True)
+
+    def _read(self, *, wait: bool = False) -> bool:
+        try:
+            data = self._child.read_nonblocking(65536, timeout=30 if wait else 0)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return False
+        self.raw += data
+        self._stream.feed(data)
+        return True
+
+
+@contextmanager
+def terminal(cli: CommandLine, *arguments: str, columns: int = 80, lines: int = 24) -> Iterator[Terminal]:
+    """Run the command on a terminal and end it at last."""
+    made = Terminal(cli, list(arguments), columns, lines)
+    try:
+        yield made
+    finally:
+        made.close()
