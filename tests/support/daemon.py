@@ -30,8 +30,8 @@ from tests.support.ledger import Accounts, check_books
 from tests.support.postgres import PostgresServer
 from tests.support.processes import start_server
 from tests.support.redis import RedisServer
+from tests.support.sightings import Witness
 from tests.support.waiting import wait_until
-from tests.support.witness import Witness
 
 SQLITE = "sqlite"
 SQLITE_REDIS = "sqlite and redis"

@@ -18,7 +18,7 @@ from queuectl.domain.retry import CRASH_LIMIT
 from queuectl.operations.administration import database_check
 from queuectl.settings import Settings
 from queuectl.store.database import Database
-from tests.support.witness import END, START, Sighting, Witness
+from tests.support.sightings import END, START, Sighting, Witness
 
 Row = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.ledger import Accounts, judge
-from tests.support.witness import END, START, Sighting
+from tests.support.sightings import END, START, Sighting
 
 
 def history() -> Accounts:
