@@ -64,12 +64,15 @@ class _Child:
 
     def work(self) -> None:
         self._channel.send(Hello(self._pid))
+        wish: Cancel | None = None
         while (frame := self._channel.receive()) is not None:
-            if isinstance(frame, Job):
-                self._run(frame)
+            if isinstance(frame, Cancel):
+                wish = frame  # for a run that is over, or for one whose job is on its way
+            else:
+                self._run(frame, is_cancelled=wish == Cancel(frame.task, frame.fence))
 
-    def _run(self, job: Job) -> None:
-        self.context = context = ChildContext(self._channel, job, self._looking)
+    def _run(self, job: Job, *, is_cancelled: bool) -> None:
+        self.context = context = ChildContext(self._channel, job, self._looking, is_cancelled=is_cancelled)
         is_new = job.handler not in self._handlers
         outcome = self._outcome(job, context)
         if os.getpid() != self._pid:
@@ -123,12 +126,14 @@ class ChildContext(RunContext):
 
     __slots__ = ("_cancelled", "_channel", "_job", "_looking")
 
-    def __init__(self, channel: Channel[ToChild], job: Job, looking: threading.Lock) -> None:
+    def __init__(
+        self, channel: Channel[ToChild], job: Job, looking: threading.Lock, *, is_cancelled: bool
+    ) -> None:
         super().__init__()
         self._channel = channel
         self._job = job
         self._looking = looking
-        self._cancelled = False
+        self._cancelled = is_cancelled
 
     @property
     def cancelled(self) -> bool:

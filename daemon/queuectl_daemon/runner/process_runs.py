@@ -42,8 +42,11 @@ class ProcessRuns:
         self._home = home
         self._on_progress = on_progress
 
-    def run(self, work: Claimed, began: Callable[[Run], None]) -> Outcome:
-        """Run one task to its end; ``began`` hears of the run as soon as it can be cancelled."""
+    def run(self, work: Claimed, begin: Callable[[Run], bool]) -> Outcome:
+        """Run one task to its end.
+
+        ``begin`` hears of the run as soon as it can be cancelled, and returns False if it is cancelled already.
+        """
         give_up = monotonic() + children.START_LIMIT
         lost = 0
         while lost < _MOST_LOSSES:
@@ -59,7 +62,10 @@ class ProcessRuns:
                 return Outcome(Verdict.CRASHED, error=f"the task could not be started: {error}")
             run = self._watch.begin(work, child)
             try:
-                began(run)
+                if not begin(run):
+                    self._watch.settle(run)
+                    self._watch.children.release(child)
+                    return cancelled()
                 outcome = self._follow(run) if self._send(run) else self._give_back(run)
             except BaseException:
                 self._give_back(run)

@@ -120,19 +120,15 @@ class Runner:
         return way
 
     def _run_in_process(self, work: Claimed) -> Outcome:
-        key = (work.id, work.fence)
-        if key in self._cancels:
-            return cancelled()
         try:
-            return self._process_runs.run(work, self._began)
+            return self._process_runs.run(work, self._begin)
         finally:
-            self._runs.pop(key, None)
+            self._runs.pop((work.id, work.fence), None)
 
-    def _began(self, run: Run) -> None:
+    def _begin(self, run: Run) -> bool:
         key = (run.work.id, run.work.fence)
         self._runs[key] = run
-        if key in self._cancels:
-            self._watch.cancel(run)
+        return key not in self._cancels
 
     def _run_in_thread(self, work: Claimed, handler: Handler) -> Outcome:
         key = (work.id, work.fence)
@@ -141,7 +137,8 @@ class Runner:
         context = _ThreadContext(work, self._report)
         self._calls[key] = context
         if key in self._cancels:
-            context.is_cancelled = True
+            del self._calls[key]
+            return cancelled()
         started = monotonic()
         try:
             task = HandlerTask(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from queuectl.domain.outcome import Verdict
-from queuectl_daemon.runner import watch
+from queuectl_daemon.runner import process_runs, watch
 from tests.integration.runner.conftest import Stage, Started, sample, wait_until_gone
 from tests.support.waiting import wait_until
 
@@ -67,6 +67,33 @@ def test_a_cancel_that_comes_before_its_run_begins_is_kept(stage: Stage, tmp_pat
 
     assert stage.runner.run(work).verdict is Verdict.CANCELLED
     assert not (tmp_path / "w").exists()
+
+
+def test_a_run_that_is_cancelled_while_it_waits_for_a_process_never_begins(make_stage, tmp_path):
+    stage = make_stage(workers=1)
+    first = stage.start("witness", witness=str(tmp_path / "first"), seconds=0.3)
+    wait_for_witness(tmp_path / "first")
+    second = stage.start("witness", witness=str(tmp_path / "second"))
+
+    cancel(stage, second)
+
+    assert second.outcome().verdict is Verdict.CANCELLED
+    assert first.outcome().verdict is Verdict.SUCCEEDED
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_cancel_that_overtakes_its_task_on_the_way_to_the_process_is_seen(stage: Stage, monkeypatch):
+    hand_over = process_runs.ProcessRuns._send
+
+    def cancel_first(runs: process_runs.ProcessRuns, run: watch.Run) -> bool:
+        stage.runner.cancel(run.work.id, run.work.fence)
+        return hand_over(runs, run)
+
+    monkeypatch.setattr(process_runs.ProcessRuns, "_send", cancel_first)
+    began = time.monotonic()
+
+    assert stage.run("patient").verdict is Verdict.CANCELLED
+    assert time.monotonic() - began < watch.CANCEL_PATIENCE
 
 
 def test_cancelling_another_fence_or_a_finished_run_does_nothing(stage: Stage):

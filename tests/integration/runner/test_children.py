@@ -23,8 +23,14 @@ from tests.support.waiting import wait_until
 
 def fork_server(stage: Stage) -> psutil.Process:
     """Return the fork server, which is the only process of the runner whose parent is this one."""
-    (found,) = [process for process in psutil.Process().children() if process in stage.processes()]
-    return found
+
+    def found() -> list[psutil.Process]:
+        ours = stage.processes()
+        return [process for process in psutil.Process().children() if process in ours]
+
+    # Just after its start it may not show its environment yet.
+    (server,) = wait_until(found, describing="the fork server")
+    return server
 
 
 def test_a_process_is_used_again(stage: Stage):
