@@ -11,7 +11,7 @@ from typing import Any
 from queuectl.clock import monotonic, now_ms
 from queuectl.domain import priority as priorities
 from queuectl.domain.batch import BatchReceipt, Entry, OnDuplicate
-from queuectl.domain.lifecycle import FINAL, State
+from queuectl.domain.lifecycle import FINAL, WAITING, State
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import ArticleTask, Task, task_name, task_number
 from queuectl.errors import (
@@ -30,6 +30,7 @@ from queuectl.wakeup import ring
 
 _NOTICE_GAP_SECONDS = 0.01
 _GROUP = 5_000
+_CLEARING_PAUSE_SECONDS = 0.01
 
 
 class QueueManager:
@@ -277,14 +278,20 @@ class QueueManager:
             QueueNotFoundError: there is no such queue.
         """
         queue = priorities.queue_named(name)
+        newest = self.list_tasks(Selection(limit=1))
+        present = newest[0].id + 1 if newest else 0
+        waiting = Selection(states=tuple(WAITING), queues=(queue,), after=present, limit=1)
         cleared = 0
         while True:
             with self._database.writing() as transaction:
                 count = tasks.cancel_queue(transaction, queue, now_ms(), _GROUP)
             cleared += count
-            if count < _GROUP:
+            # What a daemon was moving at that moment is still to be cancelled, what has come since is not.
+            if count < _GROUP and not (self.count_waiting(queue) and self.list_tasks(waiting)):
                 self._wake()
                 return cleared
+            if not count:
+                threading.Event().wait(_CLEARING_PAUSE_SECONDS)
 
     def count_waiting(self, name: str) -> int:
         """Return how many tasks ``clear_queue`` would cancel."""

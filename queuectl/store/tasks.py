@@ -271,10 +271,14 @@ def cancel(transaction: Transaction, ids: Iterable[int], now: int) -> dict[int, 
 
 
 def cancel_queue(transaction: Transaction, queue: str, now: int, limit: int) -> int:
-    """Cancel up to ``limit`` of the tasks that wait in a queue; return how many."""
+    """Cancel up to ``limit`` of the tasks that wait in a queue; return how many.
+
+    Tasks that somebody else is moving at this moment are passed over: waiting for them while holding
+    others would end in a deadlock with a daemon, which takes tasks in another order.
+    """
     rows = transaction.rows(
         "SELECT id, queue, state FROM tasks WHERE finished_at IS NULL AND queue = %s AND state <> 'running'"
-        f" ORDER BY id LIMIT %s{transaction.database.row_lock()}",
+        f" ORDER BY id LIMIT %s{transaction.database.locking()}",
         (queue, limit),
     )
     _cancel_waiting(transaction, [(number, name, State(state)) for number, name, state in rows], now)
