@@ -30,6 +30,7 @@ _TIMEOUT_SECONDS = 2.0
 _IDLE_LOOK_SECONDS = 0.1
 _PROBE_SECONDS = 0.5
 _LIST_TTL_SECONDS = 3600
+_LARGEST_NUMBER = 2**63 - 1  # PostgreSQL refuses a whole statement for a larger one
 _LOST_ERRORS = (redis.RedisError, OSError)
 
 
@@ -144,7 +145,8 @@ class RedisTransport(threading.Thread):
         lengths = answers[first_pop + len(rooms) : -1]
         self.listed = dict(zip(self._lists, lengths, strict=True))
         messages = [pair for bodies in popped for pair in map(_decoded, bodies or ()) if pair is not None]
-        if messages:
+        if any(popped):
+            # Also when all of it was garbage: the answer is an invitation to pop what stands behind it.
             self._on_messages(messages)
         epoch: bytes | None = answers[-1]
         return epoch
@@ -198,4 +200,5 @@ def _decoded(body: bytes) -> tuple[int, int] | None:
     task, dot, fence = body.partition(b".")
     if not dot or not task.isdigit() or not fence.isdigit() or len(body) > 40:
         return None
-    return int(task), int(fence)
+    pair = int(task), int(fence)
+    return pair if max(pair) <= _LARGEST_NUMBER else None
