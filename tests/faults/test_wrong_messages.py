@@ -66,7 +66,7 @@ def test_messages_that_come_twice_or_long_after_run_nothing_again(
     site.daemon.start()
     with Meddler(client) as meddler:
         with Load(site, handlers=("work", "p_work"), pause=0.001, seconds=0.003):
-            site.witness.wait_for_starts(400, within=40)
+            site.witness.wait_for_starts(250, within=40)
         site.wait_until_done()
     assert meddler.pushed > 300
     site.check()
@@ -121,16 +121,14 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("kind", [SQLITE_REDIS, POSTGRES_REDIS])
-@pytest.mark.parametrize("garbage", GARBAGE, ids=[repr(each[:24]) for each in GARBAGE])
 def test_garbage_in_the_lists_is_thrown_away(
-    install: MakeInstallation, redis_url: str, client: redis.Redis, kind: str, garbage: bytes
+    install: MakeInstallation, redis_url: str, client: redis.Redis, kind: str
 ) -> None:
     site = install(kind, redis_url=redis_url, workers=2)
     site.daemon.start()
-    client.rpush(MEDIUM, garbage)
-    site.wait_for(*site.submit_many(5), within=10)
-    client.rpush(MEDIUM, garbage, garbage)
-    site.wait_for(*site.submit_many(5), within=10)
+    for garbage in GARBAGE:
+        client.rpush(MEDIUM, garbage, garbage)
+        site.wait_for(*site.submit_many(3), within=10)
     assert "tick has failed" not in site.daemon.log()
     site.check()
 
@@ -170,5 +168,5 @@ def test_nothing_of_a_task_but_its_number_is_in_redis(
     site.daemon.start()
     site.wait_for(*site.submit_many(50))
     assert site.daemon.stop() == 0
-    left = {key: client.type(key) for key in client.keys("*")}  # type: ignore[union-attr]
+    left = {key: client.type(key) for key in client.keys("*")}
     assert set(left) <= {b"queuectl:epoch"}, left
