@@ -148,7 +148,9 @@ class Fetcher:
         )
         headers = [(b"Host", parts.netloc.encode()), *_HEADERS]
         self._exchange.begin_request()
-        with self._pool.stream("GET", address, headers=headers) as response:
+        # The waits on a connection have their own deadline; this one is for a place in the pool.
+        limits = {"timeout": {"pool": self._exchange.remaining()}}
+        with self._pool.stream("GET", address, headers=headers, extensions=limits) as response:
             self._exchange.in_headers = False
             return self._read(url, response, types, check)
 

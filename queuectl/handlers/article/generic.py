@@ -15,7 +15,7 @@ from queuectl.handlers.article.text import single_line
 from queuectl.handlers.article.tree import Element, dissolve_layout_tables, parse
 
 _EMPHASIS = {"#b": "strong", "#i": "em", "#u": "u", "#t": "code", "#sub": "sub", "#sup": "sup"}
-_PLAIN_NAMES = {"item": "li", "quote": "blockquote", "lb": "br", "row": "tr", "del": "del"}
+_PLAIN_NAMES = {"item": "li", "quote": "blockquote", "lb": "br", "row": "tr"}
 # A parent is visited, and has its HTML name, before its children.
 _INLINE_PARENTS = ("p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "em", "strong", "u", "a", "del")
 _BYLINE_LENGTH = 80
@@ -103,8 +103,10 @@ def _as_html(body: Any) -> Element:
                 element.tag = "img"
             case "code" if _is_block_of_code(element):
                 _make_block_of_code(element)
-            case name:
-                element.tag = _PLAIN_NAMES.get(name, name)
+            case name if name in _PLAIN_NAMES:
+                element.tag = _PLAIN_NAMES[name]
+            case _:
+                pass
     # The clean copy is made of HTML elements, which the tree they come from is not.
     root = parse(tostring(body, encoding="unicode", method="html"))
     found = root.find("body")

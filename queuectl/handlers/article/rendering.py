@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import nh3
-from bs4 import BeautifulSoup
 from lxml.etree import tostring
 from markdownify import ATX, BACKSLASH, MarkdownConverter
 
@@ -98,7 +97,7 @@ def to_markdown(html: str) -> str:
         PermanentError: lists or quotations are nested deeper than any article's.
     """
     try:
-        markdown: str = _CONVERTER.convert_soup(BeautifulSoup(html, "lxml"))
+        markdown: str = _CONVERTER.convert(html)
     except RecursionError as error:
         raise PermanentError("not an article: its markup is nested too deeply") from error
     return _BLANK_LINES.sub("\n\n", markdown).strip()
@@ -158,7 +157,7 @@ class _Converter(MarkdownConverter):
 
 
 # Made once: it keeps nothing between documents but which method renders which tag.
-_CONVERTER = _Converter(heading_style=ATX, bullets="-", newline_style=BACKSLASH)
+_CONVERTER = _Converter(heading_style=ATX, bullets="-", newline_style=BACKSLASH, bs4_options="lxml")
 
 
 def _emphasised(element: Any, text: str, mark: str, parent_tags: set[str]) -> str:

@@ -25,6 +25,8 @@ ELEMENT_LIMIT = 100_000
 _PARSER = lxml.html.HTMLParser(
     encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True
 )
+_NUMERIC_REFERENCE = re.compile(r"&#(?:[xX]0*+([0-9a-fA-F]{0,6})(?![0-9a-fA-F])|0*+([0-9]{0,7})(?![0-9]));?")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9:_-]*")
 _LAZY_SOURCES = ("data-src", "data-original", "data-lazy-src")
 _VERBATIM = ("pre", "code", "script", "style", "textarea")
 _WIDE = "\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
@@ -47,13 +49,26 @@ def parse(text: str) -> Element:
     Raises:
         PermanentError: there is nothing in it, or far too much.
     """
+    text = _NUMERIC_REFERENCE.sub(_without_control, without_controls(text))
     try:
-        root = lxml.html.document_fromstring(without_controls(text).encode(), parser=_PARSER)
+        root = lxml.html.document_fromstring(text.encode(), parser=_PARSER)
     except ParserError as error:
         raise PermanentError("not an article: the page is empty") from error
     if root.xpath("count(//*)") > ELEMENT_LIMIT:
         raise PermanentError(f"not an article: the page has more than {ELEMENT_LIMIT:,} elements")
+    # The parser lets names pass, as in <li<li>, that the tree itself then refuses in every operation.
+    for element in [each for each in root.iter() if not _NAME.fullmatch(each.tag)]:
+        element.drop_tag()
     return root
+
+
+def _without_control(reference: re.Match[str]) -> str:
+    """Return a numeric character reference, or the replacement character where it stands for a control character.
+
+    Taken out without a replacement, one reference could leave another behind: ``&#&#0;27;``.
+    """
+    number = int(reference[1] or "0", 16) if reference[1] is not None else int(reference[2] or "0")
+    return reference[0] if number < 0x110000 and without_controls(chr(number)) else "\ufffd"
 
 
 def resolve_links(root: Element, url: str) -> None:
