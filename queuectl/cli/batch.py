@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from queuectl.cli.choices import priorities
 from queuectl.cli.invocation import Invocation
 from queuectl.domain.batch import BatchReceipt
 from queuectl.errors import BadInputFileError, ExitCode
@@ -32,7 +33,11 @@ def batch(
     priority: Annotated[
         str | None,
         typer.Option(
-            "--priority", "-p", metavar="NAME", help="urgent, high, medium (default), low, background."
+            "--priority",
+            "-p",
+            metavar="NAME",
+            help="urgent, high, medium (default), low, background.",
+            autocompletion=priorities,
         ),
     ] = None,
     interval: Annotated[

@@ -54,6 +54,7 @@ def start(loaded: Loaded, workers: int | None, *, environ: Mapping[str, str] | N
     """
     home = loaded.settings.home
     log = log_file(home)
+    make_folder(home)
     make_folder(log.parent)
     _turn_over(log)
     with log.open("ab") as output:

@@ -62,6 +62,7 @@ def demo(ctx: typer.Context) -> None:
     run.output.say(f"the demonstration lives in {settings.home}")
     with QueueManager(settings) as manager, SampleSite(latency=_LATENCY_SECONDS) as site:
         monitor = Monitor(settings)
+        _refuse_real_work(monitor)
         daemon = start(loaded, None)
         try:
             scene = _play(run, manager, monitor, site.urls)
@@ -95,6 +96,22 @@ def _settings(home: Path | None) -> Loaded:
         _SETTINGS.format(workers=_WORKERS, namespace=f"demo-{secrets.token_hex(4)}"), encoding="utf-8"
     )
     return load(home=folder, config=file)
+
+
+def _refuse_real_work(monitor: Monitor) -> None:
+    """Keep the demonstration's daemon away from tasks that are not its own, and other daemons from its tasks.
+
+    Raises:
+        RefusedError: the configured database is in use.
+    """
+    status = monitor.get_realtime_status()
+    busy = sum(queue.waiting + queue.scheduled + queue.running for queue in status.queues)
+    if busy or any(node.alive for node in status.nodes):
+        what = "a daemon" if not busy else "tasks"
+        raise RefusedError(
+            f"the database {status.database} is in use: it has {what}",
+            hint="unset DATABASE_URL, or name an empty database",
+        )
 
 
 def _play(run: Invocation, manager: QueueManager, monitor: Monitor, urls: list[tuple[str, str]]) -> Scene:

@@ -7,6 +7,8 @@ import typer
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import ExitCode
 
+_MEND = "correct it, then see: queuectl config check"
+
 
 def doctor(ctx: typer.Context) -> int:
     """Check everything that queuectl depends on; each failure comes with the command that mends it.
@@ -22,6 +24,8 @@ def doctor(ctx: typer.Context) -> int:
     run: Invocation = ctx.obj
     loaded = run.loaded
     place = str(loaded.file) if loaded.file is not None else "no file; defaults and environment"
-    checks = [Check("settings", ok=True, detail=place), *diagnose(loaded.settings)]
+    checks = [Check("settings", ok=True, detail=place)]
+    checks += [Check("settings", ok=False, detail=warning, hint=_MEND) for warning in loaded.warnings]
+    checks += diagnose(loaded.settings)
     show_checks(run, checks)
     return ExitCode.DONE if all(check.ok for check in checks) else ExitCode.FAILED

@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as built_by_typer
 
-from queuectl.cli.options import HELP
+from queuectl.cli.options import HELP, SWITCHES, VALUES
 from queuectl.errors import InvalidInputError, QueuectlError
 
 # Typer publishes only this child of its usage errors' common class.
@@ -50,7 +50,7 @@ class HelpfulCommand(TyperCommand):
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Add what works everywhere."""
-        names = ", ".join(name.split()[0].rstrip(",") for name, _ in HELP[:-2])
+        names = ", ".join([*VALUES, *(name for name in SWITCHES if name != "--version")])
         formatter.write_paragraph()
         formatter.write_text(f"Everywhere: {names}; see queuectl --help.")
 

@@ -26,6 +26,7 @@ HELP = (
     ("--no-color", "Write without colours (NO_COLOR)."),
     ("--debug", "Show the traceback of an error."),
     ("--version", "Show the version."),
+    ("--install-completion", "Let the shell complete commands, options and names."),
     ("-h, --help", "Show this help."),
 )
 

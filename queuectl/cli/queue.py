@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from queuectl.cli.choices import priorities
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import InvalidInputError, RefusedError
@@ -14,7 +15,12 @@ from queuectl.errors import InvalidInputError, RefusedError
 app = group("List, show, pause and resume queues.")
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="urgent, high, medium, low or background; full names work too.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="urgent, high, medium, low or background; full names work too.",
+        autocompletion=priorities,
+    ),
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from queuectl.cli.choices import priorities
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import ExitCode, InvalidInputError, QueuectlError, RefusedError, WaitTimedOutError
 
@@ -29,7 +30,11 @@ def submit(
     priority: Annotated[
         str | None,
         typer.Option(
-            "--priority", "-p", metavar="NAME", help="urgent, high, medium (default), low, background."
+            "--priority",
+            "-p",
+            metavar="NAME",
+            help="urgent, high, medium (default), low, background.",
+            autocompletion=priorities,
         ),
     ] = None,
     score: Annotated[
@@ -89,7 +94,7 @@ def submit(
     for submitted in done if not run.output.json else ():
         run.output.line(submitted.task_id)
     _say(run, done, start)
-    for url, error in errors if not run.output.json else ():
+    for url, error in errors:
         run.output.warn(f"{url[:200]}: {error.message}")
     code = ExitCode.PARTLY_DONE if errors else ExitCode.DONE
     if wait:

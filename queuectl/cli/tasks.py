@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from queuectl.cli.choices import priorities, states
 from queuectl.cli.invocation import Invocation
 from queuectl.domain.lifecycle import State
 from queuectl.domain.task import Task, task_name
@@ -18,13 +19,22 @@ Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Tasks, such as 
 def list_tasks(
     ctx: typer.Context,
     state: Annotated[
-        list[str] | None, typer.Option(metavar="STATE", help="Only tasks in this state; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="STATE", help="Only tasks in this state; may be repeated.", autocompletion=states
+        ),
     ] = None,
     queue: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only tasks of this queue; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Only tasks of this queue; may be repeated.", autocompletion=priorities
+        ),
     ] = None,
     priority: Annotated[
-        list[str] | None, typer.Option("--priority", "-p", metavar="NAME", help="The same by priority.")
+        list[str] | None,
+        typer.Option(
+            "--priority", "-p", metavar="NAME", help="The same by priority.", autocompletion=priorities
+        ),
     ] = None,
     batch: Annotated[str | None, typer.Option(metavar="ID", help="Only tasks of this batch.")] = None,
     host: Annotated[str | None, typer.Option(metavar="HOST", help="Only URLs on this host.")] = None,

@@ -48,6 +48,14 @@ def test_it_refuses_a_home_that_is_in_use(cli: CommandLine) -> None:
     assert "a daemon already uses" in cli("demo", "--home", cli.home).error(ExitCode.REFUSED)
 
 
+def test_it_keeps_away_from_a_database_with_real_work(cli: CommandLine) -> None:
+    cli("submit", "https://example.com/").ok()
+    cli.variables["DATABASE_URL"] = f"sqlite:///{cli.home}/queuectl.db"
+    text = cli("demo", "--home", cli.home / "trial").error(ExitCode.REFUSED)
+    assert "is in use: it has tasks" in text
+    assert cli.states() == ["queued"]
+
+
 @pytest.mark.parametrize("transport", ["in-process", "redis"])
 def test_it_uses_the_servers_that_are_configured(
     cli: CommandLine, postgres_url: str, redis_url: str, transport: str

@@ -88,8 +88,8 @@ class Output:
             _to_stderr(safe(text))
 
     def warn(self, text: str) -> None:
-        """Write one line that a person should see even in a script's log."""
-        if not self.quiet:
+        """Write one line that a person should see even in a script's log; ``doctor`` and ``config`` tell programs."""
+        if not self.quiet and not self.json:
             _to_stderr(f"warning: {safe(text)}")
 
 

@@ -165,12 +165,17 @@ def _running(running: Sequence[RunningTask]) -> Grid:
                 Styled(task_name(each.task.id), ACCENT),
                 short_queue(each.task.queue),
                 clock(each.elapsed_ms),
-                progress_text(each.fraction, each.note),
+                _progress(each),
                 url_cell(each.task.url),
             ]
             for each in running
         ],
     )
+
+
+def _progress(running: RunningTask) -> Cell:
+    part = "" if running.fraction is None else f"{running.fraction:.0%} "
+    return Styled(f"{part}{running.note or ''}".rstrip(), drawn=progress_text(running.fraction, running.note))
 
 
 def progress_text(fraction: float | None, note: str | None) -> str:

@@ -1,0 +1,108 @@
+"""The screen of ``status``: what it warns of, and that it fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from queuectl.cli.render.safe import width
+from queuectl.cli.render.status import Screen, plain_status, progress_text, rich_status, room_for_running
+from queuectl.domain.lifecycle import State
+from queuectl.domain.priority import QUEUES
+from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
+from queuectl.domain.task import Task
+
+AT = 1_795_485_600_000
+NODE = NodeStatus(
+    id="n",
+    host="vm",
+    pid=42,
+    version="1",
+    started_at=AT - 7_200_000,
+    heartbeat_at=AT - 1000,
+    workers=8,
+    running=3,
+    transport="redis",
+    transport_up=True,
+    per_minute=120.4,
+    alive=True,
+)
+QUIET = RealtimeStatus(
+    at=AT,
+    queues=tuple(QueueStatus(name, paused=False) for name in QUEUES),
+    nodes=(NODE,),
+    database="sqlite:////home/me/queuectl.db",
+    transport="redis",
+)
+
+
+def task(number: int, url: str) -> RunningTask:
+    made = Task(
+        id=number, url=url, handler="article", queue="high_priority", priority_score=8, state=State.RUNNING, fence=1,
+        attempt=1, max_retries=None, timeout=None, memory_limit=None, batch_id=None, metadata={}, created_at=AT,
+        run_at=None, due_at=AT, started_at=AT - 7000, finished_at=None, cancel_requested=False, error=None, result=None,
+    )  # fmt: skip
+    return RunningTask(made, 7000, 0.5, "提取正文")
+
+
+def alerts(status: RealtimeStatus) -> list[str]:
+    return [f"{alert.message}: {alert.hint}" for alert in Screen(status, [], "UTC").alerts()]
+
+
+def test_with_a_daemon_and_nothing_wrong_there_is_no_alert() -> None:
+    assert alerts(QUIET) == []
+
+
+def test_each_alert_says_what_to_type() -> None:
+    queues = list(QUIET.queues)
+    queues[3] = QueueStatus("low_priority", paused=True, queued=2, dead=3)
+    troubled = replace(
+        QUIET,
+        queues=tuple(queues),
+        nodes=(
+            replace(NODE, transport_up=False),
+            replace(NODE, host="gone", pid=7, alive=False, heartbeat_at=AT - 120_000),
+        ),
+    )
+    assert alerts(troubled) == [
+        "the daemon on gone (pid 7) is silent since 2 min: queuectl doctor",
+        "Redis does not answer; the daemon goes on without it: queuectl doctor",
+        "low is paused with 2 tasks: queuectl queue resume low",
+        "3 tasks are dead: queuectl dead list",
+    ]
+
+
+def test_without_a_daemon_the_waiting_tasks_are_counted() -> None:
+    assert alerts(replace(QUIET, nodes=())) == ["no daemon is running: queuectl daemon start"]
+    queues = (QueueStatus("high_priority", paused=False, queued=1),)
+    waiting = replace(QUIET, nodes=(), queues=queues)
+    assert alerts(waiting) == ["no daemon is running and 1 task waits: queuectl daemon start"]
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (200, 60)])
+def test_the_screen_fits(columns: int, lines: int) -> None:
+    running = [task(number, f"https://example.com/{'x' * 300}") for number in range(room_for_running(lines))]
+    console = Console(width=columns, height=lines, color_system=None, markup=False)
+    with console.capture() as captured:
+        console.print(rich_status(Screen(QUIET, running, "Asia/Shanghai"), columns, live=True))
+    drawn = captured.get().splitlines()
+    assert len(drawn) <= lines
+    assert max(width(line.rstrip()) for line in drawn) <= columns
+    assert "2026-11-24 10:00:00 +08:00" in drawn[0]
+    assert "8 workers" in captured.get()
+
+
+def test_a_pipe_gets_no_signs_and_whole_urls() -> None:
+    text = "\n".join(plain_status(Screen(QUIET, [task(1, "https://example.com/" + "x" * 300)], "UTC")))
+    assert "x" * 300 in text
+    assert "50% 提取正文" in text
+    assert "▰" not in text
+
+
+def test_progress_is_drawn_within_its_bounds() -> None:
+    assert progress_text(None, None) == ""
+    assert progress_text(None, "fetching") == "fetching"
+    assert progress_text(1.7, None) == "▰▰▰▰▰▰▰▰▰▰ 100%"
+    assert progress_text(-1, "x\x1b" * 40).startswith("▱▱▱▱▱▱▱▱▱▱   0% x\\x1bx")
