@@ -26,7 +26,7 @@ _LIBRARIES = (
     "psycopg2-binary",
     "typer",
     "rich",
-    "httpx2",
+    "httpcore2",
     "lxml",
     "trafilatura",
 )

@@ -12,7 +12,7 @@ from queuectl.errors import PermanentError
 from queuectl.handlers.command import expand
 from queuectl.handlers.contract import HandlerTask
 
-HOME = Path("/home/queue")
+HOME = Path("/srv/queue")
 
 
 @given(st.text(st.characters(exclude_characters="\0")))
@@ -21,7 +21,7 @@ def test_a_value_stays_within_its_argument_and_is_not_expanded_again(rest):
 
     arguments = expand(["run", "--to={home}/{id}", "--", "{url}"], HandlerTask("task_7", url), HOME)
 
-    assert arguments == ["run", "--to=/home/queue/task_7", "--", url]
+    assert arguments == ["run", "--to=/srv/queue/task_7", "--", url]
 
 
 def test_only_the_known_words_in_braces_are_placeholders():
