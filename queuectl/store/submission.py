@@ -60,20 +60,37 @@ def insert(transaction: Transaction, task: NewTask) -> int:
 
 
 def insert_many(transaction: Transaction, batch: int, tasks: Sequence[NewTask]) -> None:
-    """Insert many tasks of a batch as fast as the engine can: COPY on PostgreSQL, one prepared statement on SQLite."""
+    """Insert many tasks of a batch as fast as the engine can: COPY on PostgreSQL, one prepared statement on SQLite.
+
+    Raises:
+        DuplicateTaskError: one is to be unique, and an open task for the same URL exists.
+    """
     before = _last_number(transaction)
-    cursor = transaction.database.peewee.connection().cursor()
-    if transaction.database.engine == "sqlite":
-        cursor.executemany(_INSERT.replace("%s", "?"), tasks)
-    else:
-        text = io.StringIO("".join(map(_copy_line, tasks)))
-        cursor.copy_expert(f"COPY tasks ({_COLUMNS}) FROM STDIN", text)
+    try:
+        _insert_rows(transaction, tasks)
+    except peewee.IntegrityError as error:
+        raise DuplicateTaskError(
+            "a task of the batch is to be unique, and an open task for its URL exists already;"
+            " nothing was submitted",
+            hint="leave it out, or use --on-duplicate skip",
+        ) from error
     transaction.execute(
         "INSERT INTO task_urls (url_key, task_id) SELECT url_key, id FROM tasks WHERE id > %s AND batch_id = %s",
         (before, batch),
     )
     for (queue, state), count in Counter((task.queue, task.state) for task in tasks).items():
         transaction.tally.enter(queue, State(state), count)
+
+
+def _insert_rows(transaction: Transaction, tasks: Sequence[NewTask]) -> None:
+    cursor = transaction.database.peewee.connection().cursor()
+    # Past Peewee's own calls the drivers' errors arrive as they are; this makes them Peewee's.
+    with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # its type stubs leave it out
+        if transaction.database.engine == "sqlite":
+            cursor.executemany(_INSERT.replace("%s", "?"), tasks)
+        else:
+            text = io.StringIO("".join(map(_copy_line, tasks)))
+            cursor.copy_expert(f"COPY tasks ({_COLUMNS}) FROM STDIN", text)
 
 
 def _last_number(transaction: Transaction) -> int:
