@@ -59,7 +59,7 @@ def plain_status(screen: Screen) -> list[str]:
     if screen.running:
         lines += ["", *_running(screen.running).plain()]
     lines.append("")
-    lines += [f"daemon    {_node_text(node, screen.status.at)}" for node in _alive(screen.status)]
+    lines += [f"daemon    {_node_text(node, screen.status)}" for node in _alive(screen.status)]
     return lines + [f"alert     {alert.message}: {alert.hint}" for alert in screen.alerts()]
 
 
@@ -70,7 +70,7 @@ def rich_status(screen: Screen, room: int, *, live: bool = False) -> RenderableT
 
     parts: list[RenderableType] = [_heading(screen), Text()]
     parts += [_queues(screen.status).rich(room), Text()]
-    parts += [_node_line(node, screen.status.at) for node in _alive(screen.status)]
+    parts += [_node_line(node, screen.status) for node in _alive(screen.status)]
     if screen.running:
         parts += [Text(), _running(screen.running).rich(room)]
     alerts = [_alert_line(alert) for alert in screen.alerts()]
@@ -133,21 +133,24 @@ def _alive(status: RealtimeStatus) -> list[NodeStatus]:
     return [node for node in status.nodes if node.alive]
 
 
-def _node_text(node: NodeStatus, now: int) -> str:
+def _node_text(node: NodeStatus, status: RealtimeStatus) -> str:
+    # A daemon describes itself now and then; where it is the only one, the tasks tell it as it is.
+    alone = len(_alive(status)) == 1
+    busy = sum(queue.running for queue in status.queues) if alone else node.running
     transport = node.transport if node.transport_up else f"{node.transport} (down)"
     rate = f"{node.per_minute:,.0f} runs/min"
     return (
-        f"pid {node.pid} on {node.host}, {node.running} of {node.workers} workers busy, {transport}, {rate},"
-        f" up {brief(now - node.started_at)}"
+        f"pid {node.pid} on {node.host}, {busy} of {node.workers} workers busy, {transport}, {rate},"
+        f" up {brief(status.at - node.started_at)}"
     )
 
 
-def _node_line(node: NodeStatus, now: int) -> Text:
+def _node_line(node: NodeStatus, status: RealtimeStatus) -> Text:
     from rich.text import Text
 
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append("✓ daemon  ", style=GOOD if node.transport_up else CAREFUL)
-    return text.append(safe(_node_text(node, now)))
+    return text.append(safe(_node_text(node, status)))
 
 
 def _running(running: Sequence[RunningTask]) -> Grid:
