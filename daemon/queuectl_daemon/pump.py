@@ -57,6 +57,7 @@ class Pump(threading.Thread):
         *,
         node: str,
         workers: int,
+        aging: bool,
         hand_over: Callable[[list[Claimed]], None],
         cancel: Callable[[int, int], None],
         describe: Callable[[Pace], nodes.NodeRecord],
@@ -77,7 +78,7 @@ class Pump(threading.Thread):
         self._bell = threading.Event()
         self._full = threading.Event()
         self._fetched: deque[tuple[int, int]] = deque()
-        self._view = View()
+        self._view = View(aging=aging)
         self._look = True
         self._redispatch = False
         self._reconcile = False
@@ -198,7 +199,7 @@ class Pump(threading.Thread):
 
     def _distrust(self) -> None:
         """After a failed tick nothing is known for certain, not even whether it was committed."""
-        self._view = View()
+        self._view = View(aging=self._view.aging)
         self._reconcile = self._look = True
 
     def _went_down(self, error: QueuectlError) -> None:

@@ -130,6 +130,7 @@ class Service:
             self._flights,
             node=self.node,
             workers=self.settings.workers,
+            aging=bool(self.settings.priority_aging),
             hand_over=broker.hand_over,
             cancel=self._cancel,
             describe=self._describe,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from queuectl.clock import now_ms
-from queuectl.domain.admission import QueueRules, admit
+from queuectl.domain.admission import Grant, QueueRules, admit, admit_in_order
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
 from queuectl.domain.priority import QUEUES
@@ -25,9 +25,11 @@ class View:
 
     ``waiting`` are the queues that may hold queued tasks, ``places`` how far each has been taken:
     a scan that starts there does not pass over the remains of tasks taken before. Both are only
-    true until somebody else changes something, and are therefore forgotten at every look.
+    true until somebody else changes something, and are therefore forgotten at every look. With
+    ``aging`` the queues take turns by the ranks of their tasks.
     """
 
+    aging: bool = False
     rules: dict[str, QueueRules] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=lambda: set(QUEUES))
     places: dict[str, Place] = field(default_factory=dict)
@@ -106,7 +108,7 @@ class Tick:
         self._take(rooms, self._dispatch)
 
     def _take(self, rooms: dict[str, int], take: Callable[[str, int], int]) -> None:
-        for grant in admit(self.view.rules, rooms, self.view.waiting):
+        for grant in self._grants(rooms):
             limit = min(grant.tasks, rooms[grant.queue])
             if limit <= 0:
                 continue
@@ -115,6 +117,14 @@ class Tick:
                 self.view.waiting.discard(grant.queue)
             for queue in QUEUES[QUEUES.index(grant.queue) :]:
                 rooms[queue] -= taken
+
+    def _grants(self, rooms: dict[str, int]) -> list[Grant]:
+        view = self.view
+        if not view.aging:
+            return admit(view.rules, rooms, view.waiting)
+        open_queues = sorted(name for name in view.waiting if not view.rules[name].paused)
+        heads = queues.heads(self.transaction, open_queues, max(rooms.values()))
+        return admit_in_order(view.rules, rooms, heads)
 
     def _start(self, queue: str, limit: int) -> int:
         after = self.view.places.get(queue, START)

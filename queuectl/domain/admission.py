@@ -5,6 +5,7 @@ It is a pure function of the queues' rules. Pauses and the order of queues are d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -39,8 +40,16 @@ def admit(rules: Mapping[str, QueueRules], room: Mapping[str, int], waiting: Ite
     ]
 
 
-def obstacle(rule: QueueRules) -> str | None:
-    """Say why no task of this queue may start, or nothing if they may."""
-    if rule.paused:
-        return f"the queue {rule.name} is paused"
-    return None
+def admit_in_order(
+    rules: Mapping[str, QueueRules], room: Mapping[str, int], heads: Iterable[str]
+) -> list[Grant]:
+    """Return what may be taken when waiting counts as well as urgency, so that queues take turns.
+
+    ``heads`` names the queue of each task that could start, in the order in which they should.
+    """
+    taken: Counter[str] = Counter()
+    total = max(room.values(), default=0)
+    for queue in heads:
+        if taken.total() < total and not rules[queue].paused and taken[queue] < room[queue]:
+            taken[queue] += 1
+    return [Grant(queue, count) for queue, count in taken.items()]

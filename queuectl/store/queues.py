@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import WAITING
 from queuectl.domain.priority import QUEUES
@@ -34,6 +36,21 @@ def oldest_due(transaction: Transaction, queue: str) -> int | None:
         (queue,),
     )
     return int(rows[0][0]) if rows else None
+
+
+def heads(transaction: Transaction, names: Sequence[str], limit: int) -> list[str]:
+    """Return the queue of each of the first ``limit`` queued tasks of these queues, in the order of their ranks."""
+    if not names:
+        return []
+    first = (
+        "SELECT * FROM (SELECT queue, rank, due_at, id FROM tasks WHERE state = 'queued' AND queue = %s"
+        " ORDER BY rank, due_at, id LIMIT %s) AS head"
+    )
+    params = [value for name in names for value in (name, limit)]
+    rows = transaction.rows(
+        " UNION ALL ".join([first] * len(names)) + " ORDER BY rank, due_at, id LIMIT %s", (*params, limit)
+    )
+    return [row[0] for row in rows]
 
 
 def count_waiting(transaction: Transaction, queue: str) -> int:

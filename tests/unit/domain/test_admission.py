@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queuectl.domain.admission import Grant, QueueRules, admit, obstacle
+from queuectl.domain.admission import Grant, QueueRules, admit, admit_in_order
 from queuectl.domain.priority import QUEUES
 
 ROOM = dict.fromkeys(QUEUES, 4)
@@ -58,6 +58,18 @@ def test_a_grant_needs_a_waiting_queue_that_is_not_paused_and_has_room(
     assert all(grant.tasks == room[grant.queue] for grant in granted)
 
 
-def test_a_paused_queue_is_an_obstacle_that_names_it() -> None:
-    assert obstacle(QueueRules("low_priority")) is None
-    assert "low_priority" in (obstacle(QueueRules("low_priority", paused=True)) or "")
+def test_queues_take_turns_in_the_order_of_their_heads() -> None:
+    rules = {name: QueueRules(name) for name in QUEUES}
+    rooms = dict.fromkeys(QUEUES, 3)
+    heads = ["background_priority", "urgent_priority", "background_priority", "low_priority"]
+    assert admit_in_order(rules, rooms, heads) == [
+        Grant("background_priority", 2),
+        Grant("urgent_priority", 1),
+    ]
+
+
+def test_in_turns_too_a_paused_queue_gets_nothing_and_a_full_one_no_more_than_its_room() -> None:
+    rules = {name: QueueRules(name, paused=name == "urgent_priority") for name in QUEUES}
+    rooms = dict.fromkeys(QUEUES, 2) | {"background_priority": 1}
+    heads = ["urgent_priority", "background_priority", "background_priority", "low_priority"]
+    assert admit_in_order(rules, rooms, heads) == [Grant("background_priority", 1), Grant("low_priority", 1)]
