@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,11 +158,18 @@ class Daemon:
 class Installation:
     """A home with a settings file, its database, and everything a test does with it.
 
-    ``settings`` go into the file; the handlers of ``handler_tables`` are always there.
+    ``settings`` go into the file; the handlers of ``handler_tables`` are always there. The daemon reaches the
+    database by ``database_url``, the test by ``direct_url`` if there is one.
     """
 
     def __init__(
-        self, home: Path, *, database_url: str | None = None, redis_url: str | None = None, **settings: Any
+        self,
+        home: Path,
+        *,
+        database_url: str | None = None,
+        redis_url: str | None = None,
+        direct_url: str | None = None,
+        **settings: Any,
     ) -> None:
         self.home = home
         self.witness = Witness(home / "witness.log")
@@ -170,7 +178,8 @@ class Installation:
         values = {"workers": 4, "retry_backoff": 0.05, "retry_backoff_max": 0.2, "grace_period": 10}
         values |= {"database_url": database_url, "redis_url": redis_url} | settings
         self._write(values)
-        self.settings: Settings = load(home=home, environ={}).settings
+        loaded = load(home=home, environ={}).settings
+        self.settings: Settings = loaded if direct_url is None else replace(loaded, database_url=direct_url)
         self.daemon = Daemon(self)
         self._manager: QueueManager | None = None
 
