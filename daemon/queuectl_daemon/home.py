@@ -5,11 +5,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 from queuectl.clock import now_ms
 from queuectl.errors import DaemonRunningError, StorageError
+from queuectl.operations.opening import make_folder
+
+_TRIES = 10
+_TRY_SECONDS = 0.05
 
 
 class HomeLock:
@@ -57,23 +62,21 @@ class HomeLock:
         self._descriptors.clear()
 
     def _lock(self, file: Path) -> int:
+        make_folder(file.parent)
         try:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StorageError(
                 f"{file.parent} cannot be written: {error.strerror}",
                 hint="choose another home with --home, or correct its permissions",
             ) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _flock(descriptor):
             os.close(descriptor)
             pid = self._described().get("pid")
             raise DaemonRunningError(
                 f"a daemon{f' (pid {pid})' if pid else ''} already uses {file.parent}",
                 hint="stop it with: queuectl daemon stop, or choose another home with --home",
-            ) from None
+            )
         return descriptor
 
     def _described(self) -> dict[str, Any]:
@@ -82,3 +85,15 @@ class HomeLock:
         except (OSError, ValueError):
             return {}
         return said if isinstance(said, dict) else {}
+
+
+def _flock(descriptor: int) -> bool:
+    """Try to lock a file, a few times: whoever asks whether a daemon runs holds the lock for a moment."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            threading.Event().wait(_TRY_SECONDS)
+        else:
+            return True
+    return False

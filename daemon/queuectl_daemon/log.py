@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 
+from queuectl.domain.visible import visible
 from queuectl.settings import Settings
 
 _FACTS = ("action", "task_id", "queue", "attempt", "node", "duration_ms")
-_UNSAFE = re.compile(
-    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
 
 
 def set_up(settings: Settings) -> None:
@@ -29,18 +26,13 @@ def set_up(settings: Settings) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def safe(text: str) -> str:
-    """Return text with every control, bidirectional and invisible character made visible."""
-    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape", "backslashreplace").decode(), text)
-
-
 class _PlainLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-        line = f"{moment}Z {record.levelname.lower():8} {safe(record.getMessage())}"
+        line = f"{moment}Z {record.levelname.lower():8} {visible(record.getMessage())}"
         if record.exc_info:
             line += "\n" + "\n".join(
-                f"    {safe(each)}" for each in self.formatException(record.exc_info).splitlines()
+                f"    {visible(each)}" for each in self.formatException(record.exc_info).splitlines()
             )
         return line
 
@@ -50,7 +42,7 @@ class _JsonLines(logging.Formatter):
         fields: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "message": safe(record.getMessage()),
+            "message": visible(record.getMessage()),
         }
         fields |= {name: getattr(record, name) for name in _FACTS if hasattr(record, name)}
         if record.exc_info:

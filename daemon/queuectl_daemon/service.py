@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import dramatiq
 
@@ -40,6 +41,7 @@ from queuectl_daemon.window import Pace
 logger = logging.getLogger("queuectl.daemon")
 
 _WORKER_TIMEOUT_MS = 200
+_WORKER_STOP_MS = 3_000
 _LATE_MESSAGE_MS = 15_000
 _LATE_LOOK_SECONDS = 5
 _FEED_SECONDS = 2
@@ -60,7 +62,6 @@ class Service:
         self._flights = Flights()
         self._budgets = Budgets(settings)
         self._lock = HomeLock(settings.home, settings.database_url)
-        self._ticker = Ticker()
         # The fork server must begin while this process has one thread and no connection.
         self._runner = Runner(settings, on_progress=self._progressed)
 
@@ -70,50 +71,38 @@ class Service:
         Raises:
             QueuectlError: the daemon cannot start.
         """
-        self._lock.take()
-        try:
+        with ExitStack() as parts:  # whatever was started is stopped in reverse, however this ends
+            self._lock.take()
+            parts.callback(self._lock.free)
+            parts.callback(self._runner.stop)
             self._runner.start()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._signal)
-            try:
-                self._start()
-                self._lock.announce(self.node)
-                self._wait()
-                self._drain()
-            finally:
-                self._stop()
-        finally:
-            self._runner.stop()
-            self._lock.free()
+            self._start(parts)
+            self._lock.announce(self.node)
+            self._wait()
+            self._drain()
         if self._failure:
             logger.critical("stopped: %s", self._failure, extra={"action": "failed"})
         return 1 if self._failure else 0
 
     # Start.
 
-    def _start(self) -> None:
+    def _start(self, parts: ExitStack) -> None:
         self._database = open_database(self.settings)
         apply_aging(self._database, self.settings.priority_aging)
         self._pump = self._make_pump()
-        self._watch = Watch(
-            self._database,
-            self.node,
-            self._budgets.rule_for,
-            predecessor=self._lock.predecessor,
-            on_released=self._pump.wake,
-            on_lost=self._fail,
-        )
-        self._watch.boot()
-        self._worker = self._make_worker()
-        self._connect_transport()
-        self._listener = Listener(self.settings.home, self._database, self._pump.wake)
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
-        self._ticker.every(_FEED_SECONDS, "feed", self._feed.write_if_new)
-        if self._pump.transport is not None:
-            self._ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
+        parts.callback(self._leave)
+        self._start_watch(parts)
+        self._start_worker(parts)
+        self._start_transport(parts)
+        parts.callback(self._stop_pump)
         self._pump.start()
-        self._listener.start()
-        self._ticker.start()
+        listener = Listener(self.settings.home, self._database, self._pump.wake)
+        parts.callback(listener.stop)
+        listener.start()
+        self._start_ticker(parts)
         logger.info(
             "node %s is ready: %d workers, %s, %s",
             self.node,
@@ -139,15 +128,27 @@ class Service:
         self._broker = broker
         return pump
 
-    def _make_worker(self) -> dramatiq.Worker:
+    def _start_watch(self, parts: ExitStack) -> None:
+        watch = Watch(
+            self._database,
+            self.node,
+            self._budgets.rule_for,
+            predecessor=self._lock.predecessor,
+            on_released=self._pump.wake,
+            on_lost=self._fail,
+        )
+        parts.callback(watch.stop)
+        watch.boot()
+
+    def _start_worker(self, parts: ExitStack) -> None:
         self._broker.emit_after("process_boot")
         worker = dramatiq.Worker(
             self._broker, worker_threads=self.settings.workers, worker_timeout=_WORKER_TIMEOUT_MS
         )
+        parts.callback(worker.stop, timeout=_WORKER_STOP_MS)
         worker.start()
-        return worker
 
-    def _connect_transport(self) -> None:
+    def _start_transport(self, parts: ExitStack) -> None:
         if self.settings.redis_url is None:
             return
         transport = RedisTransport(
@@ -158,8 +159,17 @@ class Service:
             on_switch=self._pump.transport_switched,
         )
         self._pump.transport = transport
+        parts.callback(transport.stop)
         transport.connect()
         transport.start()
+
+    def _start_ticker(self, parts: ExitStack) -> None:
+        ticker = Ticker()
+        ticker.every(_FEED_SECONDS, "feed", self._feed.write_if_new)
+        if self._pump.transport is not None:
+            ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
+        parts.callback(ticker.stop)
+        ticker.start()
 
     # While it runs.
 
@@ -249,31 +259,14 @@ class Service:
         while not condition() and monotonic() < deadline and self._pump.is_alive():
             pause.wait(0.01)
 
-    def _stop(self) -> None:
-        """Stop whatever was started, the last part first."""
-        self._ticker.stop()
-        for name in ("_listener",):
-            part = getattr(self, name, None)
-            if part is not None:
-                part.stop()
-        pump: Pump | None = getattr(self, "_pump", None)
-        if pump is None:
-            return
-        if pump.transport is not None:
-            pump.transport.stop()
-        if pump.is_alive():
-            pump.stop()
-            pump.join(_FLUSH_SECONDS)
-        worker: dramatiq.Worker | None = getattr(self, "_worker", None)
-        if worker is not None:
-            worker.stop(timeout=1_000)
-        if hasattr(self, "_watch"):
-            self._watch.stop()
-        self._leave()
+    def _stop_pump(self) -> None:
+        self._pump.stop()
+        self._pump.join(_FLUSH_SECONDS)
 
     def _leave(self) -> None:
-        """Take this node off the list; what it still holds is left for whoever recovers it."""
+        """Bring the feed up to date and take this node off the list; what it still holds is left to its recovery."""
         try:
+            self._feed.write_if_new()
             with self._database.writing() as transaction:
                 tasks.release_dispatched(transaction, node=self.node)
                 nodes.remove(transaction, self.node)

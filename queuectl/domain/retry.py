@@ -9,6 +9,7 @@ from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl.domain.task import Claimed
+from queuectl.domain.visible import storable
 
 CRASH_LIMIT = 3
 """A task whose process died this often is buried, however many retries it has left: it may be poison."""
@@ -89,13 +90,6 @@ def _ended(
         due_at=due_at,
         cause=cause,
         charged=charged,
-        error=_storable(outcome.error),
-        traceback=_storable(outcome.traceback),
+        error=None if outcome.error is None else storable(outcome.error),
+        traceback=None if outcome.traceback is None else storable(outcome.traceback),
     )
-
-
-def _storable(text: str | None) -> str | None:
-    """Return text without what PostgreSQL refuses: NUL characters and lone surrogates."""
-    if text is None:
-        return None
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -26,13 +26,16 @@ def open_database(settings: Settings) -> Database:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that only its owner may enter.
+    """Make a folder, and those above it that are missing, for its owner alone.
 
     Raises:
         StorageError: it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
         raise StorageError(
             f"the folder {folder} cannot be made: {error.strerror}",

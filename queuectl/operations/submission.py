@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
-from zoneinfo import ZoneInfo
 
 from queuectl.clock import now_ms
 from queuectl.domain import priority
@@ -20,6 +19,7 @@ from queuectl.settings import Settings
 from queuectl.store import submission
 from queuectl.store.database import Database, Transaction
 from queuectl.store.submission import NewTask
+from queuectl.times import localised, milliseconds, zone_named
 
 GROUP = 2_000
 """How many rows go to the database at a time; flat memory however long the input is."""
@@ -163,7 +163,10 @@ def submit_many(
         DuplicateTaskError: an entry is a duplicate and ``on_duplicate`` is "error".
     """
     if not 0 <= interval_minutes <= 525_600:
-        raise InvalidInputError(f"the interval {interval_minutes} is not between 0 and 525600 minutes")
+        raise InvalidInputError(
+            f"the interval {interval_minutes:g} is not between 0 and 525600 minutes",
+            hint="give minutes, such as 30",
+        )
     start = _milliseconds(start_at, settings.timezone) if start_at else None
     writer = _BatchWriter(
         on_duplicate=on_duplicate, strict=strict, start=start, step=round(interval_minutes * 60_000)
@@ -283,7 +286,10 @@ def _check_budgets(task: ArticleTask) -> None:
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise InvalidInputError(f"the {what} {value!r} is not between {least} and {most}")
+            raise InvalidInputError(
+                f"the {what} {value!r} is not between {least:g} and {most:g}",
+                hint="give a number in that range",
+            )
 
 
 def _json(metadata: object) -> str:
@@ -304,8 +310,7 @@ def _json(metadata: object) -> str:
 
 
 def _milliseconds(moment: datetime, zone: str) -> int:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
     try:
-        return round(aware.astimezone(UTC).timestamp() * 1000)
+        return milliseconds(moment if moment.tzinfo else localised(moment, zone_named(zone)))
     except (OverflowError, ValueError) as error:
         raise InvalidInputError(f"the time {moment} is out of range") from error

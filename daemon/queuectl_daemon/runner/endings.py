@@ -12,8 +12,8 @@ from typing import Any
 
 from queuectl.domain.article import Article
 from queuectl.domain.outcome import Outcome, Verdict
+from queuectl.domain.visible import storable
 from queuectl.errors import PermanentError, QueuectlError, RetryableError
-from queuectl_daemon.runner.visible import storable
 
 LARGEST_RESULT = 1024 * 1024
 """Bytes of JSON text."""

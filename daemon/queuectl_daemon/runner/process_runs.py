@@ -12,6 +12,7 @@ from pathlib import Path
 from queuectl.clock import monotonic
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl.domain.task import Claimed, task_name
+from queuectl.domain.visible import storable
 from queuectl.handlers import command, registry
 from queuectl.handlers.output import Output
 from queuectl_daemon.runner import children, watch
@@ -19,7 +20,6 @@ from queuectl_daemon.runner.children import Child, ClosedError, NoChildError
 from queuectl_daemon.runner.endings import LARGEST_RESULT
 from queuectl_daemon.runner.frames import GarbageError, Job, Line, Progress, Result
 from queuectl_daemon.runner.task_log import log_line, log_output
-from queuectl_daemon.runner.visible import storable
 from queuectl_daemon.runner.watch import Run, Watch
 
 MOST_RUNS = 500

@@ -13,6 +13,7 @@ import msgspec
 from queuectl.clock import monotonic
 from queuectl.domain.outcome import Outcome
 from queuectl.domain.task import Claimed, task_name
+from queuectl.domain.visible import visible
 from queuectl.handlers import registry
 from queuectl.handlers.contract import Handler, HandlerTask
 from queuectl.settings import Settings
@@ -21,7 +22,6 @@ from queuectl_daemon.runner.context import RunContext
 from queuectl_daemon.runner.forkserver import ForkServer
 from queuectl_daemon.runner.process_runs import ProcessRuns, cancelled, interrupted
 from queuectl_daemon.runner.task_log import log_line
-from queuectl_daemon.runner.visible import visible
 from queuectl_daemon.runner.watch import Run, Watch
 
 _LOGGER = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from queuectl.domain.task import Claimed, task_name
+from queuectl.domain.visible import visible
 from queuectl.handlers.output import Output
 from queuectl_daemon.runner.context import LOGGER, LONGEST_LINE
-from queuectl_daemon.runner.visible import visible
 
 _MOST_LINES = 400
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
-# Controls (C0, DEL, C1), line and paragraph separators, invisible and direction-changing marks, tags,
-# interlinear marks, and halves of surrogate pairs. The joiner that emoji and Indic text need is among
-# them: between such characters it would be harmless, but nobody can see where it is not.
-_UNSAFE_CLASS = (
-    r"\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
-_UNSAFE = re.compile(f"[{_UNSAFE_CLASS}]")
-_NAMES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+from queuectl.domain.visible import UNSAFE, visible
+
 _ELLIPSIS = "..."
 
 
 def safe(text: object, limit: int | None = None) -> str:
     """Return ``text`` on one line with all that is invisible made visible, cut to ``limit`` characters."""
-    shown = _UNSAFE.sub(_visible, str(text))
+    shown = visible(str(text))
     if limit is not None and len(shown) > limit:
         return shown[: limit - len(_ELLIPSIS)] + _ELLIPSIS
     return shown
@@ -35,7 +27,7 @@ def safe_json(document: str) -> str:
 
     JSON itself asks only for the first 32 to be escaped. Line feeds between values stay.
     """
-    return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else _json_escape(match[0]), document)
+    return UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else _json_escape(match[0]), document)
 
 
 def width(text: str) -> int:
@@ -62,16 +54,6 @@ def _columns(mark: str) -> int:
     if unicodedata.category(mark) in {"Mn", "Me"}:  # accents and the like sit on the mark before them
         return 0
     return 2 if unicodedata.east_asian_width(mark) in {"W", "F"} else 1
-
-
-def _visible(match: re.Match[str]) -> str:
-    mark = match[0]
-    if mark in _NAMES:
-        return _NAMES[mark]
-    number = ord(mark)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def _json_escape(mark: str) -> str:

@@ -1,11 +1,11 @@
-"""Text from handlers as it is logged and stored."""
+"""Text from outside as it is shown, logged and stored."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queuectl_daemon.runner.visible import storable, visible
+from queuectl.domain.visible import storable, visible
 
 
 @given(st.text(st.characters()))
@@ -19,12 +19,13 @@ def test_a_visible_line_has_nothing_that_acts_on_a_terminal(text):
 
 
 def test_ordinary_text_stays_as_it_is():
-    assert visible("text 文字\twith a tab", 100) == "text 文字\twith a tab"
+    assert visible("text 文字 with accents: é", 100) == "text 文字 with accents: é"
 
 
 def test_control_characters_become_readable():
     assert (
-        visible("\x1b[2J\n\x9b\u202e\ud800\U000e0041", 100) == "\\x1b[2J\\x0a\\x9b\\u202e\\ud800\\U000e0041"
+        visible("\x1b[2J\n\t\x9b\u202e\ud800\U000e0041", 100)
+        == "\\x1b[2J\\n\\t\\x9b\\u202e\\ud800\\U000e0041"
     )
 
 
