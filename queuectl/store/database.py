@@ -10,6 +10,8 @@ import functools
 import os
 import random
 import sqlite3
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any, Literal
 
 import peewee
 
-from queuectl.clock import now_ms
+from queuectl.clock import monotonic, now_ms
 from queuectl.errors import DatabaseUnreachableError, StorageError
 from queuectl.settings import without_password
 from queuectl.store.counters import Tally, add
@@ -85,7 +87,7 @@ class Database:
         self.engine: Engine = "sqlite" if url.startswith("sqlite:") else "postgresql"
         self.peewee = _open(url, self.engine)
         self.shard = random.randrange(COUNTER_SHARDS) if self.engine == "postgresql" else 0
-        self._process = os.getpid()
+        _databases.add(self)
 
     @property
     def shown(self) -> str:
@@ -177,10 +179,6 @@ class Database:
             self.peewee.close()
 
     def _begin(self, *, reading: bool = False) -> None:
-        if os.getpid() != self._process:
-            # A forked process must not speak on its parent's connections, nor close them.
-            self.peewee = _open(self.url, self.engine)
-            self._process = os.getpid()
         self._connect()
         try:
             self._begin_once(reading)
@@ -193,6 +191,15 @@ class Database:
             del error
             self._begin_once(reading)
 
+    def leave_parents_connections(self) -> None:
+        """In a process that was just forked, let go of its parent's connections; it opens its own."""
+        if self.engine == "sqlite" and not self.peewee.is_closed():
+            # Beside it a new connection would believe that this process holds the parent's locks, and
+            # the parent, alone by all that it can see, could take the log away from under it.
+            self.peewee.connection().close()
+        # PostgreSQL's is only dropped: closing it would tell the server that the parent is done.
+        self.peewee = _open(self.url, self.engine)
+
     def _begin_once(self, reading: bool) -> None:
         if self.engine == "sqlite":
             self.peewee.begin("DEFERRED" if reading else "IMMEDIATE")
@@ -203,11 +210,26 @@ class Database:
 
     def _connect(self) -> None:
         if self.peewee.is_closed():
-            self.peewee.connect()
+            self._connect_patiently()
             if self.engine == "sqlite":
                 self.peewee.connection().create_function(
                     "contains_text", 2, _contains_text, deterministic=True
                 )
+
+    def _connect_patiently(self) -> None:
+        """Connect; where several processes open a new SQLite file at once, wait for the one that sets it up.
+
+        SQLite waits for every lock by itself, but not for the one it needs to change the journal mode.
+        """
+        deadline = monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self.peewee.connect()
+                return
+            except peewee.OperationalError as error:
+                if self.engine != "sqlite" or "locked" not in str(error) or monotonic() > deadline:
+                    raise
+            threading.Event().wait(0.01)
 
     def _undo(self) -> None:
         try:
@@ -244,6 +266,17 @@ class Database:
         return StorageError(
             f"the database file {path} cannot be used: {text[:200]}", hint=_sqlite_hint(text, path)
         )
+
+
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for database in list(_databases):
+        database.leave_parents_connections()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _open(url: str, engine: Engine) -> Any:
