@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -54,11 +54,12 @@ class TestTakingOnPostgres:
     """Takers pass over each other's rows."""
 
     @pytest.fixture
-    def database(self, emptied_postgres: str) -> Database:
+    def database(self, emptied_postgres: str) -> Iterator[Database]:
         database = Database(emptied_postgres)
         with database.writing() as transaction:
             submit_copies(transaction, (new_task(number) for number in range(TASKS)))
-        return database
+        yield database
+        database.close()
 
     def test_each_task_is_taken_exactly_once(self, database: Database) -> None:
         def takes(number: int) -> Callable[[Database], list[int]]:
@@ -85,7 +86,6 @@ class TestTakingOnPostgres:
         assert set(states(database).values()) == {State.SUCCEEDED}
         assert {row["fence"] for row in all_rows(database, "attempts")} == {1}
         assert counts_are_right(database)
-        database.close()
 
     def test_daemons_and_people_neither_deadlock_nor_miscount(self, database: Database) -> None:
         working = [threading.Event(), threading.Event()]
@@ -140,7 +140,6 @@ class TestTakingOnPostgres:
         assert all((row["finished_at"] is None) == (row["state"] in OPEN) for row in rows)
         ends = Counter(row["outcome"] for row in all_rows(database, "attempts"))
         assert ends["succeeded"] == sum(row["state"] == "succeeded" for row in rows)
-        database.close()
 
 
 class TestSubmittingAtOnce:
