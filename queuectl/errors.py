@@ -131,6 +131,10 @@ class SchemaError(UnreachableError):
     """The database's schema does not fit this version of queuectl."""
 
 
+class ConflictError(UnreachableError):
+    """Another writer was in the way, and the database undid everything; nothing is lost."""
+
+
 class StorageError(QueuectlError):
     """The database file or its disk cannot be used."""
 

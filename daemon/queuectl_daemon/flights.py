@@ -6,6 +6,7 @@ operation on a dict or deque, which the interpreter makes atomic, so no lock is 
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from queuectl.clock import monotonic
 from queuectl.domain.ending import Ending
 from queuectl.domain.task import Claimed
+
+_LARGEST_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -26,57 +29,67 @@ class Flight:
     note: str | None = None
 
 
+Key = tuple[int, int]
+"""A task's id and fence: the identity of one run."""
+
+
 class Flights:
-    """Every claimed task until its end is committed, by id."""
+    """Every claimed task until its end is committed, by id and fence."""
 
     def __init__(self) -> None:
-        self._by_id: dict[int, Flight] = {}
-        self._unbegun: dict[int, Flight] = {}
-        self._running: dict[int, Flight] = {}
+        self._claimed: dict[Key, Flight] = {}
+        self._unbegun: dict[Key, Flight] = {}
+        self._running: dict[Key, Flight] = {}
         self._ended: deque[tuple[Ending, float]] = deque()
         self._waiting: Counter[str] = Counter()
         self._begun: deque[str] = deque()
         self.grounded = False
+        self.trusted_until = math.inf
 
     def add(self, works: Iterable[Claimed]) -> None:
         """Take in claimed tasks; only the pump calls this."""
         for work in works:
-            flight = Flight(work)
-            self._by_id[work.id] = self._unbegun[work.id] = flight
+            key = (work.id, work.fence)
+            self._claimed[key] = self._unbegun[key] = Flight(work)
             self._waiting[work.queue] += 1
 
     def begin(self, task: int, fence: int) -> Flight | None:
         """Start the run of a claimed task, once; nothing for a stale message, or when no run may start.
 
         Whoever takes the flight out of the un-begun ones owns it: a worker that begins it, or the
-        pump that gives it back.
+        pump that gives it back. No run starts when the pump has not reached the database for so
+        long that another node may soon take this one for dead.
         """
-        waiting = self._unbegun.get(task)
-        if waiting is None or waiting.work.fence != fence or self.grounded:
+        if self.grounded or monotonic() > self.trusted_until:
             return None
-        flight = self._unbegun.pop(task, None)
+        key = (task, fence)
+        flight = self._unbegun.pop(key, None)
         if flight is None:
             return None
         flight.began = monotonic()
-        self._running[task] = flight
+        self._running[key] = flight
         self._begun.append(flight.work.queue)
         return flight
 
     def finish(self, ending: Ending) -> int:
         """Hand in the end of a run; return how many ends wait to be recorded."""
-        flight = self._running.pop(ending.work.id, None)
+        flight = self._running.pop((ending.work.id, ending.work.fence), None)
         seconds = monotonic() - flight.began if flight is not None and flight.began is not None else 0.0
         self._ended.append((ending, seconds))
         return len(self._ended)
 
     def take_ended(self, limit: int) -> tuple[list[Ending], float]:
-        """Return up to ``limit`` ends that wait to be recorded, and the run time in them, in seconds."""
+        """Return ends that wait to be recorded, and the run time in them, in seconds.
+
+        At most ``limit``, and only as many as one transaction should carry in bytes.
+        """
         endings: list[Ending] = []
-        total = 0.0
-        while self._ended and len(endings) < limit:
+        total, size = 0.0, 0
+        while self._ended and len(endings) < limit and size < _LARGEST_BYTES:
             ending, seconds = self._ended.popleft()
             endings.append(ending)
             total += seconds
+            size += len(ending.result or "") + (len(ending.article.html) if ending.article else 0)
         return endings, total
 
     def put_back(self, endings: list[Ending]) -> None:
@@ -92,17 +105,14 @@ class Flights:
     def remove(self, endings: Iterable[Ending]) -> None:
         """Forget tasks whose end is recorded."""
         for ending in endings:
-            flight = self._by_id.get(ending.work.id)
-            if flight is not None and flight.work.fence == ending.work.fence:
-                del self._by_id[ending.work.id]
+            self._claimed.pop((ending.work.id, ending.work.fence), None)
 
     def drop_waiting(self) -> list[Claimed]:
         """Take away the tasks that have not begun; only the pump calls this."""
         dropped: list[Claimed] = []
-        for task in list(self._unbegun):
-            flight = self._unbegun.pop(task, None)
+        for key in list(self._unbegun):
+            flight = self._unbegun.pop(key, None)
             if flight is not None:
-                del self._by_id[task]
                 self._begun.append(flight.work.queue)
                 dropped.append(flight.work)
         return dropped
@@ -123,12 +133,11 @@ class Flights:
 
     def get(self, task: int, fence: int) -> Flight | None:
         """Return a claimed task's flight."""
-        flight = self._by_id.get(task)
-        return flight if flight is not None and flight.work.fence == fence else None
+        return self._claimed.get((task, fence))
 
-    def ids(self) -> set[tuple[int, int]]:
-        """Return (id, fence) of every claimed task."""
-        return {(flight.work.id, flight.work.fence) for flight in list(self._by_id.values())}
+    def keys(self) -> set[Key]:
+        """Return the keys of every claimed task."""
+        return set(self._claimed)
 
     @property
     def unbegun(self) -> int:

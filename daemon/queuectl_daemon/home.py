@@ -27,7 +27,8 @@ class HomeLock:
         self._folder = home / "run"
         self._files = [self._folder / "daemon.lock"]
         if database_url.startswith("sqlite:"):
-            self._files.append(Path(database_url.removeprefix("sqlite:///") + ".daemon-lock"))
+            database = Path(database_url.removeprefix("sqlite:///")).resolve()
+            self._files.append(database.with_name(database.name + ".daemon-lock"))
         self._descriptors: list[int] = []
         self.predecessor: str | None = None
 

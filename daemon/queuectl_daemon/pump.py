@@ -16,13 +16,13 @@ from queuectl.clock import monotonic, now_ms
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
 from queuectl.domain.task import Claimed
-from queuectl.errors import QueuectlError
+from queuectl.errors import ConflictError, QueuectlError
 from queuectl.store import nodes
 from queuectl.store.database import Database, Transaction
 from queuectl_daemon.endings import never_began, unrecordable
-from queuectl_daemon.flights import Flights
+from queuectl_daemon.flights import Flights, Key
 from queuectl_daemon.recovery import LEASE_MS
-from queuectl_daemon.tick import Tick, View
+from queuectl_daemon.tick import Tick, UnrecordableError, View
 from queuectl_daemon.transport import RedisTransport
 from queuectl_daemon.window import Pace, room
 
@@ -38,9 +38,11 @@ _SQLITE_GAP_SECONDS = 0.005
 _DOWN_PAUSE_SECONDS = 0.5
 _BEAT_SECONDS = 1.0
 _MOST_STUMBLES = 20
+_STUMBLE_PAUSE_SECONDS = 0.1
+_COMPARE_SECONDS = 2.0
 
-_GROUNDED_SECONDS = 10.0
-"""Without the database for this long, well before its lease ends, a node starts nothing that it has claimed."""
+_TRUSTED_SECONDS = 10.0
+"""This long after its last tick, well before its lease ends, a node still starts what it has claimed."""
 
 
 class Pump(threading.Thread):
@@ -77,10 +79,10 @@ class Pump(threading.Thread):
         self.failure: BaseException | None = None
         self._bell = threading.Event()
         self._full = threading.Event()
-        self._fetched: deque[tuple[int, int]] = deque()
+        self._pause = threading.Event()
+        self._fetched: deque[Key] = deque()
         self._view = View(aging=aging)
         self._look = True
-        self._redispatch = False
         self._reconcile = False
         self._draining = False
         self._stopping = False
@@ -89,6 +91,7 @@ class Pump(threading.Thread):
         self._group = _LARGEST_GROUP
         self._last_tick = 0.0
         self._last_look = 0.0
+        self._last_compare = 0.0
         self._last_beat = 0.0
 
     # What other threads call.
@@ -106,16 +109,16 @@ class Pump(threading.Thread):
         if waiting >= GROUP:
             self._full.set()
 
-    def receive(self, messages: list[tuple[int, int]]) -> None:
+    def receive(self, messages: list[Key]) -> None:
         """Take in messages that came through the transport."""
         self._fetched.extend(messages)
         self._bell.set()
         if not self._flights.unbegun:
             self._full.set()
 
-    def redispatch(self) -> None:
-        """Send everything dispatched out again, under a new fence: the transport lost its data."""
-        self._redispatch = True
+    def transport_lost(self) -> None:
+        """Send what this node dispatched out again, under a new fence: the transport has lost its data."""
+        self._reconcile = True
         self.wake()
 
     def transport_switched(self, up: bool) -> None:
@@ -168,7 +171,7 @@ class Pump(threading.Thread):
             # Another writer waits for SQLite's one write lock, and its queue is not fair.
             gap = self._last_tick + _SQLITE_GAP_SECONDS - monotonic()
             if gap > 0 and not self._stopping:
-                threading.Event().wait(gap)
+                self._pause.wait(gap)
 
     def _may_gather(self) -> bool:
         """Tell whether to wait a little for more ends: no worker idles meanwhile, and nobody waits for a look."""
@@ -179,6 +182,8 @@ class Pump(threading.Thread):
     def _step(self) -> None:
         try:
             self._tick()
+        except ConflictError:
+            self._bell.set()  # another writer was in the way, and everything was undone: once more
         except QueuectlError as error:
             self._went_down(error)
         except Exception as error:  # noqa: BLE001  one end that cannot be stored must not stop the others
@@ -192,10 +197,11 @@ class Pump(threading.Thread):
         logger.error("a tick has failed", exc_info=error, extra={"action": "tick_failed"})
         if self._stumbles > _MOST_STUMBLES:
             raise error
-        if self._group == 1:
+        if self._group == 1 and isinstance(error, UnrecordableError):
             self._flights.replace_first(lambda ending: unrecordable(ending, error))
         self._group = 1
         self._distrust()
+        self._pause.wait(_STUMBLE_PAUSE_SECONDS)
 
     def _distrust(self) -> None:
         """After a failed tick nothing is known for certain, not even whether it was committed."""
@@ -209,8 +215,6 @@ class Pump(threading.Thread):
             )
         self._is_down = True
         self._distrust()
-        if monotonic() - self._last_tick > _GROUNDED_SECONDS:
-            self._flights.grounded = True
         if not self._stopping:
             self._bell.wait(_DOWN_PAUSE_SECONDS)
 
@@ -218,9 +222,6 @@ class Pump(threading.Thread):
         if self._is_down:
             logger.info("the database is back", extra={"action": "database_up"})
             self._is_down = False
-        if self._flights.grounded and not self._draining:
-            self._give_back()
-            self._flights.grounded = False
         if self._stumbles and not self._flights.unrecorded:
             self._stumbles, self._group = 0, _LARGEST_GROUP
 
@@ -230,19 +231,19 @@ class Pump(threading.Thread):
         started = monotonic()
         looking = self._begin_look(started)
         endings, seconds = self._flights.take_ended(self._group)
-        messages = [self._fetched.popleft() for _ in range(min(len(self._fetched), _LARGEST_GROUP))]
-        # Both may be asked for again while the transaction runs, and must then be done again.
-        redispatch, self._redispatch = self._redispatch, False
+        messages = self._take_messages()
+        # It may be asked for again while the transaction runs, and must then be done again.
         reconcile, self._reconcile = self._reconcile, False
+        comparing = looking and started - self._last_compare >= _COMPARE_SECONDS
         lists = self.transport if self.transport is not None and self.transport.up else None
         try:
             with self._database.writing() as transaction:
                 tick = Tick(transaction, self._node, self._view)
-                if redispatch:
-                    tick.redispatch()
                 if reconcile:
-                    tick.reconcile(self._flights.ids())
+                    tick.reconcile(self._flights.keys())
                 tick.record(endings)
+                if comparing:
+                    tick.compare(self._flights.keys())
                 tick.claim(messages)
                 tick.promote(looking=looking)
                 if looking:
@@ -255,13 +256,29 @@ class Pump(threading.Thread):
         except BaseException:
             self._flights.put_back(endings)
             self._fetched.extendleft(reversed(messages))
-            self._redispatch |= redispatch
             self._reconcile |= reconcile
             raise
         self.stale += len(endings) - len(tick.recorded)
         self.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started
+        if comparing:
+            self._last_compare = started
         self._act(tick, endings)
+        self._renew_trust(started)
+
+    def _take_messages(self) -> list[Key]:
+        if self._draining:
+            return []  # nobody would record that they were given back
+        return [self._fetched.popleft() for _ in range(min(len(self._fetched), _LARGEST_GROUP))]
+
+    def _renew_trust(self, started: float) -> None:
+        """Let claimed tasks start for as long as no other node can take this one for dead.
+
+        Those whose start was refused meanwhile have lost their message, so they go back.
+        """
+        if monotonic() > self._flights.trusted_until:
+            self._give_back()
+        self._flights.trusted_until = started + _TRUSTED_SECONDS
 
     def _begin_look(self, now: float) -> bool:
         if not self._look and now - self._last_look < _LOOK_SECONDS:
@@ -297,6 +314,11 @@ class Pump(threading.Thread):
             self._flights.add(tick.claimed)
             self._hand_over(tick.claimed)
         for task, fence in tick.cancels:
+            self._cancel(task, fence)
+        for task, fence in tick.revoked:
+            logger.warning(
+                "task_%d was taken from this node; its run here is ended", task, extra={"task_id": task}
+            )
             self._cancel(task, fence)
         if self.transport is not None and self.transport.up:
             if tick.dispatched:

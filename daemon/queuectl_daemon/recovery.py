@@ -34,7 +34,7 @@ _SWEEP_SECONDS = 5.0
 _GROUP = 500
 
 
-class Watch(threading.Thread):
+class Recovery(threading.Thread):
     """Hold this node's life lock and release what dead nodes left behind, at boot and every few seconds.
 
     ``predecessor`` is the node that used this home before and did not say goodbye: it is dead for certain.
@@ -48,7 +48,6 @@ class Watch(threading.Thread):
         *,
         predecessor: str | None,
         on_released: Callable[[], None],
-        on_lost: Callable[[str], None],
     ) -> None:
         super().__init__(name="watch", daemon=True)
         self._database = database
@@ -56,12 +55,12 @@ class Watch(threading.Thread):
         self._rule_for = rule_for
         self._predecessor = predecessor
         self._on_released = on_released
-        self._on_lost = on_lost
         self._lock = LifeLock(database) if database.engine == "postgresql" else None
         self._ended = threading.Event()
         self._booted = threading.Event()
-        self._settled_at = 0.0
-        self.failure: QueuectlError | None = None
+        self._session: int | None = None
+        self._settled_at = monotonic() + _SETTLE_SECONDS
+        self.failure: BaseException | None = None
 
     def boot(self) -> None:
         """Start, and wait until the tasks of dead nodes are released.
@@ -79,7 +78,7 @@ class Watch(threading.Thread):
         try:
             self._hold()
             self._sweep()
-        except QueuectlError as error:
+        except BaseException as error:  # noqa: BLE001  whoever waits for the boot raises it
             self.failure = error
             return
         finally:
@@ -102,12 +101,27 @@ class Watch(threading.Thread):
             self._sweep()
         except QueuectlError:
             # The pump reports the loss; one report is enough.
-            self._settled_at = monotonic() + _SETTLE_SECONDS
+            self._settle()
+        except Exception:
+            logger.exception("the watch over dead nodes has failed", extra={"action": "watch_failed"})
 
     def _hold(self) -> None:
-        """Take the node's lock, or make sure that its connection still holds it."""
-        if self._lock is not None and not self._lock.take(self._node):
-            self._on_lost("another daemon has taken this node's lock")
+        """Take the node's lock, or take it again on a new connection.
+
+        It may be held for a moment by another node that tests it, or for longer by this node's own
+        session that the server believes to live; the next sweep tries again, and fences protect.
+        """
+        if self._lock is None:
+            return
+        self._lock.take(self._node)
+        session = self._lock.session()
+        if session != self._session and self._session is not None:
+            self._settle()
+        self._session = session
+
+    def _settle(self) -> None:
+        """After a lost connection judge nobody for a while: the others may have lost theirs too."""
+        self._settled_at = monotonic() + _SETTLE_SECONDS
 
     def _sweep(self) -> None:
         for node in self._dead():

@@ -32,7 +32,7 @@ from queuectl_daemon.home import HomeLock
 from queuectl_daemon.listener import Listener
 from queuectl_daemon.middleware import DeadLetters
 from queuectl_daemon.pump import Pump
-from queuectl_daemon.recovery import LEASE_MS, Watch
+from queuectl_daemon.recovery import LEASE_MS, Recovery
 from queuectl_daemon.runner import Runner
 from queuectl_daemon.ticker import Ticker
 from queuectl_daemon.transport import RedisTransport
@@ -94,7 +94,7 @@ class Service:
         self._pump = self._make_pump()
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
         parts.callback(self._leave)
-        self._start_watch(parts)
+        self._start_recovery(parts)
         self._start_worker(parts)
         self._start_transport(parts)
         parts.callback(self._stop_pump)
@@ -128,17 +128,16 @@ class Service:
         self._broker = broker
         return pump
 
-    def _start_watch(self, parts: ExitStack) -> None:
-        watch = Watch(
+    def _start_recovery(self, parts: ExitStack) -> None:
+        recovery = Recovery(
             self._database,
             self.node,
             self._budgets.rule_for,
             predecessor=self._lock.predecessor,
             on_released=self._pump.wake,
-            on_lost=self._fail,
         )
-        parts.callback(watch.stop)
-        watch.boot()
+        parts.callback(recovery.stop)
+        recovery.boot()
 
     def _start_worker(self, parts: ExitStack) -> None:
         self._broker.emit_after("process_boot")
@@ -155,7 +154,7 @@ class Service:
             self.settings.redis_url,
             self.settings.redis_namespace,
             on_messages=self._pump.receive,
-            on_lost=self._pump.redispatch,
+            on_lost=self._pump.transport_lost,
             on_switch=self._pump.transport_switched,
         )
         self._pump.transport = transport
@@ -201,7 +200,8 @@ class Service:
 
     def _redispatch_late(self) -> None:
         with self._database.writing() as transaction:
-            late = tasks.release_dispatched(transaction, before=now_ms() - _LATE_MESSAGE_MS)
+            # Its own only: they carry its own clock's time, and a dead node's are released by recovery.
+            late = tasks.release_dispatched(transaction, node=self.node, before=now_ms() - _LATE_MESSAGE_MS)
         if late:
             self._pump.wake()
 

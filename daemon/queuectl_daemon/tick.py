@@ -11,12 +11,18 @@ from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import Claimed
+from queuectl.errors import QueuectlError
 from queuectl.store import articles, history, nodes, queues, tasks
 from queuectl.store.database import Transaction
 from queuectl.store.tasks import START, Message, Place
 from queuectl_daemon.endings import never_began
+from queuectl_daemon.flights import Key
 
 _DUE_GROUP = 1_000
+
+
+class UnrecordableError(Exception):
+    """The database refuses what a run reported."""
 
 
 @dataclass(slots=True)
@@ -34,6 +40,7 @@ class View:
     waiting: set[str] = field(default_factory=lambda: set(QUEUES))
     places: dict[str, Place] = field(default_factory=dict)
     next_due: int | None = 0
+    strangers: frozenset[Key] = frozenset()
 
     def forget(self) -> None:
         """Look at every queue from its beginning again."""
@@ -51,14 +58,27 @@ class Tick:
     recorded: list[Ending] = field(default_factory=list)
     claimed: list[Claimed] = field(default_factory=list)
     dispatched: list[Message] = field(default_factory=list)
-    cancels: list[tuple[int, int]] = field(default_factory=list)
+    cancels: list[Key] = field(default_factory=list)
+    revoked: list[Key] = field(default_factory=list)
     articles: int = 0
 
-    def redispatch(self) -> None:
-        """Send everything that is dispatched back to its queue: the transport has lost its data."""
-        tasks.release_dispatched(self.transaction)
+    def compare(self, known: Collection[Key]) -> None:
+        """Compare what this node runs with what the database says that it runs.
 
-    def reconcile(self, known: Collection[tuple[int, int]]) -> None:
+        A run that the database does not know is revoked: another node took this one for dead, and
+        the task runs elsewhere or has ended. What only the database knows is given back when it is
+        seen a second time: its claim was committed after the connection had been given up.
+        """
+        held = {(each.work.id, each.work.fence): each for each in tasks.in_hand(self.transaction, self.node)}
+        ended = {(each.work.id, each.work.fence) for each in self.recorded}
+        strangers = frozenset(held.keys() - known)
+        lost = [never_began(held[key].work) for key in strangers & self.view.strangers]
+        if lost:
+            history.record(self.transaction, tasks.end(self.transaction, lost), self.node)
+        self.view.strangers = strangers
+        self.revoked = [key for key in known if key not in held and key not in ended]
+
+    def reconcile(self, known: Collection[Key]) -> None:
         """Give back what this node holds without knowing: its messages, and claims whose commit went unheard."""
         tasks.release_dispatched(self.transaction, node=self.node)
         held = tasks.in_hand(self.transaction, self.node)
@@ -67,11 +87,21 @@ class Tick:
             history.record(self.transaction, tasks.end(self.transaction, unknown), self.node)
 
     def record(self, endings: Sequence[Ending]) -> None:
-        """Record the ends of runs."""
-        if endings:
+        """Record the ends of runs.
+
+        Raises:
+            UnrecordableError: the database refuses something that one of the runs reported.
+        """
+        if not endings:
+            return
+        try:
             self.recorded = tasks.end(self.transaction, endings)
             history.record(self.transaction, self.recorded, self.node)
             self.articles = articles.save(self.transaction, self.recorded)
+        except QueuectlError:
+            raise
+        except Exception as error:
+            raise UnrecordableError from error
 
     def claim(self, messages: Sequence[tuple[int, int]]) -> None:
         """Claim the tasks whose messages have come."""

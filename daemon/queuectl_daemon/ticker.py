@@ -34,9 +34,9 @@ class Ticker:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Ring no more; work that has begun ends first."""
+        """Ring no more; work that has begun may end later, or with the process."""
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+            self._scheduler.shutdown(wait=False)
 
 
 def _guarded(name: str, work: Callable[[], None]) -> Callable[[], None]:

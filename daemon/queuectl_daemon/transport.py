@@ -31,14 +31,13 @@ _IDLE_LOOK_SECONDS = 0.1
 _PROBE_SECONDS = 0.5
 _LIST_TTL_SECONDS = 3600
 _LARGEST_NUMBER = 2**63 - 1  # PostgreSQL refuses a whole statement for a larger one
-_LOST_ERRORS = (redis.RedisError, OSError)
 
 
 class RedisTransport(threading.Thread):
     """One thread and one connection that push, pop and watch the epoch, in one round trip at a time.
 
     The callbacks are called from this thread: ``on_messages`` with (id, fence) pairs that were
-    popped, ``on_lost`` when Redis was found empty, ``on_switch`` with whether it answers.
+    popped, ``on_lost`` when Redis has lost its data, ``on_switch`` with whether it answers.
     """
 
     def __init__(
@@ -64,6 +63,7 @@ class RedisTransport(threading.Thread):
         self._stopping = False
         self._last_exchange = 0.0
         self.up = False
+        self._is_reported = False
         self.listed: dict[str, int] = dict.fromkeys(QUEUES, 0)
         self._client = redis.Redis.from_url(
             url,
@@ -74,6 +74,8 @@ class RedisTransport(threading.Thread):
             single_connection_client=False,
             max_connections=2,
         )
+        # An address may ask for this, and every answer would then have another type.
+        self._client.connection_pool.connection_kwargs["decode_responses"] = False
 
     def push(self, messages: Iterable[Message]) -> None:
         """Send messages with the next exchange."""
@@ -120,7 +122,7 @@ class RedisTransport(threading.Thread):
     def _attempt(self) -> None:
         try:
             self._check_epoch(self._exchange())
-        except _LOST_ERRORS as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, work goes on without Redis
             self._went_down(error)
         else:
             self._came_up()
@@ -140,14 +142,20 @@ class RedisTransport(threading.Thread):
         for key in self._lists.values():
             pipeline.llen(key)
         pipeline.get(self._epoch_key)
-        answers: list[Any] = pipeline.execute(raise_on_error=True)
-        popped = answers[first_pop : first_pop + len(rooms)]
-        lengths = answers[first_pop + len(rooms) : -1]
-        self.listed = dict(zip(self._lists, lengths, strict=True))
-        messages = [pair for bodies in popped for pair in map(_decoded, bodies or ()) if pair is not None]
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        failures = [answer for answer in answers if isinstance(answer, Exception)]
+        popped = [
+            bodies for bodies in answers[first_pop : first_pop + len(rooms)] if isinstance(bodies, list)
+        ]
         if any(popped):
-            # Also when all of it was garbage: the answer is an invitation to pop what stands behind it.
-            self._on_messages(messages)
+            # Before anything can fail, since they are in no list any more; and also when all of it was
+            # garbage, because the answer is an invitation to pop what stands behind it.
+            self._on_messages(
+                [pair for bodies in popped for pair in map(_decoded, bodies) if pair is not None]
+            )
+        if failures:
+            raise failures[0]
+        self.listed = dict(zip(self._lists, answers[first_pop + len(rooms) : -1], strict=True))
         epoch: bytes | None = answers[-1]
         return epoch
 
@@ -169,22 +177,23 @@ class RedisTransport(threading.Thread):
         self._epoch = present
         if not first:
             logger.warning(
-                "Redis lost its data; everything dispatched goes out again", extra={"action": "redis_lost"}
+                "Redis lost its data; what this node dispatched goes out again",
+                extra={"action": "redis_lost"},
             )
-        self._on_lost()
+            self._on_lost()
 
     def _went_down(self, error: BaseException) -> None:
         self._client.close()
         self._outgoing.clear()
         self.listed = dict.fromkeys(QUEUES, 0)
-        if self.up or self._epoch is None:
+        if self.up or not self._is_reported:
+            self._is_reported = True
             logger.error(
                 "Redis at %s does not answer (%s); work goes on without it",
                 self._shown,
                 " ".join(str(error).split())[:200],
                 extra={"action": "redis_down"},
             )
-            self._epoch = self._epoch or b""
         self.up = False
         self._on_switch(False)
 

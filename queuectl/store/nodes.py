@@ -102,6 +102,11 @@ class LifeLock:
             rows = transaction.rows("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_SPACE, _number(node)))
         return bool(rows[0][0])
 
+    def session(self) -> int:
+        """Return the server's number for the connection; another one means that locks were lost."""
+        with self._database.reading() as transaction:
+            return int(transaction.rows("SELECT pg_backend_pid()")[0][0])
+
     def free(self, node: str) -> None:
         """Give a node's lock back."""
         with self._database.reading() as transaction:
