@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -15,6 +16,7 @@ from queuectl.domain.lifecycle import FINAL, WAITING, State
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import ArticleTask, Task, task_name, task_number
 from queuectl.errors import (
+    DatabaseUnreachableError,
     InvalidInputError,
     RefusedError,
     TaskNotFoundError,
@@ -98,6 +100,8 @@ class QueueManager:
             "unique": unique,
         }
         fields = {name: getattr(wanted, name) for name in ArticleTask.__slots__}
+        if priority is not None:
+            fields["priority_score"] = None  # or the task's score would win over the keyword
         merged = ArticleTask(**fields | {name: value for name, value in options.items() if value is not None})
         number = submit_one(self._database, self.settings, merged)
         self._wake()
@@ -327,7 +331,9 @@ class QueueManager:
         ring(self.settings.home)
         if self._database.engine == "postgresql" and monotonic() - self._noticed > _NOTICE_GAP_SECONDS:
             self._noticed = monotonic()
-            self._database.notify()
+            # What it tells of is stored, so its loss must not look like a failure of the verb.
+            with contextlib.suppress(DatabaseUnreachableError):
+                self._database.notify()
 
 
 def _no_such_task(number: int) -> TaskNotFoundError:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
@@ -14,29 +12,32 @@ from queuectl.domain.batch import BatchReceipt, Entry, OnDuplicate, Rejected
 from queuectl.domain.lifecycle import State
 from queuectl.domain.task import ArticleTask, batch_name
 from queuectl.domain.urls import accept
+from queuectl.domain.visible import storable
 from queuectl.errors import DuplicateTaskError, InvalidInputError, InvalidURLError, QueuectlError
+from queuectl.operations import fields
+from queuectl.operations.spool import Spool
 from queuectl.settings import Settings
 from queuectl.store import submission
 from queuectl.store.database import Database, Transaction
 from queuectl.store.submission import NewTask
-from queuectl.times import localised, milliseconds, zone_named
 
 GROUP = 2_000
 """How many rows go to the database at a time; flat memory however long the input is."""
 
-METADATA_LIMIT = 64 * 1024
-"""The most characters a task's metadata may have as JSON."""
-
 _SHOWN_REJECTIONS = 100
+_NAME_LIMIT = 200
+_LONGEST_INTERVAL = 525_600
+
+_MANY = 10_000
+"""After this many new rows PostgreSQL's statistics are told, or it would plan for the table as it was."""
 
 
 class RowMaker:
     """Make rows from submissions that share a moment, a default priority and perhaps a batch."""
 
-    def __init__(self, settings: Settings, *, default: str | None = None, batch: int | None = None) -> None:
+    def __init__(self, settings: Settings, *, default: str | None = None) -> None:
         self._settings = settings
         self._default = priority.level_named(default) if default is not None else priority.DEFAULT
-        self._batch = batch
         self.now = now_ms()
 
     def row(self, task: ArticleTask, *, not_before: int | None = None) -> NewTask:
@@ -45,14 +46,16 @@ class RowMaker:
         Raises:
             InvalidInputError: something about the task is not acceptable; the message says what.
         """
+        fields.check(task)
         url = accept(task.url)
         score = self._score(task)
-        run_at = _milliseconds(task.publish_at, self._settings.timezone) if task.publish_at else not_before
-        _check_budgets(task)
+        run_at = not_before
+        if task.publish_at is not None:
+            run_at = fields.moment(task.publish_at, self._settings.timezone)
         self._check_handler(task.handler)
         return self._row(
-            *url, score, run_at, task.handler, task.timeout, task.memory_limit, task.max_retries, _json(task.metadata),
-            unique=task.unique,
+            *url, score, run_at, task.handler, task.timeout, task.memory_limit, task.max_retries,
+            fields.metadata(task.metadata), unique=task.unique,
         )  # fmt: skip
 
     def plain_row(self, text: str, not_before: int | None) -> NewTask:
@@ -104,7 +107,7 @@ class RowMaker:
             timeout,
             memory_limit,
             max_retries,
-            self._batch,
+            None,
             key if unique else None,
             metadata,
         )
@@ -155,6 +158,7 @@ def submit_many(
 ) -> BatchReceipt:
     """Insert a batch in one transaction: all of its acceptable entries or, after an error, none.
 
+    The entries are read and checked before the transaction begins, however slowly they come.
     ``strict`` makes the first invalid entry an error; otherwise invalid entries are reported.
     ``on_progress`` is told how many entries have been read.
 
@@ -162,90 +166,102 @@ def submit_many(
         InvalidInputError: an argument, or in strict mode an entry, is not acceptable.
         DuplicateTaskError: an entry is a duplicate and ``on_duplicate`` is "error".
     """
-    if not 0 <= interval_minutes <= 525_600:
-        raise InvalidInputError(
-            f"the interval {interval_minutes:g} is not between 0 and 525600 minutes",
-            hint="give minutes, such as 30",
-        )
-    start = _milliseconds(start_at, settings.timezone) if start_at else None
-    writer = _BatchWriter(
-        on_duplicate=on_duplicate, strict=strict, start=start, step=round(interval_minutes * 60_000)
+    step = _checked_interval(interval_minutes)
+    start = None if start_at is None else fields.moment(start_at, settings.timezone)
+    maker = RowMaker(settings, default=default)
+    name = _checked_name(name)
+    with Spool() as spool:
+        reader = _Reader(maker, strict=strict, not_before=None if step else start)
+        for group in _groups(entries):
+            spool.add(reader.rows(group))
+            if on_progress:
+                on_progress(reader.read)
+        writer = _BatchWriter(maker, on_duplicate=on_duplicate, start=start, step=step)
+        try:
+            with database.writing() as transaction:
+                batch = submission.open_batch(transaction, name, interval_minutes, now_ms())
+                for rows in spool.groups():
+                    writer.write(transaction, batch, rows)
+                submission.close_batch(transaction, batch, writer.accepted)
+                if dry_run:
+                    raise _NothingKept
+        except _NothingKept:
+            batch = 0
+    if batch and writer.accepted >= _MANY:
+        database.analyze()
+    return BatchReceipt(
+        batch_name(batch) if batch and writer.accepted else None,
+        writer.accepted,
+        writer.duplicates,
+        reader.invalid,
+        tuple(reader.rejected),
     )
-    try:
-        with database.writing() as transaction:
-            batch = submission.open_batch(transaction, name, interval_minutes, now_ms())
-            maker = RowMaker(settings, default=default, batch=batch)
-            read = 0
-            for group in _groups(entries):
-                writer.write(transaction, maker, batch, group)
-                read += len(group)
-                if on_progress:
-                    on_progress(read)
-            submission.close_batch(transaction, batch, writer.accepted)
-            if dry_run:
-                raise _NothingKept
-    except _NothingKept:
-        batch = 0
-    shown = batch_name(batch) if batch and writer.accepted else None
-    return replace(writer.receipt(), batch_id=shown)
 
 
 class _NothingKept(Exception):  # noqa: N818  not an error: it undoes the transaction of a dry run
     pass
 
 
-class _BatchWriter:
-    """The running account of one bulk submission."""
+class _Reader:
+    """Make rows of entries, and keep account of those that cannot be rows."""
 
-    def __init__(self, *, on_duplicate: OnDuplicate, strict: bool, start: int | None, step: int) -> None:
-        self._on_duplicate = on_duplicate
+    def __init__(self, maker: RowMaker, *, strict: bool, not_before: int | None) -> None:
+        self._maker = maker
         self._strict = strict
-        self._start = start
-        self._step = step
-        self._rejected: list[Rejected] = []
-        self.accepted = 0
-        self._duplicates = 0
-        self._invalid = 0
+        self._not_before = not_before
+        self.read = 0
+        self.invalid = 0
+        self.rejected: list[Rejected] = []
 
-    def write(
-        self, transaction: Transaction, maker: RowMaker, batch: int, group: list[Entry | ArticleTask | str]
-    ) -> None:
-        """Insert a group's acceptable entries."""
-        rows = self._rows(maker, group)
-        if self._on_duplicate != "allow":
-            rows = self._without_duplicates(transaction, rows)
-        if self._step:
-            rows = list(self._spread(maker, rows))
-        if rows:
-            submission.insert_many(transaction, batch, rows)
-        self.accepted += len(rows)
-
-    def receipt(self) -> BatchReceipt:
-        """Return what became of everything written so far."""
-        return BatchReceipt(None, self.accepted, self._duplicates, self._invalid, tuple(self._rejected))
-
-    def _rows(self, maker: RowMaker, group: list[Entry | ArticleTask | str]) -> list[NewTask]:
+    def rows(self, group: list[Entry | ArticleTask | str]) -> list[NewTask]:
+        """Return the rows of a group's acceptable entries."""
         rows: list[NewTask] = []
         for entry in group:
             try:
-                if isinstance(entry, str):
-                    rows.append(maker.plain_row(entry, self._start))
-                elif isinstance(entry, ArticleTask):
-                    rows.append(maker.row(entry, not_before=self._start))
-                elif entry.task is not None:
-                    rows.append(maker.row(entry.task, not_before=self._start))
-                else:
-                    self._reject(entry, InvalidURLError(entry.problem))
+                rows.append(self._row(entry))
             except InvalidInputError as error:
                 self._reject(entry, error)
+        self.read += len(group)
         return rows
+
+    def _row(self, entry: Entry | ArticleTask | str) -> NewTask:
+        if isinstance(entry, str):
+            return self._maker.plain_row(entry, self._not_before)
+        task = entry.task if isinstance(entry, Entry) else entry
+        if isinstance(entry, Entry) and task is None:
+            raise InvalidURLError(entry.problem)
+        if not isinstance(task, ArticleTask):
+            raise InvalidInputError(f"{task!r} is neither a URL nor an ArticleTask")
+        return self._maker.row(task, not_before=self._not_before)
 
     def _reject(self, entry: Entry | ArticleTask | str, error: QueuectlError) -> None:
         if self._strict:
             raise error
-        self._invalid += 1
-        if isinstance(entry, Entry) and len(self._rejected) < _SHOWN_REJECTIONS:
-            self._rejected.append(Rejected(entry.line, entry.text[:200], error.message))
+        self.invalid += 1
+        if isinstance(entry, Entry) and len(self.rejected) < _SHOWN_REJECTIONS:
+            self.rejected.append(Rejected(entry.line, entry.text[:200], error.message))
+
+
+class _BatchWriter:
+    """Insert rows group by group, without duplicates and spread over time where that is asked for."""
+
+    def __init__(self, maker: RowMaker, *, on_duplicate: OnDuplicate, start: int | None, step: int) -> None:
+        self._maker = maker
+        self._on_duplicate = on_duplicate
+        self._start = start
+        self._step = step
+        self.accepted = 0
+        self.duplicates = 0
+
+    def write(self, transaction: Transaction, batch: int, rows: list[NewTask]) -> None:
+        """Insert the rows of a group."""
+        if self._on_duplicate != "allow":
+            rows = self._without_duplicates(transaction, rows)
+        if self._step:
+            rows = list(self._spread(rows))
+        if rows:
+            submission.insert_many(transaction, batch, rows)
+        self.accepted += len(rows)
 
     def _without_duplicates(self, transaction: Transaction, rows: list[NewTask]) -> list[NewTask]:
         taken = submission.open_urls(transaction, [(row.url_key, row.url) for row in rows]) if rows else set()
@@ -260,14 +276,14 @@ class _BatchWriter:
                     hint="leave it out, or use --on-duplicate skip",
                 )
             else:
-                self._duplicates += 1
+                self.duplicates += 1
         return kept
 
-    def _spread(self, maker: RowMaker, rows: list[NewTask]) -> Iterator[NewTask]:
-        first = self._start if self._start is not None else maker.now
+    def _spread(self, rows: list[NewTask]) -> Iterator[NewTask]:
+        first = self._start if self._start is not None else self._maker.now
         for place, row in enumerate(rows, start=self.accepted):
-            run_at = first + place * self._step
-            yield maker.moved(row, run_at)
+            has_own_time = row.run_at is not None
+            yield row if has_own_time else self._maker.moved(row, first + place * self._step)
 
 
 def _groups(entries: Iterable[Entry | ArticleTask | str]) -> Iterator[list[Entry | ArticleTask | str]]:
@@ -276,41 +292,18 @@ def _groups(entries: Iterable[Entry | ArticleTask | str]) -> Iterator[list[Entry
         yield group
 
 
-def _check_budgets(task: ArticleTask) -> None:
-    budgets: tuple[tuple[str, object, float, float], ...] = (
-        ("timeout", task.timeout, 0.001, 7 * 86_400),
-        ("memory limit", task.memory_limit, 16, 1_048_576),
-        ("number of retries", task.max_retries, 0, 1_000),
-    )
-    for what, value, least, most in budgets:
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise InvalidInputError(
-                f"the {what} {value!r} is not between {least:g} and {most:g}",
-                hint="give a number in that range",
-            )
+def _checked_interval(minutes: float) -> int:
+    if not 0 <= minutes <= _LONGEST_INTERVAL:
+        raise InvalidInputError(
+            f"the interval {minutes:g} is not between 0 and {_LONGEST_INTERVAL} minutes",
+            hint="give minutes, such as 30",
+        )
+    return round(minutes * 60_000)
 
 
-def _json(metadata: object) -> str:
-    if metadata == {}:
-        return "{}"
-    if not isinstance(metadata, dict):
-        raise InvalidInputError("the metadata is not a mapping", hint='give a dict such as {"author": "Ann"}')
-    try:
-        text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except UnicodeEncodeError:
-        text = json.dumps(metadata)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"the metadata cannot be stored as JSON: {error}") from error
-    if len(text) > METADATA_LIMIT:
-        raise InvalidInputError(f"the metadata is {len(text)} characters long; {METADATA_LIMIT} are allowed")
-    return text
-
-
-def _milliseconds(moment: datetime, zone: str) -> int:
-    try:
-        return milliseconds(moment if moment.tzinfo else localised(moment, zone_named(zone)))
-    except (OverflowError, ValueError) as error:
-        raise InvalidInputError(f"the time {moment} is out of range") from error
+def _checked_name(name: object) -> str | None:
+    if name is None:
+        return None
+    if not isinstance(name, str) or len(name) > _NAME_LIMIT:
+        raise InvalidInputError(f"the batch's name is no text of at most {_NAME_LIMIT} characters")
+    return storable(name)

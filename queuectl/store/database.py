@@ -20,7 +20,7 @@ from typing import Any, Literal
 import peewee
 
 from queuectl.clock import monotonic, now_ms
-from queuectl.errors import DatabaseUnreachableError, StorageError
+from queuectl.errors import ConflictError, DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
 from queuectl.store.counters import Tally, add
 from queuectl.store.rows import Columns, array_table, json_table
@@ -47,12 +47,19 @@ _SQLITE_PRAGMAS = {
     "cache_size": -32 * 1024,
 }
 
+_CONFLICTS = frozenset({"40001", "40P01", "55P03"})
+"""Serialization failure, deadlock, lock not available: the transaction is undone and may be tried again."""
+
+_CHECKPOINT_HERE = "PRAGMA wal_autocheckpoint = 2000"
+
 _POSTGRES_OPTIONS: dict[str, Any] = {
     "application_name": "queuectl",
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
+    # Keepalives are silent while sent data is not acknowledged, so a cut link needs this one (milliseconds).
+    "tcp_user_timeout": 20_000,
 }
 
 
@@ -87,6 +94,7 @@ class Database:
         self.engine: Engine = "sqlite" if url.startswith("sqlite:") else "postgresql"
         self.peewee = _open(url, self.engine)
         self.shard = random.randrange(COUNTER_SHARDS) if self.engine == "postgresql" else 0
+        self._checkpointer: int | None = None
         _databases.add(self)
 
     @property
@@ -157,10 +165,16 @@ class Database:
 
     def checkpoint_here(self) -> None:
         """Let this thread's connection, and only this one, move SQLite's log into its file as it goes."""
-        if self.engine == "sqlite":
+        self._checkpointer = threading.get_ident()
+        if self.engine == "sqlite" and not self.peewee.is_closed():
+            self.peewee.execute_sql(_CHECKPOINT_HERE)
+
+    def analyze(self) -> None:
+        """Tell PostgreSQL's planner how the tables are by now; it would find out by itself, but a minute later."""
+        if self.engine == "postgresql":
             with self._translated():
                 self._connect()
-                self.peewee.execute_sql("PRAGMA wal_autocheckpoint = 2000")
+                self.peewee.execute_sql("ANALYZE tasks, task_urls")
 
     def notify(self) -> None:
         """Tell daemons on other machines, through PostgreSQL, that there is something to do.
@@ -215,6 +229,8 @@ class Database:
                 self.peewee.connection().create_function(
                     "contains_text", 2, _contains_text, deterministic=True
                 )
+                if threading.get_ident() == self._checkpointer:
+                    self.peewee.execute_sql(_CHECKPOINT_HERE)
 
     def _connect_patiently(self) -> None:
         """Connect; where several processes open a new SQLite file at once, wait for the one that sets it up.
@@ -254,8 +270,10 @@ class Database:
                 raise self._explained(error) from error
             raise
 
-    def _explained(self, error: Exception) -> DatabaseUnreachableError | StorageError:
+    def _explained(self, error: Exception) -> UnreachableError | StorageError:
         text = " ".join(str(error).split()) or type(error).__name__
+        if self.engine == "postgresql" and _state_of(error) in _CONFLICTS:
+            return ConflictError(f"another writer was in the way: {text[:200]}", hint="try again")
         if self.engine == "postgresql":
             self._forget_connection()
             return DatabaseUnreachableError(
@@ -293,6 +311,12 @@ def _contains_text(haystack: str | None, needle: str) -> bool:
 @functools.lru_cache(maxsize=512)
 def _for_sqlite(sql: str) -> str:
     return sql.replace("%s", "?")
+
+
+def _state_of(error: Exception) -> str | None:
+    """Return PostgreSQL's five-character code for an error."""
+    code: str | None = getattr(getattr(error, "orig", None), "pgcode", None)
+    return code
 
 
 def _is_damage(error: Exception) -> bool:

@@ -37,6 +37,7 @@ class NewTask(NamedTuple):
 
 
 _COLUMNS = ", ".join(NewTask._fields)
+_BATCH_PLACE = NewTask._fields.index("batch_id")
 _INSERT = f"INSERT INTO tasks ({_COLUMNS}) VALUES ({', '.join('%s' for _ in NewTask._fields)})"
 
 
@@ -67,7 +68,9 @@ def insert_many(transaction: Transaction, batch: int, tasks: Sequence[NewTask]) 
     """
     before = _last_number(transaction)
     try:
-        _insert_rows(transaction, tasks)
+        _insert_rows(
+            transaction, [(*task[:_BATCH_PLACE], batch, *task[_BATCH_PLACE + 1 :]) for task in tasks]
+        )
     except peewee.IntegrityError as error:
         raise DuplicateTaskError(
             "a task of the batch is to be unique, and an open task for its URL exists already;"
@@ -75,14 +78,15 @@ def insert_many(transaction: Transaction, batch: int, tasks: Sequence[NewTask]) 
             hint="leave it out, or use --on-duplicate skip",
         ) from error
     transaction.execute(
-        "INSERT INTO task_urls (url_key, task_id) SELECT url_key, id FROM tasks WHERE id > %s AND batch_id = %s",
-        (before, batch),
+        "INSERT INTO task_urls (url_key, task_id) SELECT url_key, id FROM tasks"
+        " WHERE id > %s AND id <= %s AND batch_id = %s",
+        (before, _last_number(transaction), batch),
     )
     for (queue, state), count in Counter((task.queue, task.state) for task in tasks).items():
         transaction.tally.enter(queue, State(state), count)
 
 
-def _insert_rows(transaction: Transaction, tasks: Sequence[NewTask]) -> None:
+def _insert_rows(transaction: Transaction, tasks: Sequence[tuple[object, ...]]) -> None:
     cursor = transaction.database.peewee.connection().cursor()
     # Past Peewee's own calls the drivers' errors arrive as they are; this makes them Peewee's.
     with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # its type stubs leave it out
@@ -103,7 +107,7 @@ def _last_number(transaction: Transaction) -> int:
     )
 
 
-def _copy_line(task: NewTask) -> str:
+def _copy_line(task: Sequence[object]) -> str:
     return "\t".join([r"\N" if value is None else _copy_text(value) for value in task]) + "\n"
 
 
@@ -119,13 +123,14 @@ def _copy_text(value: object) -> str:
 def open_urls(transaction: Transaction, tasks: Sequence[tuple[int, str]]) -> set[str]:
     """Return which of these (key, URL) pairs have an open task already.
 
-    Each pair is looked up by itself: given a join, PostgreSQL reads the whole table when its
-    statistics are older than the batch that is being inserted.
+    Each key's tasks are looked up by themselves: given a join, PostgreSQL reads the whole table
+    when it has no statistics yet, as with every first import.
     """
     values, params = transaction.database.values((("vkey", "bigint"), ("vurl", "text")), tasks)
+    candidates = transaction.database.any_of("SELECT task_id FROM task_urls WHERE task_urls.url_key = vkey")
     rows = transaction.rows(
-        f"SELECT vurl FROM {values} WHERE (SELECT id FROM task_urls JOIN tasks ON id = task_id"
-        " WHERE task_urls.url_key = vkey AND url = vurl AND finished_at IS NULL LIMIT 1) IS NOT NULL",
+        f"SELECT vurl FROM {values} WHERE EXISTS"
+        f" (SELECT 1 FROM tasks WHERE id {candidates} AND url = vurl AND finished_at IS NULL)",
         params,
     )
     return {url for (url,) in rows}
