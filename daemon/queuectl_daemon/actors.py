@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -16,7 +17,9 @@ from queuectl.domain.retry import RetryRule, decide
 from queuectl.domain.task import Claimed
 from queuectl_daemon.broker import ACTOR_SUFFIX
 from queuectl_daemon.budgets import Budgets
-from queuectl_daemon.flights import Flights
+from queuectl_daemon.flights import Flight, Flights
+
+logger = logging.getLogger("queuectl.daemon")
 
 _NO_RULE = RetryRule(0, 0.0, 0.0)
 """A success needs no rule."""
@@ -53,13 +56,23 @@ def declare(
         if flight is None:
             return
         work = flight.work
-        outcome = Outcome(Verdict.CANCELLED) if flight.cancelled else runner.run(budgets.applied(work))
-        if flight.cancelled and outcome.verdict is not Verdict.SUCCEEDED:
-            outcome = replace(outcome, verdict=Verdict.CANCELLED)
+        outcome = _outcome(flight)
         if outcome.verdict is Verdict.SUCCEEDED:
             finish(decide(work, outcome, _NO_RULE, now_ms()))
         else:
             raise AttemptFailedError(work, outcome)
+
+    def _outcome(flight: Flight) -> Outcome:
+        if flight.cancelled:
+            return Outcome(Verdict.CANCELLED)
+        try:
+            outcome = runner.run(budgets.applied(flight.work))
+        except Exception as error:  # the runner never raises; if it does, the task must not be held for ever
+            logger.exception("the runner has failed", extra={"action": "runner_failed"})
+            return Outcome(Verdict.FAILED, error=f"the runner has failed: {type(error).__name__}")
+        if flight.cancelled and outcome.verdict is not Verdict.SUCCEEDED:
+            return replace(outcome, verdict=Verdict.CANCELLED)
+        return outcome
 
     for place, level in enumerate(LEVELS):
         broker.declare_queue(level.queue)

@@ -33,6 +33,7 @@ class Listener(threading.Thread):
         self._end, self._stopper = socket.socketpair()
         self._bell = self._open()
         self._stopping = False
+        self._ended = threading.Event()
         self._next_connect = 0.0
         self._listens = False
 
@@ -42,13 +43,21 @@ class Listener(threading.Thread):
         if self._bell is not None:
             self._selector.register(self._bell, selectors.EVENT_READ)
         while not self._stopping:
-            self._keep_listening()
-            for key, _ in self._selector.select(_RECONNECT_SECONDS if self._notices else None):
-                self._take(key.fileobj)
+            try:
+                self._listen()
+            except Exception:  # without its rings the pump still looks four times a second
+                logger.exception("the listener has failed", extra={"action": "listener_failed"})
+                self._ended.wait(_RECONNECT_SECONDS)
+
+    def _listen(self) -> None:
+        self._keep_listening()
+        for key, _ in self._selector.select(_RECONNECT_SECONDS if self._notices else None):
+            self._take(key.fileobj)
 
     def stop(self) -> None:
         """End the thread and close the sockets."""
         self._stopping = True
+        self._ended.set()
         self._stopper.send(b".")
         if self.is_alive():
             self.join(5)

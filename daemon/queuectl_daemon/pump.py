@@ -62,7 +62,7 @@ class Pump(threading.Thread):
         aging: bool,
         hand_over: Callable[[list[Claimed]], None],
         cancel: Callable[[int, int], None],
-        describe: Callable[[Pace], nodes.NodeRecord],
+        describe: Callable[[Pace], nodes.NodeReport],
     ) -> None:
         super().__init__(name="pump", daemon=True)
         self._database = database
@@ -222,8 +222,10 @@ class Pump(threading.Thread):
         if self._is_down:
             logger.info("the database is back", extra={"action": "database_up"})
             self._is_down = False
-        if self._stumbles and not self._flights.unrecorded:
-            self._stumbles, self._group = 0, _LARGEST_GROUP
+        # However many ends cannot be stored, each of them costs one stumble and the next tick gets on.
+        self._stumbles = 0
+        if not self._flights.unrecorded:
+            self._group = _LARGEST_GROUP
 
     # One tick.
 

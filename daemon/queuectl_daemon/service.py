@@ -20,7 +20,7 @@ from queuectl.errors import QueuectlError
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings
 from queuectl.store import nodes, tasks
-from queuectl.store.nodes import NodeRecord
+from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
 from queuectl_daemon import endings
 from queuectl_daemon.actors import declare
@@ -32,7 +32,7 @@ from queuectl_daemon.home import HomeLock
 from queuectl_daemon.listener import Listener
 from queuectl_daemon.middleware import DeadLetters
 from queuectl_daemon.pump import Pump
-from queuectl_daemon.recovery import LEASE_MS, Recovery
+from queuectl_daemon.recovery import Recovery
 from queuectl_daemon.runner import Runner
 from queuectl_daemon.ticker import Ticker
 from queuectl_daemon.transport import RedisTransport
@@ -205,8 +205,7 @@ class Service:
         if late:
             self._pump.wake()
 
-    def _describe(self, pace: Pace) -> NodeRecord:
-        now = now_ms()
+    def _describe(self, pace: Pace) -> NodeReport:
         running = self._flights.running()
         said = {
             flight.work.id: (flight.fraction, flight.note)
@@ -214,14 +213,12 @@ class Service:
             if flight.fraction is not None
         }
         transport = self._pump.transport
-        return NodeRecord(
+        return NodeReport(
             id=self.node,
             host=socket.gethostname(),
             pid=os.getpid(),
             version=__version__,
             started_at=self._started_at,
-            heartbeat_at=now,
-            lease_until=now + LEASE_MS,
             workers=self.settings.workers,
             running=len(running),
             transport=self._transport_name(),

@@ -9,7 +9,7 @@ from queuectl.domain.task import Task
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """One queue's counts by state. ``oldest_wait_ms`` is how long its longest-waiting due task has waited."""
+    """One queue's counts by state. ``oldest_wait_ms`` is how long the task that starts next has been due."""
 
     name: str
     paused: bool

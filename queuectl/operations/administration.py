@@ -67,7 +67,7 @@ def database_check(settings: Settings) -> list[Check]:
             "counts",
             not wrong,
             "; ".join(wrong) or "the kept counts agree with the tasks",
-            "run: queuectl db migrate, then report this as a bug" if wrong else None,
+            "nothing is lost, but status is wrong; please report this as a bug" if wrong else None,
         )
     )
     database.close()

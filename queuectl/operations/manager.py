@@ -32,6 +32,7 @@ from queuectl.wakeup import ring
 
 _NOTICE_GAP_SECONDS = 0.01
 _GROUP = 5_000
+_LONGEST_LIST = 1_000_000
 _CLEARING_PAUSE_SECONDS = 0.01
 
 
@@ -194,7 +195,13 @@ class QueueManager:
         return found
 
     def list_tasks(self, selection: Selection | None = None) -> list[Task]:
-        """Return the tasks that match, the newest first, without their attempts."""
+        """Return the tasks that match, the newest first, without their attempts.
+
+        Raises:
+            InvalidInputError: the selection asks for less than one task or more than a million.
+        """
+        if selection is not None and not 1 <= selection.limit <= _LONGEST_LIST:
+            raise InvalidInputError(f"the limit {selection.limit} is not between 1 and {_LONGEST_LIST}")
         with self._database.reading() as transaction:
             return listing.tasks(transaction, selection or Selection())
 

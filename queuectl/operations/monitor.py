@@ -38,13 +38,14 @@ class Monitor:
             rules = queues.rules(transaction)
             oldest = {name: queues.oldest_due(transaction, name) for name in rules}
             known = nodes.every(transaction)
+            shared_now = transaction.now()
         return RealtimeStatus(
             at=now,
             queues=tuple(
                 _queue_status(name, counts, paused=rule.paused, oldest=oldest[name], now=now)
                 for name, rule in rules.items()
             ),
-            nodes=tuple(_node_status(node, now) for node in known),
+            nodes=tuple(_node_status(node, shared_now) for node in known),
             database=self._database.shown,
             transport="redis" if self.settings.redis_url else "in-process",
         )

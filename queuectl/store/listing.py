@@ -8,6 +8,7 @@ from queuectl.domain.batch import Batch
 from queuectl.domain.lifecycle import State
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import Task
+from queuectl.domain.visible import storable
 from queuectl.store import history
 from queuectl.store.database import Row, Transaction
 from queuectl.store.rows import placeholders
@@ -63,8 +64,8 @@ def _conditions(transaction: Transaction, selection: Selection) -> tuple[list[st
             params.extend(str(value) if column != "id" else value for value in wanted)
     for condition, value in (
         ("host = %s", selection.host and selection.host.lower()),
-        (_contains(transaction, "url"), selection.url),
-        (_contains(transaction, "error"), selection.error),
+        (_contains(transaction, "url"), selection.url and storable(selection.url)),
+        (_contains(transaction, "error"), selection.error and storable(selection.error)),
         ("created_at >= %s", selection.since),
         ("created_at < %s", selection.until),
         ("id < %s", selection.after),
@@ -72,6 +73,8 @@ def _conditions(transaction: Transaction, selection: Selection) -> tuple[list[st
         if value is not None:
             conditions.append(condition)
             params.append(value)
+    if selection.states and set(selection.states) <= {State.DISPATCHED, State.RUNNING}:
+        conditions.append("node IS NOT NULL")  # the few rows of an index, where the table may have a million
     if selection.batch is not None:
         # A batch's tasks lie between two numbers, so the primary key finds them without another index.
         conditions.append(

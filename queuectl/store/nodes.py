@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from queuectl.store.database import Database, Transaction
 
 _COLUMNS = (
-    "id, host, pid, version, started_at, heartbeat_at, lease_until, workers, running, transport,"
-    " transport_up, per_minute, progress"
+    "id, host, pid, version, started_at, workers, running, transport, transport_up, per_minute, progress,"
+    " heartbeat_at, lease_until"
 )
 
 # Keeps the nodes' advisory locks apart from any other use of advisory locks in the same database.
@@ -18,16 +18,14 @@ _LOCK_SPACE = 1_903_260_017
 
 
 @dataclass(frozen=True, slots=True)
-class NodeRecord:
-    """One daemon as it last described itself; times are UTC milliseconds, ``progress`` is JSON text."""
+class NodeReport:
+    """One daemon as it describes itself; ``started_at`` is UTC milliseconds, ``progress`` is JSON text."""
 
     id: str
     host: str
     pid: int
     version: str
     started_at: int
-    heartbeat_at: int
-    lease_until: int
     workers: int
     running: int
     transport: str
@@ -36,7 +34,15 @@ class NodeRecord:
     progress: str
 
 
-def save(transaction: Transaction, node: NodeRecord, lease_ms: int) -> None:
+@dataclass(frozen=True, slots=True)
+class NodeRecord(NodeReport):
+    """A report with the moment it was written and until when it holds, by the database's clock."""
+
+    heartbeat_at: int
+    lease_until: int
+
+
+def save(transaction: Transaction, node: NodeReport, lease_ms: int) -> None:
     """Write a node's description of itself; its lease begins now, by the clock that all nodes share."""
     now = transaction.now()
     transaction.execute(
@@ -44,21 +50,7 @@ def save(transaction: Transaction, node: NodeRecord, lease_ms: int) -> None:
         " ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, lease_until = excluded.lease_until,"
         " workers = excluded.workers, running = excluded.running, transport = excluded.transport,"
         " transport_up = excluded.transport_up, per_minute = excluded.per_minute, progress = excluded.progress",
-        (
-            node.id,
-            node.host,
-            node.pid,
-            node.version,
-            node.started_at,
-            now,
-            now + lease_ms,
-            node.workers,
-            node.running,
-            node.transport,
-            node.transport_up,
-            node.per_minute,
-            node.progress,
-        ),
+        (*(getattr(node, name) for name in NodeReport.__slots__), now, now + lease_ms),
     )
 
 
