@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import peewee
 
 from queuectl.domain.ending import Ending
-from queuectl.domain.lifecycle import FINAL, WAITING, Move, State, sources
-from queuectl.domain.outcome import Verdict
+from queuectl.domain.lifecycle import WAITING, Move, State, sources
 from queuectl.domain.task import Claimed
 from queuectl.errors import DuplicateTaskError
 from queuectl.store.database import Transaction
+from queuectl.store.ending_rows import ENDING_COLUMNS, TARGET, ending_row, run_of
 from queuectl.store.rows import placeholders
 
 Place = tuple[int, int, int]
@@ -29,13 +29,6 @@ _CLAIMED = (
     "id, fence, attempt, released, crashes, url, handler, queue, priority_score, metadata,"
     " timeout, memory_limit, max_retries, started_at"
 )
-_TARGET = {
-    Move.SUCCEED: State.SUCCEEDED,
-    Move.RETRY: State.RETRYING,
-    Move.BURY: State.DEAD,
-    Move.CANCEL: State.CANCELLED,
-    Move.RELEASE: State.QUEUED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,31 +128,22 @@ def _ready(transaction: Transaction) -> str:
 def claim(
     transaction: Transaction, messages: Sequence[tuple[int, int]], *, node: str, now: int
 ) -> list[Claimed]:
-    """Claim dispatched tasks by id and fence, charging an attempt to each; stale messages change nothing."""
-    values, params = transaction.database.values((("vid", "bigint"), ("vfence", "bigint")), messages)
+    """Claim dispatched tasks by id and fence, charging an attempt to each; stale messages change nothing.
+
+    Returns the claimed ones in the order of their messages.
+    """
+    # Rows are locked by id, as by every verb that locks several, so that no two wait for each other.
+    values, params = transaction.database.values((("vid", "bigint"), ("vfence", "bigint")), sorted(messages))
     rows = transaction.rows(
         "UPDATE tasks SET state = 'running', attempt = attempt + 1, node = %s, started_at = %s, error = NULL"
         f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched' RETURNING {_CLAIMED}",
         (node, now, *params),
     )
-    claimed = [Claimed(*row) for row in rows]
+    places = {message: place for place, message in enumerate(messages)}
+    claimed = sorted((Claimed(*row) for row in rows), key=lambda work: places[work.id, work.fence])
     for work in claimed:
         transaction.tally.move(work.queue, State.DISPATCHED, State.RUNNING)
     return claimed
-
-
-_ENDING_COLUMNS = (
-    ("vid", "bigint"),
-    ("vfence", "bigint"),
-    ("vstate", "text"),
-    ("vdue", "bigint"),
-    ("vfinished", "bigint"),
-    ("vrevoked", "bigint"),
-    ("vreleased", "bigint"),
-    ("vcrashed", "bigint"),
-    ("vresult", "text"),
-    ("verror", "text"),
-)
 
 
 def end(transaction: Transaction, endings: Sequence[Ending]) -> list[Ending]:
@@ -182,8 +166,8 @@ def end(transaction: Transaction, endings: Sequence[Ending]) -> list[Ending]:
 
 def _end_as_decided(transaction: Transaction, endings: Sequence[Ending]) -> list[Ending]:
     # Of one run reported twice only one end counts, or the database would pick another than the counts.
-    by_run = {(each.work.id, each.work.fence): each for each in endings}
-    values, params = transaction.database.values(_ENDING_COLUMNS, [*map(_ending_row, by_run.values())])
+    by_run = {(each.work.id, each.work.fence): each for each in sorted(endings, key=run_of)}
+    values, params = transaction.database.values(ENDING_COLUMNS, [*map(ending_row, by_run.values())])
     rows = transaction.rows(
         "UPDATE tasks SET state = vstate, fence = fence + vrevoked, node = NULL, due_at = COALESCE(vdue, due_at),"
         " finished_at = vfinished, released = released + vreleased, crashes = crashes + vcrashed,"
@@ -198,25 +182,8 @@ def _end_as_decided(transaction: Transaction, endings: Sequence[Ending]) -> list
     held = set(rows)
     kept = [each for run, each in by_run.items() if run in held]
     for ending in kept:
-        transaction.tally.move(ending.work.queue, State.RUNNING, _TARGET[ending.move])
+        transaction.tally.move(ending.work.queue, State.RUNNING, TARGET[ending.move])
     return kept
-
-
-def _ending_row(ending: Ending) -> tuple[object, ...]:
-    target = _TARGET[ending.move]
-    released = ending.move is Move.RELEASE
-    return (
-        ending.work.id,
-        ending.work.fence,
-        target.value,
-        ending.due_at,
-        ending.finished_at if target in FINAL else None,
-        1 if released else 0,
-        1 if released and not ending.charged else 0,
-        1 if ending.verdict is Verdict.CRASHED else 0,
-        ending.result,
-        ending.error,
-    )
 
 
 def release_dispatched(
@@ -234,9 +201,11 @@ def release_dispatched(
     if before is not None:
         conditions.append("dispatched_at < %s")
         params.append(before)
+    # Locked rows are being claimed or cancelled by somebody else, which is as good.
+    chosen = f"SELECT id FROM tasks WHERE {' AND '.join(conditions)}{transaction.database.locking()}"
     rows = transaction.rows(
         "UPDATE tasks SET state = 'queued', fence = fence + 1, node = NULL"
-        f" WHERE {' AND '.join(conditions)} RETURNING queue",
+        f" WHERE id {transaction.database.any_of(chosen)} RETURNING queue",
         params,
     )
     for (queue,) in rows:

@@ -24,7 +24,7 @@ from queuectl.domain.task import task_name
 from queuectl.handlers import registry
 from queuectl.handlers.contract import Handler, HandlerTask
 from queuectl.settings import Settings
-from queuectl_daemon.runner import endings, family, kernel, memory
+from queuectl_daemon.runner import family, kernel, memory, outcomes
 from queuectl_daemon.runner.baseline import Baseline
 from queuectl_daemon.runner.context import LOGGER, RunContext
 from queuectl_daemon.runner.frames import (
@@ -101,10 +101,10 @@ class _Child:
         if job.memory_limit is not None:
             _set_wall(None)
         if failure is None:
-            return endings.of_value(value, context.article)
+            return outcomes.of_value(value, context.article)
         if job.memory_limit is not None and _is_for_memory(failure, job.memory_limit, peak):
             return _over_memory(job.memory_limit)
-        return endings.of_error(failure)
+        return outcomes.of_error(failure)
 
     def _handler(self, name: str) -> Handler:
         handler = self._handlers.get(name)
@@ -240,7 +240,7 @@ def _peak_of_descendants() -> int:
 
 def _is_for_memory(failure: BaseException, limit: int, former_peak: int) -> bool:
     """Tell whether memory is what the run failed for, its own or that of a command."""
-    if endings.caused_by_memory(failure):
+    if outcomes.caused_by_memory(failure):
         return True
     peak = _peak_of_descendants()
     return peak > former_peak and peak > _NEARLY * limit * memory.MEGABYTE

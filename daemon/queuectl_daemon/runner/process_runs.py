@@ -17,8 +17,8 @@ from queuectl.handlers import command, registry
 from queuectl.handlers.output import Output
 from queuectl_daemon.runner import children, watch
 from queuectl_daemon.runner.children import Child, ClosedError, NoChildError
-from queuectl_daemon.runner.endings import LARGEST_RESULT
 from queuectl_daemon.runner.frames import GarbageError, Job, Line, Progress, Result
+from queuectl_daemon.runner.outcomes import LARGEST_RESULT
 from queuectl_daemon.runner.task_log import log_line, log_output
 from queuectl_daemon.runner.watch import Run, Watch
 

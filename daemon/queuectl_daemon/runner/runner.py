@@ -17,7 +17,7 @@ from queuectl.domain.visible import visible
 from queuectl.handlers import registry
 from queuectl.handlers.contract import Handler, HandlerTask
 from queuectl.settings import Settings
-from queuectl_daemon.runner import endings
+from queuectl_daemon.runner import outcomes
 from queuectl_daemon.runner.context import RunContext
 from queuectl_daemon.runner.forkserver import ForkServer
 from queuectl_daemon.runner.process_runs import ProcessRuns, cancelled, interrupted
@@ -80,7 +80,7 @@ class Runner:
                 return self._run_in_process(work)
             return self._run_in_thread(work, way.handler)
         except BaseException as error:  # noqa: BLE001 - a thread of the daemon must survive every task
-            return endings.of_error(error)
+            return outcomes.of_error(error)
 
     def cancel(self, task_id: int, fence: int) -> None:
         """End a run because a person asked: by its own will first, after five seconds by force.
@@ -150,9 +150,9 @@ class Runner:
                 work.queue,
                 work.priority_score,
             )
-            outcome = endings.of_value(handler(task, context), context.article)
+            outcome = outcomes.of_value(handler(task, context), context.article)
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like are failures as well
-            outcome = endings.of_error(error)
+            outcome = outcomes.of_error(error)
         finally:
             del self._calls[key]
         context.end_log()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl_daemon.runner.frames import FROM_CHILD, Channel, FromChild, GarbageError, Line, Progress, Result
-from tests.unit.runner.test_endings import ARTICLE
+from tests.unit.runner.test_outcomes import ARTICLE
 
 
 def received(data: bytes) -> list[FromChild | None]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from queuectl.domain.article import Article
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl.errors import PermanentError, RetryableError
-from queuectl_daemon.runner import endings
+from queuectl_daemon.runner import outcomes
 from tests.support.sample_handlers import UNFIT
 
 ARTICLE = Article(
@@ -40,7 +40,7 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_a_value_is_either_stored_unchanged_or_failed_by_rule(value):
-    outcome = endings.of_value(value, None)
+    outcome = outcomes.of_value(value, None)
 
     if outcome.verdict is Verdict.SUCCEEDED:
         assert outcome.result is not None
@@ -54,41 +54,41 @@ def test_a_value_is_either_stored_unchanged_or_failed_by_rule(value):
 
 @pytest.mark.parametrize("kind", UNFIT)
 def test_what_cannot_be_stored_is_refused_with_the_reason(kind):
-    with pytest.raises(endings.UnfitResultError, match="the handler's result"):
-        endings.encoded(UNFIT[kind]())
+    with pytest.raises(outcomes.UnfitResultError, match="the handler's result"):
+        outcomes.encoded(UNFIT[kind]())
 
 
 def test_text_that_only_looks_like_a_nul_is_stored():
-    assert json.loads(endings.encoded("\\u0000")) == "\\u0000"
+    assert json.loads(outcomes.encoded("\\u0000")) == "\\u0000"
 
 
 def test_the_largest_result_is_stored_and_the_next_larger_one_is_not():
-    assert len(endings.encoded("x" * (endings.LARGEST_RESULT - 2))) == endings.LARGEST_RESULT
-    with pytest.raises(endings.UnfitResultError):
-        endings.encoded("x" * (endings.LARGEST_RESULT - 1))
+    assert len(outcomes.encoded("x" * (outcomes.LARGEST_RESULT - 2))) == outcomes.LARGEST_RESULT
+    with pytest.raises(outcomes.UnfitResultError):
+        outcomes.encoded("x" * (outcomes.LARGEST_RESULT - 1))
 
 
 def test_an_article_goes_with_the_success():
-    assert endings.of_value(None, ARTICLE) == Outcome(Verdict.SUCCEEDED, "null", article=ARTICLE)
+    assert outcomes.of_value(None, ARTICLE) == Outcome(Verdict.SUCCEEDED, "null", article=ARTICLE)
 
 
 @pytest.mark.parametrize("text", ["nul \0", "surrogate \ud800"])
 def test_an_article_that_cannot_be_stored_fails_the_task(text):
-    assert endings.of_value(None, replace(ARTICLE, markdown=text)).verdict is Verdict.FAILED
-    assert endings.of_value(None, replace(ARTICLE, images=(text,))).verdict is Verdict.FAILED
+    assert outcomes.of_value(None, replace(ARTICLE, markdown=text)).verdict is Verdict.FAILED
+    assert outcomes.of_value(None, replace(ARTICLE, images=(text,))).verdict is Verdict.FAILED
 
 
 def test_something_else_than_an_article_fails_the_task():
-    assert endings.of_value(None, "an article").verdict is Verdict.FAILED  # type: ignore[arg-type]
+    assert outcomes.of_value(None, "an article").verdict is Verdict.FAILED  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("retry_after", [math.nan, math.inf, -1, "soon"])
 def test_a_senseless_wish_for_a_pause_is_dropped(retry_after):
-    assert endings.of_error(RetryableError("later", retry_after=retry_after)).retry_after is None
+    assert outcomes.of_error(RetryableError("later", retry_after=retry_after)).retry_after is None
 
 
 def test_deliberate_errors_have_their_message_and_no_traceback():
-    assert endings.of_error(PermanentError("gone: for good")) == Outcome(
+    assert outcomes.of_error(PermanentError("gone: for good")) == Outcome(
         Verdict.REFUSED, error="gone: for good"
     )
 
@@ -103,15 +103,15 @@ def test_deliberate_errors_have_their_message_and_no_traceback():
     ],
 )
 def test_memory_is_recognised_as_the_cause(error, expected):
-    assert endings.caused_by_memory(error) is expected
-    assert endings.caused_by_memory(_led_to(error)) is expected
+    assert outcomes.caused_by_memory(error) is expected
+    assert outcomes.caused_by_memory(_led_to(error)) is expected
 
 
 def test_an_endless_chain_of_causes_is_not_followed_for_ever():
     first, second = ValueError(), ValueError()
     first.__context__, second.__context__ = second, first
 
-    assert endings.caused_by_memory(first) is False
+    assert outcomes.caused_by_memory(first) is False
 
 
 def _led_to(cause: BaseException) -> BaseException:
