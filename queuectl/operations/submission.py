@@ -33,7 +33,7 @@ _MANY = 10_000
 
 
 class RowMaker:
-    """Make rows from submissions that share a moment, a default priority and perhaps a batch."""
+    """Make rows from submissions that share a moment and a default priority."""
 
     def __init__(self, settings: Settings, *, default: str | None = None) -> None:
         self._settings = settings

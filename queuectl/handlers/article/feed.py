@@ -14,7 +14,6 @@ from queuectl.handlers.article.files import folder_below, settle, write_file
 
 DEFAULT_TITLE = "queuectl articles"
 _DEFAULT_ID = "urn:queuectl:articles"
-_SAYABLE = range(-62_135_596_800_000, 253_402_300_800_000)  # the years 1 to 9999; no date says another
 # XML has no way to carry these; the writer would raise for the whole feed.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -73,7 +72,7 @@ def _atom(entries: Sequence[FeedEntry], title: str, feed_id: str) -> str:
         one.title(_plain(entry.title) or _plain(entry.url))
         one.link(href=_plain(entry.url), rel="alternate")
         one.updated(_moment(entry.updated_at))
-        if entry.published_at in _SAYABLE:
+        if entry.published_at is not None and entry.published_at in _SAYABLE:
             one.published(_moment(entry.published_at))
         if entry.author:
             one.author(name=_plain(entry.author))
@@ -84,6 +83,14 @@ def _atom(entries: Sequence[FeedEntry], title: str, feed_id: str) -> str:
 
 def _plain(text: str) -> str:
     return _NOT_XML.sub("", text)
+
+
+def _published(entry: FeedEntry) -> datetime | None:
+    """Return when the article says that it was published; nothing for what no calendar has."""
+    try:
+        return None if entry.published_at is None else _moment(entry.published_at)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
 
 
 def _moment(milliseconds: int) -> datetime:
