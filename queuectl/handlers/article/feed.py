@@ -72,8 +72,9 @@ def _atom(entries: Sequence[FeedEntry], title: str, feed_id: str) -> str:
         one.title(_plain(entry.title) or _plain(entry.url))
         one.link(href=_plain(entry.url), rel="alternate")
         one.updated(_moment(entry.updated_at))
-        if entry.published_at is not None and entry.published_at in _SAYABLE:
-            one.published(_moment(entry.published_at))
+        published = _published(entry)
+        if published is not None:
+            one.published(published)
         if entry.author:
             one.author(name=_plain(entry.author))
         if entry.html:
