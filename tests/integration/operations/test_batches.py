@@ -337,4 +337,5 @@ def test_a_hundred_thousand_urls_pass_through_in_flat_memory(settings: Settings)
     assert done.stderr == ""
     accepted, grown = map(int, done.stdout.split())
     assert accepted == 100_000
-    assert grown < 96 * 1024, f"the process grew by {grown} KiB"
+    # The rows wait in 32 MiB of memory, the rest in a file; all entries at once would take far more.
+    assert grown < 64 * 1024, f"the process grew by {grown} KiB"
