@@ -224,7 +224,9 @@ class Pump(threading.Thread):
             self._is_down = False
         # However many ends cannot be stored, each of them costs one stumble and the next tick gets on.
         self._stumbles = 0
-        if not self._flights.unrecorded:
+        if self._flights.unrecorded:
+            self._bell.set()  # more ended than went into one transaction
+        else:
             self._group = _LARGEST_GROUP
 
     # One tick.
