@@ -18,6 +18,10 @@ KINDS = [SQLITE, POSTGRES_REDIS]
 ROUNDS = rounds(15)
 
 
+def wait_until_gone(processes: list[psutil.Process], describing: str) -> None:
+    wait_until(lambda: all(is_gone(process) for process in processes), within=15, describing=describing)
+
+
 @pytest.mark.timeout(90 + 4 * ROUNDS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_handlers_cost_an_attempt_and_no_more(install: MakeInstallation, kind: str) -> None:
@@ -50,11 +54,7 @@ def test_a_killed_fork_server_is_replaced(install: MakeInstallation) -> None:
             children = handler_processes(site.daemon.pid)
             server.kill()
             site.witness.wait_for_starts(seen + 30)
-            wait_until(
-                lambda children=children: all(is_gone(child) for child in children),
-                within=10,
-                describing="the end of the killed fork server's children",
-            )
+            wait_until_gone(children, "the end of the killed fork server's children")
     site.wait_until_done()
     site.check()
 
@@ -68,11 +68,7 @@ def test_no_process_outlives_a_killed_daemon(install: MakeInstallation, kind: st
     processes = descendants(site.daemon.pid)
     assert len(processes) >= 4
     site.daemon.kill()
-    wait_until(
-        lambda: all(is_gone(process) for process in processes),
-        within=15,
-        describing="the end of what the daemon had started",
-    )
+    wait_until_gone(processes, "the end of what the daemon had started")
     site.daemon.start()
     site.witness.wait_for_starts(6)
     for task in tasks:

@@ -1,0 +1,102 @@
+"""A daemon that is told to stop: in order, at once when told twice, and in the middle of everything."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.support.chance import chooser, let_pass, rounds
+from tests.support.daemon import KINDS, POSTGRES_REDIS, SQLITE, MakeInstallation
+from tests.support.load import Load
+
+ROUNDS = rounds(6)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_idle_daemon_stops_at_once(install: MakeInstallation, kind: str, number: signal.Signals) -> None:
+    site = install(kind)
+    site.daemon.start()
+    assert site.daemon.stop(number, within=10) == 0
+    assert site.rows("SELECT id FROM nodes") == []
+    assert not (site.home / "run" / "queuectld.pid").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_running_tasks_may_end_within_the_grace_period(install: MakeInstallation, kind: str) -> None:
+    site = install(kind, workers=2, grace_period=20)
+    site.daemon.start()
+    door = site.home / "door"
+    running = [site.submit("until_file", until=str(door)), site.submit("p_until_file", until=str(door))]
+    site.witness.wait_for_starts(2)
+    waiting = site.submit_many(5)
+    site.daemon.send(signal.SIGTERM)
+    site.witness.wait_for(lambda: "stopping" in site.daemon.log(), "the daemon to stop")
+    door.touch()
+
+    assert site.daemon.wait() == 0
+
+    assert [site.task(task).state for task in running] == ["succeeded", "succeeded"]
+    assert [site.task(task).state for task in waiting] == ["queued"] * 5
+    assert [site.task(task).attempt for task in waiting] == [0] * 5
+    site.daemon.start()
+    site.wait_until_done()
+    site.check()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_still_runs_after_the_grace_period_is_given_back_uncharged(
+    install: MakeInstallation, kind: str
+) -> None:
+    site = install(kind, workers=3, grace_period=0.3, max_retries=0)
+    site.daemon.start()
+    # In a thread nothing can end a handler by force; it ends with the daemon.
+    handlers = ["p_stubborn", "patient"] + ["stubborn"] * (kind == SQLITE)
+    tasks = [site.submit(handler) for handler in handlers]
+    site.witness.wait_for_starts(len(tasks))
+
+    assert site.daemon.stop(within=20) == 0
+
+    for task in tasks:
+        assert site.task(task).state == "queued"
+        assert site.outcomes(task) == ["interrupted"]
+    assert site.rows("SELECT DISTINCT attempt, released, crashes FROM tasks") == [(1, 1, 0)]
+    for task in tasks:
+        site.manager.cancel_task(task)
+    site.check()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_cuts_the_grace_period_short(
+    install: MakeInstallation, number: signal.Signals
+) -> None:
+    site = install(SQLITE, grace_period=600)
+    site.daemon.start()
+    task = site.submit("p_stubborn")
+    site.witness.wait_for_starts(1)
+    site.daemon.send(number)
+    site.witness.wait_for(lambda: "stopping" in site.daemon.log(), "the daemon to stop")
+    assert site.daemon.running
+    assert site.daemon.stop(number, within=20) == 0
+    assert site.outcomes(task) == ["interrupted"]
+    assert site.task(task).state == "queued"
+
+
+@pytest.mark.timeout(90 + 6 * ROUNDS)
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRES_REDIS])
+def test_a_daemon_may_be_stopped_and_started_under_load(install: MakeInstallation, kind: str) -> None:
+    chance = chooser()
+    site = install(kind, grace_period=chance.choice([0, 0.05, 5]))
+    with Load(site, handlers=("work", "work", "p_work"), seconds=0.01):
+        for _ in range(ROUNDS):
+            site.daemon.start()
+            let_pass(chance.uniform(0, 0.5))
+            assert site.daemon.stop() == 0
+            left = site.rows("SELECT COUNT(*) FROM tasks WHERE node IS NOT NULL")
+            assert left == [(0,)], "a daemon that stops in order leaves nothing in its name"
+    site.daemon.start()
+    site.wait_until_done()
+    accounts = site.check()
+    assert {row["state"] for row in accounts.tasks.values()} == {"succeeded"}
+    assert not [row for row in accounts.attempts if row["outcome"] == "crashed"]
