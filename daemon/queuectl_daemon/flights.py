@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from queuectl.clock import monotonic
@@ -107,11 +107,11 @@ class Flights:
         for ending in endings:
             self._claimed.pop((ending.work.id, ending.work.fence), None)
 
-    def drop_waiting(self) -> list[Claimed]:
-        """Take away the tasks that have not begun; only the pump calls this."""
+    def drop_waiting(self, queues: Collection[str]) -> list[Claimed]:
+        """Take away the tasks of these queues that have not begun; only the pump calls this."""
         dropped: list[Claimed] = []
-        for key in list(self._unbegun):
-            flight = self._unbegun.pop(key, None)
+        for key, waiting in list(self._unbegun.items()):
+            flight = self._unbegun.pop(key, None) if waiting.work.queue in queues else None
             if flight is not None:
                 self._begun.append(flight.work.queue)
                 dropped.append(flight.work)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from queuectl.clock import monotonic, now_ms
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
+from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import Claimed
 from queuectl.errors import ConflictError, QueuectlError
 from queuectl.store import nodes
@@ -297,11 +298,13 @@ class Pump(threading.Thread):
         for work in claimed:
             held[work.queue] += 1
         busy = self._flights.running_count() + len(self._fetched)
-        return room(self._workers + self.pace.claims_ahead() - busy, held)
+        rooms = room(self._workers + self.pace.claims_ahead() - busy, held)
+        return rooms | dict.fromkeys(self._view.paused, 0)
 
     def _list_rooms(self, lists: RedisTransport) -> dict[str, int]:
         free = max(0, self._workers - self._flights.running_count())
-        return room(self.pace.listed(free), lists.listed)
+        # Nobody pops the messages of a paused queue, so they must not keep others from being sent.
+        return room(self.pace.listed(free), lists.listed | dict.fromkeys(self._view.paused, 0))
 
     def _beat(self, transaction: Transaction, now: float) -> None:
         if now - self._last_beat >= _BEAT_SECONDS:
@@ -331,7 +334,10 @@ class Pump(threading.Thread):
                 self.transport.invite(self._worker_rooms(()))
         if self._draining:
             self._give_back()
+        elif self._view.paused:
+            self._give_back(self._view.paused)
 
-    def _give_back(self) -> None:
-        for work in self._flights.drop_waiting():
+    def _give_back(self, queues: Collection[str] = QUEUES) -> None:
+        for work in self._flights.drop_waiting(queues):
             self._flights.finish(never_began(work))
+            self._bell.set()

@@ -42,6 +42,11 @@ class View:
     next_due: int | None = 0
     strangers: frozenset[Key] = frozenset()
 
+    @property
+    def paused(self) -> list[str]:
+        """The queues of which nothing may start."""
+        return [name for name, rule in self.rules.items() if rule.paused]
+
     def forget(self) -> None:
         """Look at every queue from its beginning again."""
         self.waiting = set(QUEUES)
