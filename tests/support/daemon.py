@@ -40,7 +40,17 @@ POSTGRES = "postgresql"
 POSTGRES_REDIS = "postgresql and redis"
 KINDS = (SQLITE, SQLITE_REDIS, POSTGRES, POSTGRES_REDIS)
 
-_THREADS = ("work", "echo", "refuse", "ask_for_later", "until_file", "patient", "stubborn", "exit_process")
+_THREADS = (
+    "work",
+    "echo",
+    "refuse",
+    "ask_for_later",
+    "until_file",
+    "fail_after_file",
+    "patient",
+    "stubborn",
+    "exit_process",
+)
 _PROCESSES = ("work", "until_file", "patient", "stubborn", "kill_itself", "keep_article")
 _SHOWN_LINES = 120
 

@@ -61,6 +61,12 @@ def until_file(task: HandlerTask, context: Context) -> str:
     return "went through"
 
 
+def fail_after_file(task: HandlerTask, context: Context) -> NoReturn:
+    """Go on until the file ``until`` exists, whatever anybody asks, and fail then."""
+    until_file(task, context)
+    raise ValueError("failed in the end")
+
+
 def patient(task: HandlerTask, context: Context) -> str:
     """Go on until the task is cancelled or the daemon wants to end; report progress at once."""
     _note(task, sightings.START)

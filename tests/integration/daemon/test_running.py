@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -154,8 +155,6 @@ def test_metadata_and_results_come_through_unchanged(install: MakeInstallation, 
 
 @every_kind
 def test_a_scheduled_task_starts_at_its_time_and_never_before(install: MakeInstallation, kind: str) -> None:
-    from datetime import UTC, datetime, timedelta
-
     site = install(kind)
     site.daemon.start()
     due = datetime.now(UTC) + timedelta(seconds=0.7)

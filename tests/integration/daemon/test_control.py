@@ -1,0 +1,188 @@
+"""What people do to a running daemon's tasks and queues: cancel, pause, resume, put in front."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from queuectl.clock import monotonic
+from tests.support.daemon import KINDS, POSTGRES_REDIS, SQLITE, Installation, MakeInstallation
+from tests.support.waiting import wait_until
+
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def blocked(site: Installation, workers: int) -> str:
+    """Keep every worker busy until the file exists whose name this returns."""
+    door = str(site.home / "door")
+    site.submit_many(workers, "until_file", until=door, options={"priority": "urgent"})
+    site.witness.wait_for_starts(workers)
+    return door
+
+
+def open_door(site: Installation) -> None:
+    (site.home / "door").touch()
+
+
+@every_kind
+def test_a_waiting_task_is_cancelled_for_good(install: MakeInstallation, kind: str) -> None:
+    site = install(kind, workers=1)
+    site.daemon.start()
+    blocked(site, 1)
+    waiting = site.submit_many(3)
+    assert site.manager.cancel_task(waiting[1]).state == "cancelled"
+    open_door(site)
+    site.wait_until_done()
+    assert site.witness.starts(waiting[1]) == []
+    assert [site.task(task).state for task in waiting] == ["succeeded", "cancelled", "succeeded"]
+    site.check()
+
+
+@every_kind
+def test_a_retrying_and_a_scheduled_task_are_cancelled_for_good(install: MakeInstallation, kind: str) -> None:
+    site = install(kind, retry_backoff=0.7, retry_backoff_max=0.7)
+    site.daemon.start()
+    retrying = site.submit(failing=[1, 2, 3])
+    scheduled = site.submit(options={"publish_at": datetime.now(UTC) + timedelta(seconds=0.8)})
+    site.wait_for_state(retrying, "retrying")
+    for task in (retrying, scheduled):
+        assert site.manager.cancel_task(task).state == "cancelled"
+    later = site.submit(options={"publish_at": datetime.now(UTC) + timedelta(seconds=1.2)})
+    site.wait_for(later)
+    assert len(site.witness.starts(retrying)) == 1
+    assert site.witness.starts(scheduled) == []
+    site.check()
+
+
+@pytest.mark.parametrize("handler", ["patient", "p_patient"])
+@every_kind
+def test_a_running_task_that_listens_ends_at_once(install: MakeInstallation, kind: str, handler: str) -> None:
+    site = install(kind)
+    site.daemon.start()
+    task = site.submit(handler)
+    site.witness.wait_for_starts(1)
+    assert site.manager.cancel_task(task).state == "running"
+    asked = monotonic()
+    site.wait_for(task, within=4)
+    assert monotonic() - asked < 2
+    assert site.task(task).state == "cancelled"
+    assert site.outcomes(task) == ["cancelled"]
+    assert len(site.witness.ends(task)) == 1
+    site.check()
+
+
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRES_REDIS])
+def test_a_running_task_that_does_not_listen_is_ended_by_force(install: MakeInstallation, kind: str) -> None:
+    site = install(kind)
+    site.daemon.start()
+    task = site.submit("p_stubborn")
+    site.witness.wait_for_starts(1)
+    site.manager.cancel_task(task)
+    site.wait_for(task, within=9)
+    assert site.task(task).state == "cancelled"
+    assert site.outcomes(task) == ["cancelled"]
+    site.check()
+
+
+@every_kind
+def test_a_task_that_fails_while_its_cancellation_is_wanted_does_not_run_again(
+    install: MakeInstallation, kind: str
+) -> None:
+    site = install(kind, workers=1)
+    site.daemon.start()
+    task = site.submit("fail_after_file", until=str(site.home / "go"), options={"max_retries": 5})
+    site.witness.wait_for_starts(1)
+    site.manager.cancel_task(task)
+    (site.home / "go").touch()
+    site.wait_for(task)
+    assert site.task(task).state == "cancelled"
+    assert len(site.witness.starts(task)) == 1
+    site.check()
+
+
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRES_REDIS])
+def test_a_pause_and_a_resumption_take_effect_within_a_second(install: MakeInstallation, kind: str) -> None:
+    site = install(kind, workers=2)
+    site.daemon.start()
+    site.submit_many(300, seconds=0.02)
+    site.witness.wait_for_starts(10)
+
+    site.manager.pause_queue("medium")
+    paused = monotonic()
+    wait_until(lambda: monotonic() - paused > 1, within=3)
+    begun = len(site.witness.starts())
+    other = site.submit_many(5, options={"priority": "low"})
+    site.wait_for(*other)
+    assert len(site.witness.starts()) == begun + len(other)
+    assert begun < 250
+
+    site.manager.resume_queue("medium")
+    site.witness.wait_for_starts(begun + len(other) + 1, within=1)
+    site.wait_until_done()
+    site.check()
+
+
+@every_kind
+def test_a_pause_holds_for_tasks_that_are_dispatched_already(install: MakeInstallation, kind: str) -> None:
+    # A thousand quick runs make the daemon fetch ahead; then long tasks are in its hands when the pause comes.
+    site = install(kind, workers=2)
+    site.submit_many(1000)
+    slow = site.submit_many(60, seconds=0.3)
+    site.daemon.start()
+    site.witness.wait_for(lambda: bool(site.witness.starts(slow[0])), "the first long task to start")
+
+    site.manager.pause_queue("medium")
+    paused = monotonic()
+    wait_until(lambda: monotonic() - paused > 1, within=3)
+    begun = len(site.witness.starts())
+    wait_until(lambda: monotonic() - paused > 2, within=3)
+    assert len(site.witness.starts()) == begun
+    assert begun < 1000 + 30
+
+    site.manager.clear_queue("medium")
+    site.wait_until_done()
+    site.check()
+
+
+@every_kind
+def test_a_late_urgent_task_is_next(install: MakeInstallation, kind: str) -> None:
+    site = install(kind, workers=1)
+    site.daemon.start()
+    blocked(site, 1)
+    low = site.submit_many(20, options={"priority": "low"}, seconds=0.06)
+    urgent = site.submit(options={"priority": "urgent"})
+    open_door(site)
+    site.wait_until_done()
+    assert site.witness.order()[1] == urgent
+    assert site.witness.order()[2:] == low
+    site.check()
+
+
+@every_kind
+def test_waiting_counts_as_urgency_where_that_is_set(install: MakeInstallation, kind: str) -> None:
+    # One point of score weighs as much as 60 ms of waiting.
+    site = install(kind, workers=1, priority_aging=0.001)
+    old = site.submit(options={"priority": "background"}, seconds=0.06)
+    born = monotonic()
+    wait_until(lambda: monotonic() - born > 1.0, within=3)
+    young = site.submit(options={"priority": "urgent"}, seconds=0.06)
+    middle = site.submit(options={"priority": "medium"}, seconds=0.06)
+    site.daemon.start()
+    site.wait_until_done()
+    assert site.witness.order() == [old, young, middle]
+    site.check()
+
+
+def test_a_running_task_shows_what_it_says(install: MakeInstallation) -> None:
+    site = install(SQLITE)
+    site.daemon.start()
+    task = site.submit("p_patient")
+    shown = wait_until(
+        lambda: [each for each in site.monitor.running() if each.fraction is not None],
+        within=5,
+        describing="the progress to be shown",
+    )
+    assert (shown[0].task.id, shown[0].fraction, shown[0].note) == (task, 0.5, "half way")
+    site.manager.cancel_task(task)
+    site.wait_for(task)
