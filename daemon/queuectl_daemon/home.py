@@ -30,6 +30,7 @@ class HomeLock:
             database = Path(database_url.removeprefix("sqlite:///")).resolve()
             self._files.append(database.with_name(database.name + ".daemon-lock"))
         self._descriptors: list[int] = []
+        self._is_announced = False
         self.predecessor: str | None = None
 
     @property
@@ -54,10 +55,12 @@ class HomeLock:
         temporary = self.pid_file.with_suffix(".tmp")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(self.pid_file)
+        self._is_announced = True
 
     def free(self) -> None:
-        """Give the home back."""
-        self.pid_file.unlink(missing_ok=True)
+        """Give the home back; who used it before is forgotten only if this daemon got as far as to be ready."""
+        if self._is_announced:
+            self.pid_file.unlink(missing_ok=True)
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors.clear()
