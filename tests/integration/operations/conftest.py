@@ -5,8 +5,17 @@ from tests.support.engines import (
     database_url,
     emptied_postgres,
     empty_url,
+    migrated_file,
     migrated_postgres,
     settings,
 )
 
-__all__ = ["database", "database_url", "emptied_postgres", "empty_url", "migrated_postgres", "settings"]
+__all__ = [
+    "database",
+    "database_url",
+    "emptied_postgres",
+    "empty_url",
+    "migrated_file",
+    "migrated_postgres",
+    "settings",
+]
