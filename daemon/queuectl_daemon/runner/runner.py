@@ -43,7 +43,8 @@ class Runner:
 
     A handler with ``isolation = "process"`` runs in a child process, and its limits are enforced whatever it does.
     One with ``isolation = "thread"`` is called in the calling thread: fast, but nothing can stop it by force; a time
-    limit there only leads to a warning. A task with a memory limit always runs in a child process.
+    limit there only leads to a warning. A task with a memory limit, or one whose process died before, always runs in
+    a child process.
     """
 
     def __init__(self, settings: Settings, *, on_progress: Callable[[int, int, float, str], None]) -> None:
@@ -76,7 +77,8 @@ class Runner:
         """
         try:
             way = self._ways.get(work.handler) or self._find_way(work.handler)
-            if way.handler is None or work.memory_limit is not None:
+            # A run during which a daemon died may have been what killed it, and takes no other along from a child.
+            if way.handler is None or work.memory_limit is not None or work.crashes:
                 return self._run_in_process(work)
             return self._run_in_thread(work, way.handler)
         except BaseException as error:  # noqa: BLE001 - a thread of the daemon must survive every task
