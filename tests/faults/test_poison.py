@@ -36,7 +36,7 @@ def test_a_task_that_kills_the_daemon_is_given_up_and_takes_no_other_with_it(
     poison = site.submit("exit_process", options={"priority": "urgent"})
     others = site.submit_many(20, seconds=0.05)
     deaths = 0
-    while deaths < 20:
+    while deaths < 5:
         site.daemon.start(ready=False)
         wait_until(
             lambda: not site.daemon.running or site.open_tasks() == [], within=30, describing="death or rest"
@@ -48,6 +48,6 @@ def test_a_task_that_kills_the_daemon_is_given_up_and_takes_no_other_with_it(
 
     assert site.task(poison).state == "dead"
     assert {site.task(number).state for number in others} == {"succeeded"}
-    assert 1 <= deaths <= CRASH_LIMIT
+    assert deaths == 1, "after the first death the suspects run in processes of their own"
     assert len(site.outcomes(poison)) == CRASH_LIMIT
     site.check()
