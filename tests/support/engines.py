@@ -18,6 +18,7 @@ from queuectl.store.database import Database
 from queuectl.store.migrate import migrate
 from queuectl.store.schema import TABLES
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
 
 ENGINES = ["sqlite", "postgresql"]
 
@@ -41,11 +42,8 @@ class MigratedPostgres:
 
     def empty(self) -> None:
         """Remove every row, and whoever is left from an earlier test."""
+        self._terminate()
         with self.connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
             cursor.execute("SELECT last_value FROM tasks_id_seq")
             row = cursor.fetchone()
             if row is None or row[0] > _MANY:
@@ -55,6 +53,20 @@ class MigratedPostgres:
             restarted = ", ".join(f"setval('{name}_id_seq', 1, false)" for name in _NUMBERED)
             cursor.execute(f"SELECT {restarted}")
             cursor.execute("UPDATE queues SET paused = 0 WHERE paused <> 0")
+
+    def cut(self) -> None:
+        """End every connection but this one, as an administrator may, and return when they are gone."""
+        assert self._terminate() > 0, "there is no connection to cut"
+        wait_until(lambda: self._terminate() == 0, describing="the connections to be gone")
+
+    def _terminate(self) -> int:
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            (row,) = cursor.fetchall()
+            return int(row[0])
 
 
 @pytest.fixture(scope="session")

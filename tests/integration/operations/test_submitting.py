@@ -287,11 +287,7 @@ def test_a_lost_notice_does_not_deny_an_accepted_task(
     manager = QueueManager(Settings(home=home, database_url=emptied_postgres))
 
     def cut(home: object) -> bool:
-        with migrated_postgres.connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+        migrated_postgres.cut()
         return True
 
     monkeypatch.setattr(managers, "ring", cut)  # it rings after the commit and before the notice

@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,7 +29,6 @@ from tests.support.factories import (
     task_in,
 )
 from tests.support.postgres import PostgresServer
-from tests.support.waiting import wait_until
 
 
 class TestLosingPostgres:
@@ -37,27 +36,14 @@ class TestLosingPostgres:
 
     @pytest.fixture
     def cut(self, migrated_postgres: MigratedPostgres) -> Callable[[], None]:
-        """Give a function that ends every connection but its own, and returns when they are gone."""
-
-        def others() -> int:
-            with migrated_postgres.connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
-                row = cursor.fetchone()
-                assert row is not None
-                return int(row[0])
-
-        def end_all() -> None:
-            assert others() > 0
-            wait_until(lambda: others() == 0, describing="the connections to be gone")
-
-        return end_all
+        """Give a function that ends every connection, and returns when they are gone."""
+        return migrated_postgres.cut
 
     @pytest.fixture
-    def database(self, emptied_postgres: str) -> Database:
-        return Database(emptied_postgres)
+    def database(self, emptied_postgres: str) -> Iterator[Database]:
+        database = Database(emptied_postgres)
+        yield database
+        database.close()
 
     def test_between_transactions_nobody_notices(self, database: Database, cut: Callable[[], None]) -> None:
         for number in range(3):
@@ -70,7 +56,6 @@ class TestLosingPostgres:
         database.close()
         with database.writing() as transaction:
             submit(transaction, new_task(4))
-        database.close()
 
     @pytest.mark.parametrize(
         "work",
@@ -94,7 +79,6 @@ class TestLosingPostgres:
         with database.writing() as transaction:
             submit(transaction, new_task(3))
         assert counts_are_right(database)
-        database.close()
 
     def test_within_a_reading_it_is_told_and_the_next_one_works(
         self, database: Database, cut: Callable[[], None]
@@ -104,7 +88,6 @@ class TestLosingPostgres:
             cut()
             transaction.rows("SELECT 1")
         assert states(database) == {}
-        database.close()
 
     def test_an_error_of_our_own_is_not_hidden_by_the_loss(
         self, database: Database, cut: Callable[[], None]
@@ -114,7 +97,6 @@ class TestLosingPostgres:
             cut()
             raise ZeroDivisionError
         assert states(database) == {}
-        database.close()
 
     def test_a_notice_after_the_loss_is_told_and_the_next_one_works(
         self, database: Database, cut: Callable[[], None]
@@ -124,7 +106,6 @@ class TestLosingPostgres:
         with pytest.raises(DatabaseUnreachableError):
             database.notify()
         database.notify()
-        database.close()
 
     def test_other_threads_lose_theirs_and_recover_too(
         self, database: Database, cut: Callable[[], None]
@@ -148,7 +129,6 @@ class TestLosingPostgres:
             go.set()
             assert len({each.result() for each in pending}) == 3
         assert counts_are_right(database)
-        database.close()
 
 
 def test_a_server_that_restarts_is_found_again(own_postgres: Callable[..., PostgresServer]) -> None:

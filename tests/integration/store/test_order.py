@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from queuectl.domain.lifecycle import State
-from queuectl.store import tasks
+from queuectl.domain.priority import QUEUES
+from queuectl.store import queues, tasks
 from queuectl.store.database import Database
 from queuectl.store.ordering import apply_aging
 from queuectl.store.tasks import START, Place
@@ -157,6 +158,34 @@ def test_a_start_forgets_the_last_error(database: Database) -> None:
         tasks.due(transaction, NOW + 10**6, 1)
         tasks.start(transaction, "medium_priority", 1, node=NODE, now=NOW)
     assert stored(database, task)["error"] is None
+
+
+class TestHeads:
+    """The queues of the first tasks of all, by which queues take turns."""
+
+    def test_they_come_in_the_order_of_ranks_across_queues(self, database: Database) -> None:
+        dice = random.Random(5)
+        with database.writing() as transaction:
+            rows = [
+                new_task(
+                    n, score=dice.choice([10, 8, 5, 3, 1]), due_at=NOW - dice.randint(0, 10) * POINT, aging=1
+                )
+                for n in range(120)
+            ]
+            submit(transaction, *rows)
+        ordered = [row.queue for row in sorted(rows, key=lambda row: (row.rank, row.due_at))]
+        with database.reading() as transaction:
+            assert queues.heads(transaction, QUEUES, 40) == ordered[:40]
+            assert queues.heads(transaction, QUEUES, 500) == ordered
+            some = QUEUES[1:3]
+            assert queues.heads(transaction, some, 10) == [name for name in ordered if name in some][:10]
+            assert queues.heads(transaction, [], 10) == []
+
+    def test_only_queued_tasks_have_a_say(self, database: Database) -> None:
+        for number, state in enumerate(list(State)[::-1]):
+            task_in(database, state, number)
+        with database.reading() as transaction:
+            assert queues.heads(transaction, QUEUES, 10) == ["medium_priority"]
 
 
 class TestFallingDue:

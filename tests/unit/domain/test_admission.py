@@ -73,3 +73,39 @@ def test_in_turns_too_a_paused_queue_gets_nothing_and_a_full_one_no_more_than_it
     rooms = dict.fromkeys(QUEUES, 2) | {"background_priority": 1}
     heads = ["urgent_priority", "background_priority", "background_priority", "low_priority"]
     assert admit_in_order(rules, rooms, heads) == [Grant("background_priority", 1), Grant("low_priority", 1)]
+
+
+def test_where_waiting_counts_queues_take_turns_in_the_order_of_their_tasks() -> None:
+    heads = ["low_priority", "urgent_priority", "low_priority", "medium_priority", "urgent_priority"]
+    assert admit_in_order(rules(), ROOM, heads) == [
+        Grant("low_priority", 2),
+        Grant("urgent_priority", 1),
+        Grant("medium_priority", 1),
+    ]
+
+
+def test_taking_turns_passes_over_paused_queues_and_those_without_room() -> None:
+    heads = ["low_priority", "high_priority", "low_priority", "urgent_priority", "medium_priority"]
+    room = ROOM | {"low_priority": 1, "medium_priority": 0}
+    assert admit_in_order(rules("high_priority"), room, heads) == [
+        Grant("low_priority", 1),
+        Grant("urgent_priority", 1),
+    ]
+    assert admit_in_order(rules(), ROOM, []) == []
+    assert admit_in_order(rules(), {}, []) == []
+
+
+@given(
+    st.sets(st.sampled_from(QUEUES)),
+    st.lists(st.sampled_from(QUEUES), max_size=40),
+    st.fixed_dictionaries({name: st.integers(-5, 20) for name in QUEUES}),
+)
+def test_taking_turns_keeps_to_every_room_and_to_the_largest_in_all(
+    paused: set[str], heads: list[str], room: dict[str, int]
+) -> None:
+    granted = {grant.queue: grant.tasks for grant in admit_in_order(rules(*paused), room, heads)}
+    assert not granted.keys() & paused
+    assert all(0 < tasks <= min(room[queue], heads.count(queue)) for queue, tasks in granted.items())
+    assert sum(granted.values()) <= max(0, *room.values())
+    fitting = [queue for queue in heads if queue not in paused and room[queue] > 0]
+    assert bool(granted) == bool(fitting)

@@ -1,0 +1,130 @@
+"""What PostgreSQL alone offers: locks that end with their holder, notices to other machines, told conflicts."""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from queuectl.domain.lifecycle import State
+from queuectl.errors import ConflictError
+from queuectl.store.database import Database, Transaction
+from queuectl.store.nodes import LifeLock
+from queuectl.store.notices import Notices
+from tests.support.engines import MigratedPostgres
+from tests.support.factories import counts_are_right, new_task, states, submit, task_in
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def database(emptied_postgres: str) -> Iterator[Database]:
+    database = Database(emptied_postgres)
+    yield database
+    database.close()
+
+
+class TestLifeLock:
+    """The lock that a node holds for its life."""
+
+    @pytest.fixture
+    def locks(self, database: Database) -> Iterator[tuple[LifeLock, LifeLock]]:
+        """Give the locks of two processes."""
+        mine, theirs = LifeLock(database), LifeLock(database)
+        yield mine, theirs
+        mine.close()
+        theirs.close()
+
+    def test_who_holds_it_holds_it_alone(self, locks: tuple[LifeLock, LifeLock]) -> None:
+        mine, theirs = locks
+        assert not theirs.is_held("node-a")
+        assert mine.take("node-a")
+        assert theirs.is_held("node-a")
+        assert not theirs.take("node-a")
+        assert theirs.take("node-b")
+
+    def test_it_ends_with_its_connection(self, locks: tuple[LifeLock, LifeLock]) -> None:
+        mine, theirs = locks
+        assert mine.take("node-a")
+        mine.close()
+        wait_until(lambda: not theirs.is_held("node-a"), describing="the lock to be free")
+
+    def test_looking_does_not_keep_it(self, locks: tuple[LifeLock, LifeLock]) -> None:
+        mine, theirs = locks
+        assert not theirs.is_held("node-a")
+        assert mine.take("node-a")
+
+    def test_a_new_connection_has_a_new_number(self, locks: tuple[LifeLock, LifeLock]) -> None:
+        mine, _ = locks
+        first = mine.session()
+        assert mine.session() == first
+        mine.close()
+        assert mine.session() != first
+
+
+class TestNotices:
+    """A word to the daemons on other machines."""
+
+    @pytest.fixture
+    def notices(self, database: Database) -> Iterator[Notices]:
+        notices = Notices(database)
+        yield notices
+        notices.close()
+
+    def test_a_notice_wakes_whoever_listens(self, database: Database, notices: Notices) -> None:
+        assert notices.connect()
+        assert notices.connect()
+        assert not select.select([notices.fileno()], [], [], 0)[0]
+        database.notify()
+        assert select.select([notices.fileno()], [], [], 10)[0]
+        assert notices.drain()
+        assert not select.select([notices.fileno()], [], [], 0)[0]
+
+    def test_a_lost_connection_is_told_and_opened_again(
+        self, database: Database, notices: Notices, migrated_postgres: MigratedPostgres
+    ) -> None:
+        assert notices.connect()
+        migrated_postgres.cut()
+        wait_until(lambda: not notices.drain(), describing="the loss to be noticed")
+        assert notices.connect()
+        database.notify()
+        assert select.select([notices.fileno()], [], [], 10)[0]
+
+
+def test_of_two_writers_that_block_each_other_one_is_told_and_can_try_again(database: Database) -> None:
+    ids = [task_in(database, State.QUEUED, number) for number in (1, 2)]
+    together = threading.Barrier(2)
+
+    def locks(transaction: Transaction, task: int) -> None:
+        transaction.rows("SELECT id FROM tasks WHERE id = %s FOR UPDATE", (task,))
+
+    def writes(order: list[int]) -> str:
+        said = "done"
+        try:
+            with database.writing() as transaction:
+                transaction.execute("SET LOCAL deadlock_timeout = '10ms'")
+                submit(transaction, new_task(order[0] + 10))
+                locks(transaction, order[0])
+                together.wait(10)
+                locks(transaction, order[1])
+        except ConflictError as error:
+            assert "another writer" in error.message  # noqa: PT017  only one of the two gets here
+            said = "conflict"
+            with database.writing() as transaction:  # on the same connection
+                locks(transaction, order[1])
+        finally:
+            database.close()
+        return said
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(writes, (ids, ids[::-1]))) == ["conflict", "done"]
+    assert len(states(database)) == 3
+    assert counts_are_right(database)
+
+
+def test_statistics_can_be_renewed_at_any_time(database: Database) -> None:
+    database.analyze()
+    with database.reading() as transaction:
+        assert transaction.now() > 1_600_000_000_000
