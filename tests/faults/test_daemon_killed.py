@@ -35,13 +35,20 @@ def test_a_daemon_may_be_killed_at_any_moment(install: MakeInstallation, kind: s
 
     assert {row["state"] for row in accounts.tasks.values()} <= {"succeeded", "dead"}
     assert not [row for row in accounts.letters if row["cause"] != "crashed"]
+    succeeded = {
+        number
+        for number, row in accounts.tasks.items()
+        if (row["handler"], row["state"]) == ("p_keep_article", "succeeded")
+    }
+    assert {number for (number,) in site.rows("SELECT task_id FROM articles")} == succeeded
     assert site.daemon.stop() == 0
 
 
 def _submit_a_mixture(site: Installation, chance: random.Random) -> None:
     site.submit_many(60)
-    site.submit_many(6, seconds=0.02)
+    site.submit_many(20, seconds=0.02)
     site.submit_many(4, "p_work", seconds=0.01)
+    site.submit_many(4, "p_keep_article")
     site.submit_many(4, failing=[1])
     for _ in range(3):
         site.submit(seconds=chance.random() / 5, options={"priority_score": chance.randrange(12)})

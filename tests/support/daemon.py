@@ -360,18 +360,15 @@ def install(
 ) -> Iterator[MakeInstallation]:
     """Give a function that makes installations of a kind; their daemons end with the test.
 
-    The first one lives in ``home``. A server of the test's own goes in by ``database_url`` or ``redis_url``;
-    it outlives the daemons.
+    The first one lives in ``home``. A server of the test's own, and a database whose schema it changes, go in by
+    ``database_url`` or ``redis_url``; the servers outlive the daemons.
     """
     del own_postgres, own_redis  # asked for only so that they end after this
     made: list[Installation] = []
-    databases: list[str] = []
 
     def make(kind: str = SQLITE, **settings: Any) -> Installation:
         if kind.startswith(POSTGRES) and "database_url" not in settings:
-            server: PostgresServer = request.getfixturevalue("postgres")
-            databases.append(server.create_database())
-            settings["database_url"] = server.url(databases[-1])
+            settings["database_url"] = request.getfixturevalue("emptied_postgres")
         if kind.endswith("redis") and "redis_url" not in settings:
             settings["redis_url"] = request.getfixturevalue("redis_url")
         place = home if not made else guard.new_folder()
@@ -384,8 +381,6 @@ def install(
         installation.close()
         _show_log(installation)
         guard.remove_folder(installation.home)
-    for name in databases:
-        request.getfixturevalue("postgres").drop_database(name)
 
 
 @pytest.fixture

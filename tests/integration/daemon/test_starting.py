@@ -24,6 +24,7 @@ from tests.support.daemon import (
 )
 from tests.support.family import descendants
 from tests.support.ports import free_port
+from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -93,8 +94,10 @@ def test_a_database_that_does_not_answer_is_told_in_one_line(install: MakeInstal
 
 
 @pytest.mark.parametrize("kind", [SQLITE, POSTGRES])
-def test_a_database_newer_than_the_program_is_left_alone(install: MakeInstallation, kind: str) -> None:
-    site = install(kind)
+def test_a_database_newer_than_the_program_is_left_alone(
+    install: MakeInstallation, request: pytest.FixtureRequest, kind: str
+) -> None:
+    site = install(SQLITE, database_url=request.getfixturevalue("postgres_url") if kind == POSTGRES else None)
     database_init(site.settings)
     site.write("INSERT INTO migrations (number, name, applied_at, program) VALUES (999, 'later', 0, '9.9')")
     status, said = refusal(site)
@@ -123,9 +126,11 @@ def test_a_daemon_that_was_refused_may_start_later(install: MakeInstallation) ->
     assert site.daemon.stop() == 0
 
 
-def test_who_crashed_is_remembered_over_a_failed_start(install: MakeInstallation) -> None:
+def test_who_crashed_is_remembered_over_a_failed_start(
+    install: MakeInstallation, postgres: PostgresServer
+) -> None:
     # The next daemon of a home knows for certain that the last one is dead; this needs no patience.
-    site = install(POSTGRES)
+    site = install(POSTGRES, database_url=postgres.url(postgres.create_database()))
     site.daemon.start()
     node = site.daemon.node
     task = site.submit("patient")
@@ -188,7 +193,7 @@ def test_a_daemon_works_without_its_wake_up_socket(install: MakeInstallation) ->
     assert site.daemon.stop() == 0
 
 
-@every_kind
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRES_REDIS])
 def test_a_daemon_is_listed_and_heard_of_while_it_lives(install: MakeInstallation, kind: str) -> None:
     site = install(kind, workers=3)
     site.daemon.start()
