@@ -32,7 +32,7 @@ def interrupted(work: Claimed) -> Ending:
 
 def unrecordable(ending: Ending, error: Exception) -> Ending:
     """Return what to record of a run whose own report the database refuses: a dead letter that says so."""
-    reason = f"what it reported could not be stored: {type(error).__name__}"
+    reason = f"what it reported could not be stored: {type(error.__cause__ or error).__name__}"
     return Ending(
         ending.work, Move.BURY, Verdict.FAILED, ending.finished_at, cause="unrecordable", error=reason
     )
