@@ -1,0 +1,251 @@
+"""Which limits hold for a run, what follows its end, and who is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import pytest
+from dramatiq.broker import MessageProxy
+
+from queuectl.domain.ending import Ending
+from queuectl.domain.lifecycle import Move, State
+from queuectl.domain.outcome import Outcome, Verdict
+from queuectl.domain.priority import LEVELS
+from queuectl.domain.retry import CRASH_LIMIT, RetryRule
+from queuectl.domain.task import Claimed
+from queuectl.settings import HandlerSettings, QueueSettings, Settings
+from queuectl.store.tasks import InHand
+from queuectl_daemon import endings
+from queuectl_daemon.actors import AttemptFailedError, declare
+from queuectl_daemon.broker import ACTOR_SUFFIX, ClaimedBroker
+from queuectl_daemon.budgets import Budgets
+from queuectl_daemon.flights import Flights
+from queuectl_daemon.middleware import DeadLetters
+from tests.support.factories import NOW, claimed, ending
+
+RULE = RetryRule(max_retries=2, backoff=10.0, longest=60.0)
+
+
+def settings(**fields: Any) -> Settings:
+    return Settings(home=Path("nowhere"), database_url="sqlite:///nowhere.db", **fields)
+
+
+# Budgets: the task's own limit, else the queue's, the handler's, the general one.
+
+
+@pytest.mark.parametrize(
+    ("own", "queue", "handler", "effective"),
+    [(1.0, 2.0, 3.0, 1.0), (None, 2.0, 3.0, 2.0), (None, None, 3.0, 3.0), (None, None, None, 4.0)],
+)
+def test_the_nearest_time_limit_holds(
+    own: float | None, queue: float | None, handler: float | None, effective: float
+) -> None:
+    budgets = Budgets(
+        settings(
+            task_timeout=4.0,
+            queues={"medium_priority": QueueSettings(task_timeout=queue)},
+            handlers={"article": HandlerSettings(timeout=handler)},
+        )
+    )
+    assert budgets.applied(claimed(timeout=own)).timeout == effective
+
+
+@pytest.mark.parametrize(
+    ("own", "queue", "handler", "effective"),
+    [(16, 32, 64, 16), (None, 32, 64, 32), (None, None, 64, 64), (None, None, None, None)],
+)
+def test_the_nearest_memory_limit_holds(
+    own: int | None, queue: int | None, handler: int | None, effective: int | None
+) -> None:
+    budgets = Budgets(
+        settings(
+            queues={"medium_priority": QueueSettings(memory_limit=queue)},
+            handlers={"article": HandlerSettings(memory_limit=handler)},
+        )
+    )
+    assert budgets.applied(claimed(memory_limit=own)).memory_limit == effective
+
+
+@pytest.mark.parametrize(
+    ("own", "queue", "handler", "effective"),
+    [(0, 5, 6, 0), (None, 0, 6, 0), (None, None, 0, 0), (None, None, None, 7)],
+)
+def test_no_retries_at_all_is_a_limit_too(
+    own: int | None, queue: int | None, handler: int | None, effective: int
+) -> None:
+    budgets = Budgets(
+        settings(
+            max_retries=7,
+            queues={"medium_priority": QueueSettings(max_retries=queue)},
+            handlers={"article": HandlerSettings(max_retries=handler)},
+        )
+    )
+    assert budgets.rule_for(claimed(max_retries=own)).max_retries == effective
+
+
+def test_a_queue_may_have_its_own_pause_between_retries() -> None:
+    budgets = Budgets(
+        settings(
+            retry_backoff=5.0,
+            retry_backoff_max=50.0,
+            queues={"low_priority": QueueSettings(retry_backoff=0.0)},
+        )
+    )
+    assert budgets.rule_for(claimed(queue="low_priority")) == RetryRule(3, 0.0, 50.0)
+    assert budgets.rule_for(claimed(queue="high_priority")) == RetryRule(3, 5.0, 50.0)
+
+
+def test_applying_limits_changes_nothing_else() -> None:
+    work = claimed(metadata='{"a": 1}', max_retries=4)
+    applied = Budgets(settings()).applied(work)
+    assert (applied.id, applied.fence, applied.metadata, applied.max_retries) == (1, 1, '{"a": 1}', 4)
+
+
+# The dead-letter middleware.
+
+
+def judged(exception: BaseException | None, rule: RetryRule = RULE) -> list[Ending]:
+    finished: list[Ending] = []
+    middleware = DeadLetters(lambda work: rule, finished.append)
+    message: dramatiq.Message[Any] = dramatiq.Message(
+        queue_name="medium_priority", actor_name="medium_priority_actor", args=(1, 1), kwargs={}, options={}
+    )
+    middleware.after_process_message(ClaimedBroker([]), MessageProxy(message), exception=exception)
+    return finished
+
+
+@pytest.mark.parametrize(
+    ("verdict", "work", "move", "cause"),
+    [
+        (Verdict.FAILED, claimed(attempt=1), Move.RETRY, None),
+        (Verdict.FAILED, claimed(attempt=2), Move.RETRY, None),
+        (Verdict.FAILED, claimed(attempt=3), Move.BURY, "exhausted"),
+        (Verdict.FAILED, claimed(attempt=5, released=3), Move.RETRY, None),
+        (Verdict.REFUSED, claimed(attempt=1), Move.BURY, "refused"),
+        (Verdict.TIMED_OUT, claimed(attempt=1), Move.RETRY, None),
+        (Verdict.TIMED_OUT, claimed(attempt=3), Move.BURY, "timed_out"),
+        (Verdict.OVER_MEMORY, claimed(attempt=3), Move.BURY, "over_memory"),
+        (Verdict.CRASHED, claimed(attempt=1), Move.RETRY, None),
+        (Verdict.CRASHED, claimed(attempt=1, crashes=CRASH_LIMIT - 1), Move.BURY, "crashed"),
+        (Verdict.CANCELLED, claimed(attempt=1), Move.CANCEL, None),
+        (Verdict.INTERRUPTED, claimed(attempt=1), Move.RELEASE, None),
+    ],
+)
+def test_a_failed_attempt_is_judged_by_its_rule(
+    verdict: Verdict, work: Claimed, move: Move, cause: str | None
+) -> None:
+    (decided,) = judged(AttemptFailedError(work, Outcome(verdict, error="why")))
+    assert (decided.move, decided.cause, decided.verdict, decided.error) == (move, cause, verdict, "why")
+    assert (decided.due_at is not None) == (move is Move.RETRY)
+    assert decided.charged == (verdict is not Verdict.INTERRUPTED)
+
+
+def test_the_middleware_leaves_everything_else_alone() -> None:
+    assert judged(None) == []
+    assert judged(ValueError("not an attempt")) == []
+
+
+# The actors.
+
+
+class _Script:
+    """A runner that says what it was told to say, and remembers what it was asked."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.asked: list[Claimed] = []
+
+    def run(self, work: Claimed) -> Outcome:
+        self.asked.append(work)
+        return self.outcome
+
+
+def perform(outcome: Outcome, work: Claimed, *, cancelled: bool = False) -> tuple[_Script, list[Ending]]:
+    flights, finished, script = Flights(), list[Ending](), _Script(outcome)
+    broker = ClaimedBroker([DeadLetters(lambda _: RULE, finished.append)])
+    declare(broker, flights, script, Budgets(settings(task_timeout=9.0)), finished.append)
+    flights.add([work])
+    flight = flights.get(work.id, work.fence)
+    assert flight is not None
+    flight.cancelled = cancelled
+    message: dramatiq.Message[Any] = dramatiq.Message(
+        queue_name=work.queue, actor_name=work.queue + ACTOR_SUFFIX, args=(), kwargs={}, options={}
+    )
+    actor = broker.get_actor(work.queue + ACTOR_SUFFIX)
+    for _ in range(2):  # as when the message came twice
+        try:
+            actor(work.id, work.fence)
+        except AttemptFailedError as error:
+            broker.emit_after("process_message", MessageProxy(message), exception=error)
+    return script, finished
+
+
+def test_a_success_is_handed_in_once_although_its_message_came_twice() -> None:
+    script, finished = perform(Outcome(Verdict.SUCCEEDED, result="1"), claimed())
+    assert [(each.move, each.result) for each in finished] == [(Move.SUCCEED, "1")]
+    assert [work.timeout for work in script.asked] == [9.0], "the limits in effect were applied"
+
+
+def test_a_failure_is_handed_in_once_by_the_middleware() -> None:
+    _, finished = perform(Outcome(Verdict.FAILED, error="no"), claimed())
+    assert [(each.move, each.error) for each in finished] == [(Move.RETRY, "no")]
+
+
+def test_a_task_that_was_cancelled_before_it_began_does_not_run() -> None:
+    script, finished = perform(Outcome(Verdict.SUCCEEDED), claimed(), cancelled=True)
+    assert script.asked == []
+    assert [each.move for each in finished] == [Move.CANCEL]
+
+
+def test_the_actors_take_the_most_urgent_queue_first() -> None:
+    broker = ClaimedBroker([])
+    declare(broker, Flights(), _Script(Outcome(Verdict.SUCCEEDED)), Budgets(settings()), lambda _: None)
+    priorities = [broker.get_actor(level.queue + ACTOR_SUFFIX).priority for level in LEVELS]
+    assert priorities == sorted(priorities)
+    assert len(set(priorities)) == len(LEVELS)
+    assert broker.get_declared_delay_queues() == set()
+
+
+def test_nothing_is_enqueued_past_the_database() -> None:
+    broker = ClaimedBroker([])
+    declare(broker, Flights(), _Script(Outcome(Verdict.SUCCEEDED)), Budgets(settings()), lambda _: None)
+    with pytest.raises(NotImplementedError):
+        broker.get_actor("low_priority_actor").send(1, 1)
+
+
+# Ends that no handler reported.
+
+
+def test_what_never_began_or_was_cut_off_costs_nothing() -> None:
+    for end in (endings.never_began(claimed()), endings.interrupted(claimed())):
+        assert (end.move, end.verdict, end.charged) == (Move.RELEASE, Verdict.INTERRUPTED, False)
+
+
+def test_what_cannot_be_stored_is_buried_with_the_reason() -> None:
+    error = RuntimeError("outer")
+    error.__cause__ = OverflowError("too large")
+    end = endings.unrecordable(ending(claimed(), Move.SUCCEED, result="1"), error)
+    assert (end.move, end.cause, end.result, end.finished_at) == (Move.BURY, "unrecordable", None, NOW + 500)
+    assert end.error == "what it reported could not be stored: OverflowError"
+
+
+def left(work: Claimed, *, cancel_requested: bool = False) -> Ending:
+    return endings.left_behind(InHand(work, State.RUNNING, cancel_requested), RULE)
+
+
+def test_what_a_dead_daemon_ran_goes_back_at_once_and_is_charged() -> None:
+    end = left(claimed(attempt=1))
+    assert (end.move, end.verdict, end.charged, end.due_at) == (Move.RELEASE, Verdict.CRASHED, True, None)
+
+
+def test_what_daemons_died_of_too_often_is_buried() -> None:
+    assert left(claimed(attempt=3, crashes=CRASH_LIMIT - 1)).move is Move.BURY
+    assert left(claimed(attempt=RULE.max_retries + 1)).move is Move.BURY
+    assert left(claimed(attempt=5, released=3, crashes=1)).move is Move.RELEASE
+
+
+def test_what_was_to_be_cancelled_when_its_daemon_died_is_cancelled() -> None:
+    end = left(claimed(attempt=9, crashes=9), cancel_requested=True)
+    assert (end.move, end.verdict) == (Move.CANCEL, Verdict.CANCELLED)
