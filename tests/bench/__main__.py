@@ -12,6 +12,7 @@ from rich.console import Console
 from tests.bench import report
 from tests.bench.catalogue import MEASURES, Measure
 from tests.bench.machine import facts
+from tests.bench.others import Others
 from tests.bench.stage import ROOT, Stage
 
 RESULTS = ROOT / "bench-results"
@@ -32,11 +33,16 @@ def main() -> int:
     progress = Console(stderr=True)
     with (
         progress.status("starting") as status,
-        Stage(rounds=options.rounds, quick=options.quick, say=status.update) as stage,
+        Stage(
+            rounds=options.rounds, quick=options.quick, say=status.update, patience=options.patience
+        ) as stage,
     ):
-        machine = facts(stage.folder()) | {"quick": options.quick, "rounds": options.rounds}
+        others: dict[str, float] = {}
+        machine = facts(stage.folder()) | {"quick": options.quick, "rounds": options.rounds, "others": others}
         for measure in chosen:
+            meanwhile = Others()
             _measure(measure, stage, results, failures)
+            others[measure.name] = round(meanwhile.share(), 3)
     report.draw_machine(console, machine)
     console.print(report.table(results))
     for name, reason in failures.items():
@@ -62,6 +68,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=_names(), help="measure only these")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; 3 if not given")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
+    parser.add_argument(
+        "--patience", type=float, default=0.0, help="wait this long (s) before each round for a quiet machine"
+    )
     parser.add_argument("--markdown", action="store_true", help="print the table for a document too")
     return parser.parse_args()
 

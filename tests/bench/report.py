@@ -79,6 +79,8 @@ def draw_machine(console: Console, machine: dict[str, Any]) -> None:
         f" fsync {machine['fsync_ms']} ms, load {machine['load_before'][0]}",
         f"{machine['python']}; {machine['postgres']}; {machine['redis']}; {machine['sqlite']}",
         f"commit {machine['commit']}",
+        "the machine's time that others took meanwhile: "
+        + ", ".join(f"{name} {share:.0%}" for name, share in machine["others"].items()),
         sep="\n",
         markup=False,
         highlight=False,

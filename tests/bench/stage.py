@@ -11,6 +11,7 @@ from pathlib import Path
 
 from queuectl.operations.manager import QueueManager
 from queuectl.settings import Settings, load
+from tests.bench.others import wait_for_quiet
 from tests.support.guard import guard
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer
@@ -54,10 +55,13 @@ class Place:
 class Stage:
     """Servers that start when they are first needed, and everything that has to be cleared away at the end."""
 
-    def __init__(self, *, rounds: int, quick: bool, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, rounds: int, quick: bool, say: Callable[[str], None], patience: float = 0.0
+    ) -> None:
         self.round_count = rounds
         self.quick = quick
         self.say = say
+        self._patience = patience
         self._cleanup = contextlib.ExitStack()
         self._postgres: PostgresServer | None = None
         self._redis: RedisServer | None = None
@@ -82,8 +86,11 @@ class Stage:
         return quick if self.quick else full
 
     def rounds(self, what: str) -> Iterator[int]:
-        """Yield the number of each round and say that it begins."""
+        """Yield the number of each round and say that it begins, if need be after others have become quiet."""
         for number in range(1, self.round_count + 1):
+            if self._patience:
+                self.say(f"{what}: waiting for a quiet machine before round {number}")
+                wait_for_quiet(self._patience)
             self.say(f"{what}: round {number} of {self.round_count}")
             yield number
 

@@ -17,7 +17,7 @@ _HELP, _STATUS = Bound(150), Bound(250)
 
 
 def run(stage: Stage) -> list[Figure]:
-    """Measure the commands in turn, eleven times each, after one run that leaves the bytecode behind."""
+    """Measure the commands in turn, eleven times a round, after one run that leaves the bytecode behind."""
     stored = stage.size(1_000_000, 10_000)
     homes = {kind: stage.stocked(kind, stored).home for kind in ENGINES}
     commands: dict[str, Sequence[str]] = {
@@ -29,12 +29,12 @@ def run(stage: Stage) -> list[Figure]:
         },
     }
     took: dict[str, list[float]] = {name: [] for name in commands}
-    stage.say("startup")
     for command in commands.values():
         _milliseconds(command)
-    for _ in range(stage.size(_TIMES, 3)):
-        for name, command in commands.items():
-            took[name].append(_milliseconds(command))
+    for _ in stage.rounds("startup"):
+        for _ in range(stage.size(_TIMES, 3)):
+            for name, command in commands.items():
+                took[name].append(_milliseconds(command))
     return [figure(name, took[name], "ms", _bound(name)) for name in commands]
 
 
