@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from queuectl import QueueManager, Settings
+from queuectl import Monitor, QueueManager, Settings
 from queuectl.clock import monotonic
 from queuectl.domain.lifecycle import FINAL, OPEN, WAITING, Move, State, sources
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.selection import Selection
 from queuectl.errors import (
+    DatabaseUnreachableError,
     DuplicateTaskError,
     QueueNotFoundError,
     TaskNotFoundError,
     WaitTimedOutError,
     WrongStateError,
 )
+from queuectl.operations.administration import database_check, database_init, database_migrate
 from queuectl.store import tasks
 from queuectl.store.database import Database
 from tests.support.factories import (
@@ -38,6 +40,7 @@ from tests.support.factories import (
     task_in,
     work_of,
 )
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -325,3 +328,44 @@ def test_threads_may_share_a_manager(manager: QueueManager, database: Database) 
         assert set(threads.map(works, range(16))) == {State.QUEUED}
     assert len(manager.list_tasks(Selection(limit=100))) == 16
     assert counts_are_right(database)
+
+
+def test_every_verb_says_so_when_the_database_is_away(
+    home: Path, own_postgres: Callable[..., PostgresServer]
+) -> None:
+    server = own_postgres()
+    settings = Settings(home=home, database_url=server.url(server.create_database()))
+    manager, monitor = QueueManager(settings), Monitor(settings)
+    task_id = manager.submit_task("https://example.com/")
+    server.stop()
+    verbs: list[Callable[[], object]] = [
+        lambda: manager.submit_task("https://example.com/"),
+        lambda: manager.submit_batch(["https://example.com/"]),
+        lambda: manager.submit_entries([]),
+        lambda: manager.get_task(task_id),
+        lambda: manager.list_tasks(),
+        lambda: manager.wait_for([task_id], timeout=5),
+        lambda: manager.cancel_task(task_id),
+        lambda: manager.retry_task(task_id),
+        lambda: manager.clear_queue("high"),
+        lambda: manager.count_waiting("high"),
+        lambda: manager.pause_queue("high"),
+        lambda: manager.resume_queue("high"),
+        monitor.get_realtime_status,
+        monitor.running,
+        monitor.get_dead_letter_queue,
+        lambda: monitor.get_dead_letter(1),
+        lambda: monitor.get_batch(1),
+        lambda: QueueManager(settings),
+        lambda: database_check(settings),
+        lambda: database_init(settings),
+        lambda: database_migrate(settings),
+    ]
+    for verb in verbs:
+        with pytest.raises(DatabaseUnreachableError):
+            verb()
+    server.start()
+    assert manager.get_task(task_id).state is State.QUEUED
+    assert monitor.get_realtime_status().queues[2].queued == 1
+    manager.close()
+    monitor.close()
