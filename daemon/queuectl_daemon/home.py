@@ -30,7 +30,7 @@ class HomeLock:
             database = Path(database_url.removeprefix("sqlite:///")).resolve()
             self._files.append(database.with_name(database.name + ".daemon-lock"))
         self._descriptors: list[int] = []
-        self._is_announced = False
+        self._is_announced = self._has_left = False
         self.predecessor: str | None = None
 
     @property
@@ -57,9 +57,16 @@ class HomeLock:
         temporary.replace(self.pid_file)
         self._is_announced = True
 
+    def leave(self) -> None:
+        """Say that this daemon has left nothing behind, so that nobody needs to know of it any more."""
+        self._has_left = True
+
     def free(self) -> None:
-        """Give the home back; who used it before is forgotten only if this daemon got as far as to be ready."""
-        if self._is_announced:
+        """Give the home back.
+
+        Its last user is forgotten only if this daemon got as far as to be ready and has left nothing behind.
+        """
+        if self._is_announced and self._has_left:
             self.pid_file.unlink(missing_ok=True)
         for descriptor in self._descriptors:
             os.close(descriptor)

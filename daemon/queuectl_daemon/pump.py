@@ -20,12 +20,13 @@ from queuectl.domain.task import Claimed
 from queuectl.errors import ConflictError, QueuectlError
 from queuectl.store import nodes
 from queuectl.store.database import Database, Transaction
+from queuectl_daemon.capacity import Capacity
 from queuectl_daemon.endings import never_began, unrecordable
 from queuectl_daemon.flights import Flights, Key
 from queuectl_daemon.recovery import LEASE_MS
 from queuectl_daemon.tick import Tick, UnrecordableError, View
 from queuectl_daemon.transport import RedisTransport
-from queuectl_daemon.window import Pace, room
+from queuectl_daemon.window import Pace
 
 logger = logging.getLogger("queuectl.daemon")
 
@@ -69,12 +70,12 @@ class Pump(threading.Thread):
         self._database = database
         self._flights = flights
         self._node = node
-        self._workers = workers
         self._hand_over = hand_over
         self._cancel = cancel
         self._describe = describe
         self.transport: RedisTransport | None = None
         self.pace = Pace()
+        self._capacity = Capacity(flights, self.pace, workers)
         self.stale = 0
         self.articles_stored = 0
         self.failure: BaseException | None = None
@@ -168,8 +169,9 @@ class Pump(threading.Thread):
         self._full.clear()
         if self._may_gather():
             self._full.wait(_GATHER_SECONDS)
-        if self._database.engine == "sqlite":
-            # Another writer waits for SQLite's one write lock, and its queue is not fair.
+        if self._database.engine == "sqlite" and not self._look:
+            # Another writer may wait for SQLite's one write lock, and its queue is not fair. Whoever
+            # rang has had it.
             gap = self._last_tick + _SQLITE_GAP_SECONDS - monotonic()
             if gap > 0 and not self._stopping:
                 self._pause.wait(gap)
@@ -253,10 +255,8 @@ class Pump(threading.Thread):
                 tick.promote(looking=looking)
                 if looking:
                     tick.look(running=self._flights.running_count() > 0)
-                if not self._draining and lists is None:
-                    tick.start(self._worker_rooms(tick.claimed))
-                elif not self._draining and lists is not None:
-                    tick.dispatch(self._list_rooms(lists))
+                if not self._draining:
+                    self._take(tick, lists, looking=looking)
                 self._beat(transaction, started)
         except BaseException:
             self._flights.put_back(endings)
@@ -270,6 +270,19 @@ class Pump(threading.Thread):
             self._last_compare = started
         self._act(tick, endings)
         self._renew_trust(started)
+
+    def _take(self, tick: Tick, lists: RedisTransport | None, *, looking: bool) -> None:
+        """Claim tasks for this node's workers, or dispatch them to the lists that all nodes share.
+
+        Where there are lists, only a look claims directly: what has just been submitted, and finds
+        a worker idle or less urgent tasks before it, is spared the way through Redis and back.
+        """
+        if lists is None:
+            tick.start(self._rooms_to_claim(tick.claimed))
+            return
+        if looking and not self._fetched:
+            tick.start(self._capacity.unlisted(self._rooms_to_claim(tick.claimed), lists.listed))
+        tick.dispatch(self._capacity.to_dispatch(lists.listed, self._view.paused))
 
     def _take_messages(self) -> list[Key]:
         if self._draining:
@@ -293,18 +306,10 @@ class Pump(threading.Thread):
         self._view.forget()
         return True
 
-    def _worker_rooms(self, claimed: Sequence[Claimed]) -> dict[str, int]:
-        held = self._flights.waiting().copy()
-        for work in claimed:
-            held[work.queue] += 1
-        busy = self._flights.running_count() + len(self._fetched)
-        rooms = room(self._workers + self.pace.claims_ahead() - busy, held)
-        return rooms | dict.fromkeys(self._view.paused, 0)
-
-    def _list_rooms(self, lists: RedisTransport) -> dict[str, int]:
-        free = max(0, self._workers - self._flights.running_count())
-        # Nobody pops the messages of a paused queue, so they must not keep others from being sent.
-        return room(self.pace.listed(free), lists.listed | dict.fromkeys(self._view.paused, 0))
+    def _rooms_to_claim(self, claimed: Sequence[Claimed]) -> dict[str, int]:
+        return self._capacity.to_claim(
+            claimed, len(self._fetched), self._view.paused, listed=self.transport is not None
+        )
 
     def _beat(self, transaction: Transaction, now: float) -> None:
         if now - self._last_beat >= _BEAT_SECONDS:
@@ -331,7 +336,7 @@ class Pump(threading.Thread):
             if tick.dispatched:
                 self.transport.push(tick.dispatched)
             if not self._draining:
-                self.transport.invite(self._worker_rooms(()))
+                self.transport.invite(self._rooms_to_claim(()))
         if self._draining:
             self._give_back()
         elif self._view.paused:

@@ -267,6 +267,7 @@ class Service:
             with self._database.writing() as transaction:
                 tasks.release_dispatched(transaction, node=self.node)
                 nodes.remove(transaction, self.node)
+            self._lock.leave()
         except QueuectlError as error:
             logger.warning("could not say goodbye: %s", error.message)
         self._database.close()

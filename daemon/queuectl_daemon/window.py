@@ -17,6 +17,9 @@ LONGEST = 512
 _AHEAD_SECONDS = 0.015
 """Claims run ahead of the workers by about the time between two ticks, so that no worker waits for one."""
 
+_AHEAD_LISTED_SECONDS = 0.03
+"""The same where a task also has to pass through Redis on its way, which takes a second tick."""
+
 _LISTED_SECONDS = 0.05
 """Messages wait in the shared lists for about this long."""
 
@@ -54,11 +57,11 @@ class Pace:
             self._ended.popleft()
         return float(sum(ended for _, ended in self._ended))
 
-    def claims_ahead(self) -> int:
-        """Return how many tasks to claim beyond the free workers."""
+    def claims_ahead(self, *, listed: bool = False) -> int:
+        """Return how many tasks to claim beyond the free workers; ``listed`` if they come through Redis."""
         if self.mean_seconds is None or self.mean_seconds > _SHORT_SECONDS:
             return 0
-        return min(LONGEST, round(self.per_second * _AHEAD_SECONDS))
+        return min(LONGEST, round(self.per_second * (_AHEAD_LISTED_SECONDS if listed else _AHEAD_SECONDS)))
 
     def listed(self, free: int) -> int:
         """Return how many messages to keep in the shared lists, when ``free`` workers have nothing to do.

@@ -95,7 +95,7 @@ def test_a_redis_that_is_absent_at_the_start_is_used_when_it_appears(
 
     redis.start()
     wait_until_up(site)
-    site.wait_for(*site.submit_many(10))
+    site.wait_for(*site.submit_many(50))
     site.check()
     assert site.rows("SELECT COUNT(*) FROM tasks WHERE dispatched_at IS NOT NULL")[0][0] >= 10
 

@@ -1,0 +1,49 @@
+"""How many more tasks of each queue this daemon may claim or dispatch at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from queuectl.domain.priority import QUEUES
+from queuectl.domain.task import Claimed
+from queuectl_daemon.flights import Flights
+from queuectl_daemon.window import Pace, room
+
+
+class Capacity:
+    """The rooms of a daemon with so many workers; a paused queue never has any."""
+
+    def __init__(self, flights: Flights, pace: Pace, workers: int) -> None:
+        self._flights = flights
+        self._pace = pace
+        self._workers = workers
+
+    def to_claim(
+        self, claimed: Sequence[Claimed], fetched: int, paused: Collection[str], *, listed: bool
+    ) -> dict[str, int]:
+        """Return the rooms for claims, when ``claimed`` are claimed already and ``fetched`` messages wait to be.
+
+        ``listed`` says that messages come through Redis.
+        """
+        held = self._flights.waiting().copy()
+        for work in claimed:
+            held[work.queue] += 1
+        ahead = self._pace.claims_ahead(listed=listed)
+        rooms = room(self._workers + ahead - self._flights.running_count() - fetched, held)
+        return rooms | dict.fromkeys(paused, 0)
+
+    @staticmethod
+    def unlisted(rooms: Mapping[str, int], listed: Mapping[str, int]) -> dict[str, int]:
+        """Return the rooms of the queues that have no message before them in the lists: nobody overtakes those."""
+        open_rooms = dict.fromkeys(rooms, 0)
+        for queue in QUEUES:
+            if listed[queue]:
+                break
+            open_rooms[queue] = rooms[queue]
+        return open_rooms
+
+    def to_dispatch(self, listed: Mapping[str, int], paused: Collection[str]) -> dict[str, int]:
+        """Return the rooms in the shared lists, which hold so many messages now."""
+        free = max(0, self._workers - self._flights.running_count())
+        # Nobody pops the messages of a paused queue, so they must not keep others from being sent.
+        return room(self._pace.listed(free), {**listed, **dict.fromkeys(paused, 0)})
