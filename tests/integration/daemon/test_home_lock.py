@@ -54,6 +54,7 @@ def test_a_daemon_says_who_it_is_when_it_is_ready_and_nothing_after(home: Path) 
     found = local_daemon(home)
     assert found is not None
     assert (found.pid, found.node) == (os.getpid(), "a-node")
+    lock.leave()
     lock.free()
     assert not lock.pid_file.exists()
     assert local_daemon(home) is None
@@ -68,7 +69,7 @@ def test_only_the_owner_can_enter(home: Path) -> None:
     lock.free()
 
 
-def test_who_died_here_is_known_until_somebody_was_ready(home: Path) -> None:
+def test_who_was_here_is_known_until_somebody_has_left_nothing_behind(home: Path) -> None:
     (home / "run").mkdir()
     (home / "run" / "queuectld.pid").write_text(json.dumps({"pid": 1, "node": "the-dead"}))
     failing = HomeLock(home, NOWHERE)
@@ -80,6 +81,12 @@ def test_who_died_here_is_known_until_somebody_was_ready(home: Path) -> None:
     assert working.predecessor == "the-dead"
     working.announce("the-living")
     working.free()
+    after_an_outage = HomeLock(home, NOWHERE)
+    after_an_outage.take()
+    assert after_an_outage.predecessor == "the-living", "it could not say goodbye"
+    after_an_outage.announce("the-last")
+    after_an_outage.leave()
+    after_an_outage.free()
     later = HomeLock(home, NOWHERE)
     later.take()
     assert later.predecessor is None

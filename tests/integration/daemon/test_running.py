@@ -182,3 +182,32 @@ def test_an_attempt_is_recorded_with_its_node_and_its_times(install: MakeInstall
     assert (second.attempt, second.outcome, second.error) == (2, "succeeded", None)
     assert second.finished_at is not None
     assert before <= first.started_at <= second.started_at <= second.finished_at <= now_ms()
+
+
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRES])
+def test_tasks_that_no_longer_fit_the_settings_end_with_a_word_about_it(
+    install: MakeInstallation, kind: str
+) -> None:
+    site = install(
+        kind,
+        max_retries=0,
+        handlers={
+            "missing": {"callable": "tests.support.no_such_module:function", "isolation": "thread"},
+            "p_missing": {"callable": "tests.support.fault_handlers:no_such_function"},
+        },
+    )
+    unknown, garbled, garbled_too = site.submit(), site.submit(), site.submit("p_work")
+    missing, p_missing = site.submit("missing"), site.submit("p_missing")
+    site.write("UPDATE tasks SET handler = 'removed' WHERE id = %s", unknown)
+    site.write("UPDATE tasks SET metadata = '{no json' WHERE id IN (%s, %s)", garbled, garbled_too)
+    site.daemon.start()
+    good = site.submit_many(5)
+    site.wait_until_done()
+
+    assert site.rows("SELECT outcome FROM attempts WHERE task_id = %s", unknown) == [("refused",)]
+    for task in (garbled, garbled_too, missing, p_missing):
+        rows = site.rows("SELECT state, error FROM tasks WHERE id = %s", task)
+        assert rows[0][0] == "dead", task
+        assert rows[0][1], task
+    assert {site.task(task).state for task in good} == {"succeeded"}
+    assert site.daemon.stop() == 0
