@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from queuectl.domain.priority import QUEUES
@@ -32,12 +33,12 @@ class Capacity:
         rooms = room(self._workers + ahead - self._flights.running_count() - fetched, held)
         return rooms | dict.fromkeys(paused, 0)
 
-    @staticmethod
-    def unlisted(rooms: Mapping[str, int], listed: Mapping[str, int]) -> dict[str, int]:
-        """Return the rooms of the queues that have no message before them in the lists: nobody overtakes those."""
+    def untouched(self, rooms: Mapping[str, int], listed: Mapping[str, int]) -> dict[str, int]:
+        """Return the rooms of the queues of which, and of those above which, nothing is listed or in hand."""
+        busy = self._flights.waiting() + Counter(flight.work.queue for flight in self._flights.running())
         open_rooms = dict.fromkeys(rooms, 0)
         for queue in QUEUES:
-            if listed[queue]:
+            if listed[queue] or busy[queue]:
                 break
             open_rooms[queue] = rooms[queue]
         return open_rooms

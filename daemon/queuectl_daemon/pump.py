@@ -274,14 +274,15 @@ class Pump(threading.Thread):
     def _take(self, tick: Tick, lists: RedisTransport | None, *, looking: bool) -> None:
         """Claim tasks for this node's workers, or dispatch them to the lists that all nodes share.
 
-        Where there are lists, only a look claims directly: what has just been submitted, and finds
-        a worker idle or less urgent tasks before it, is spared the way through Redis and back.
+        Where there are lists, only a look claims directly, and only what has none of its level or
+        above at work: on an idle daemon, or before less urgent tasks, it is spared the way through
+        Redis and back.
         """
         if lists is None:
             tick.start(self._rooms_to_claim(tick.claimed))
             return
-        if looking and not self._fetched:
-            tick.start(self._capacity.unlisted(self._rooms_to_claim(tick.claimed), lists.listed))
+        if looking and lists.withdraw() and not self._fetched:
+            tick.start(self._capacity.untouched(self._rooms_to_claim(tick.claimed), lists.listed))
         tick.dispatch(self._capacity.to_dispatch(lists.listed, self._view.paused))
 
     def _take_messages(self) -> list[Key]:

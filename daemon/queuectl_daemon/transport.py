@@ -30,6 +30,18 @@ _TIMEOUT_SECONDS = 2.0
 _IDLE_LOOK_SECONDS = 0.1
 _PROBE_SECONDS = 0.5
 _LIST_TTL_SECONDS = 3600
+# Pops from the lists in their order. A list's room is what is left when the lists before it have been
+# served, so that no more is popped in all than there is room for.
+_POP = """
+local popped = {}
+for place, list in ipairs(KEYS) do
+  local room = tonumber(ARGV[place]) - #popped
+  if room > 0 then
+    for _, body in ipairs(redis.pcall('LPOP', list, room) or {}) do popped[#popped + 1] = body end
+  end
+end
+return popped
+"""
 _LARGEST_NUMBER = 2**63 - 1  # PostgreSQL refuses a whole statement for a larger one
 
 
@@ -58,7 +70,8 @@ class RedisTransport(threading.Thread):
         self._on_lost = on_lost
         self._on_switch = on_switch
         self._outgoing: deque[Message] = deque()
-        self._rooms: Mapping[str, int] = {}
+        self._offers: deque[Mapping[str, int]] = deque()
+        self._is_popping = False
         self._bell = threading.Event()
         self._stopping = False
         self._last_exchange = 0.0
@@ -85,11 +98,16 @@ class RedisTransport(threading.Thread):
         self._bell.set()
 
     def invite(self, rooms: Mapping[str, int]) -> None:
-        """Say how many messages of each queue may be popped until the next call."""
-        opened = any(rooms.values()) and not any(self._rooms.values())
-        self._rooms = rooms
-        if opened:
+        """Say how many messages of each queue may be popped by the next exchange, in place of the last time."""
+        self._offers.clear()
+        if any(rooms.values()):
+            self._offers.append(rooms)
             self._bell.set()
+
+    def withdraw(self) -> bool:
+        """Take the invitation back; return False if an exchange makes use of it at this moment."""
+        self._offers.clear()
+        return not self._is_popping
 
     def connect(self) -> bool:
         """Try one exchange now, before the thread runs; return whether Redis answers."""
@@ -115,7 +133,7 @@ class RedisTransport(threading.Thread):
     def _is_due(self) -> bool:
         if self._stopping:
             return False
-        if self._outgoing or any(self._rooms.values()):
+        if self._outgoing or self._offers:
             return True
         return monotonic() - self._last_exchange >= _IDLE_LOOK_SECONDS
 
@@ -127,35 +145,40 @@ class RedisTransport(threading.Thread):
         else:
             self._came_up()
 
+    def _accepted(self) -> dict[str, int]:
+        """Take the invitation, if there is one."""
+        self._is_popping = True
+        try:
+            offer = self._offers.popleft()
+        except IndexError:
+            return {}
+        return {queue: room for queue, room in offer.items() if room > 0}
+
     def _exchange(self) -> bytes | None:
         """Push what waits, pop what there is room for, and return the epoch that Redis has."""
         self._last_exchange = monotonic()
-        rooms = {queue: room for queue, room in self._rooms.items() if room > 0}
-        self._rooms = {}
+        rooms = self._accepted()
         pipeline = self._client.pipeline(transaction=False)
         for key, bodies in self._outgoing_by_list().items():
             pipeline.rpush(key, *bodies)
             pipeline.expire(key, _LIST_TTL_SECONDS)
-        first_pop = len(pipeline.command_stack)
-        for queue, room in rooms.items():
-            pipeline.lpop(self._lists[queue], room)
+        pop = len(pipeline.command_stack)
+        if rooms:
+            pipeline.eval(_POP, len(rooms), *(self._lists[queue] for queue in rooms), *rooms.values())
         for key in self._lists.values():
             pipeline.llen(key)
         pipeline.get(self._epoch_key)
         answers: list[Any] = pipeline.execute(raise_on_error=False)
         failures = [answer for answer in answers if isinstance(answer, Exception)]
-        popped = [
-            bodies for bodies in answers[first_pop : first_pop + len(rooms)] if isinstance(bodies, list)
-        ]
-        if any(popped):
+        popped = answers[pop] if rooms and isinstance(answers[pop], list) else []
+        if popped:
             # Before anything can fail, since they are in no list any more; and also when all of it was
             # garbage, because the answer is an invitation to pop what stands behind it.
-            self._on_messages(
-                [pair for bodies in popped for pair in map(_decoded, bodies) if pair is not None]
-            )
+            self._on_messages([pair for pair in map(_decoded, popped) if pair is not None])
+        self._is_popping = False
         if failures:
             raise failures[0]
-        self.listed = dict(zip(self._lists, answers[first_pop + len(rooms) : -1], strict=True))
+        self.listed = dict(zip(self._lists, answers[-1 - len(self._lists) : -1], strict=True))
         epoch: bytes | None = answers[-1]
         return epoch
 
@@ -183,6 +206,7 @@ class RedisTransport(threading.Thread):
             self._on_lost()
 
     def _went_down(self, error: BaseException) -> None:
+        self._is_popping = False
         self._client.close()
         self._outgoing.clear()
         self.listed = dict.fromkeys(QUEUES, 0)

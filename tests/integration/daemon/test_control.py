@@ -62,7 +62,7 @@ def test_a_running_task_that_listens_ends_at_once(install: MakeInstallation, kin
     site.daemon.start()
     task = site.submit(handler)
     site.witness.wait_for_starts(1)
-    assert site.manager.cancel_task(task).state == "running"
+    assert site.manager.cancel_task(task).state in {"running", "cancelled"}
     asked = monotonic()
     site.wait_for(task, within=4)
     assert monotonic() - asked < 2
