@@ -64,11 +64,12 @@ class Meddler(threading.Thread):
 def test_messages_that_come_twice_or_long_after_run_nothing_again(
     install: MakeInstallation, redis_url: str, client: redis.Redis, kind: str
 ) -> None:
-    site = install(kind, redis_url=redis_url)
+    site = install(kind, redis_url=redis_url, workers=2)
     site.daemon.start()
     with Meddler(client) as meddler:
-        with Load(site, handlers=("work", "p_work"), pause=0.001, seconds=0.003):
+        with Load(site, handlers=("work", "p_work"), pause=0.004, seconds=0.012):
             site.witness.wait_for_starts(250, within=40)
+            site.witness.wait_for(lambda: meddler.pushed > 300, "the meddler to have done his worst")
         site.wait_until_done()
     assert meddler.pushed > 100
     site.check()
