@@ -76,8 +76,7 @@ class Service:
             parts.callback(self._lock.free)
             parts.callback(self._runner.stop)
             self._runner.start()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, self._signal)
+            self._listen_to_signals()
             self._start(parts)
             self._lock.announce(self.node)
             self._wait()
@@ -177,6 +176,12 @@ class Service:
             self._signalled.wait(0.5)
             if self._pump.failure is not None:
                 self._fail("the pump has failed")
+
+    def _listen_to_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # Under nohup a daemon outlives its terminal; elsewhere it must not die with it like one that was killed.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._signal)
 
     def _signal(self, number: int, frame: object) -> None:
         del number, frame
