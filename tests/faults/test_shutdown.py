@@ -13,14 +13,25 @@ from tests.support.load import Load
 ROUNDS = rounds(6)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_idle_daemon_stops_at_once(install: MakeInstallation, kind: str, number: signal.Signals) -> None:
+def test_an_idle_daemon_stops_at_once(install: MakeInstallation, kind: str) -> None:
     site = install(kind)
     site.daemon.start()
-    assert site.daemon.stop(number, within=10) == 0
+    assert site.daemon.stop(within=10) == 0
     assert site.rows("SELECT id FROM nodes") == []
     assert not (site.home / "run" / "queuectld.pid").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupt_and_a_closed_terminal_are_orders_to_stop(
+    install: MakeInstallation, number: signal.Signals
+) -> None:
+    site = install(SQLITE, grace_period=0)
+    site.daemon.start()
+    task = site.submit("p_stubborn")
+    site.witness.wait_for_starts(1)
+    assert site.daemon.stop(number, within=10) == 0
+    assert (site.task(task).state, site.outcomes(task)) == ("queued", ["interrupted"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
