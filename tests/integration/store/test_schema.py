@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import peewee
@@ -137,6 +138,26 @@ class TestMigrating:
         assert [row["number"] for row in all_rows(database, "migrations")] == list(range(1, len(STEPS) + 1))
         assert len(all_rows(database, "queues")) == len(QUEUES)
         database.close()
+
+    def test_on_postgres_one_waits_for_another(self, postgres_url: str) -> None:
+        # The race above is seldom a close one, so here it is held open.
+        first = Database(postgres_url)
+
+        def comes_second() -> list[str]:
+            second = Database(postgres_url)
+            try:
+                return migrate(second)
+            finally:
+                second.close()
+
+        with ThreadPoolExecutor(1) as thread:
+            with first.writing() as transaction:
+                transaction.execute("SELECT pg_advisory_xact_lock(%s)", (migrations._LOCK,))
+                pending = thread.submit(comes_second)
+                with pytest.raises(TimeoutError):
+                    pending.result(0.2)
+            assert pending.result(20) == [name for name, _ in STEPS]
+        first.close()
 
 
 class TestModels:
