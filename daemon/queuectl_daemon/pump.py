@@ -130,9 +130,11 @@ class Pump(threading.Thread):
         self.wake()
 
     def drain(self) -> None:
-        """Claim nothing more, and give back what has not begun."""
+        """Start nothing more, and give back what has not begun."""
         self._flights.grounded = True
         self._draining = True
+        if self.transport is not None:
+            self.transport.invite({})  # what was popped already is claimed and given back
         self._ring()
 
     def stop(self) -> None:
@@ -286,7 +288,7 @@ class Pump(threading.Thread):
         tick.dispatch(self._capacity.to_dispatch(lists.listed, self._view.paused))
 
     def _take_messages(self) -> list[Key]:
-        if self._draining:
+        if self._stopping:
             return []  # nobody would record that they were given back
         return [self._fetched.popleft() for _ in range(min(len(self._fetched), _LARGEST_GROUP))]
 
