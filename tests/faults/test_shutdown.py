@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 import pytest
 
 from tests.support.chance import chooser, let_pass, rounds
-from tests.support.daemon import KINDS, POSTGRES_REDIS, SQLITE, MakeInstallation
+from tests.support.daemon import KINDS, POSTGRES_REDIS, SQLITE, Installation, MakeInstallation
 from tests.support.load import Load
 
 ROUNDS = rounds(6)
@@ -111,3 +112,25 @@ def test_a_daemon_may_be_stopped_and_started_under_load(install: MakeInstallatio
     accounts = site.check()
     assert {row["state"] for row in accounts.tasks.values()} == {"succeeded"}
     assert not [row for row in accounts.attempts if row["outcome"] == "crashed"]
+
+
+@pytest.mark.timeout(90 + 6 * ROUNDS)
+def test_what_a_stopping_daemon_had_fetched_is_not_held_up(
+    install: MakeInstallation, neighbour: Callable[..., Installation]
+) -> None:
+    chance = chooser()
+    site = install(POSTGRES_REDIS, workers=2)
+    other = neighbour(site)
+    site.daemon.start()
+    other.daemon.start()
+    with Load(site, pause=0.003, seconds=0.01):
+        for _ in range(ROUNDS):
+            let_pass(chance.uniform(0, 0.4))
+            assert other.daemon.stop() == 0
+            other.daemon.start()
+    # Late messages are sent again after fifteen seconds; none may have needed that.
+    site.wait_until_done(within=10)
+    accounts = site.check()
+    waits = [row["started_at"] - row["created_at"] for row in accounts.tasks.values()]
+    assert max(waits) < 10_000
+    assert {row["state"] for row in accounts.tasks.values()} == {"succeeded"}
