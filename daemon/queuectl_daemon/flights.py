@@ -110,8 +110,9 @@ class Flights:
     def drop_waiting(self, queues: Collection[str]) -> list[Claimed]:
         """Take away the tasks of these queues that have not begun; only the pump calls this."""
         dropped: list[Claimed] = []
-        for key, waiting in list(self._unbegun.items()):
-            flight = self._unbegun.pop(key, None) if waiting.work.queue in queues else None
+        for key in list(self._unbegun):  # keys alone: making pairs may let another thread in between
+            waiting = self._unbegun.get(key)
+            flight = self._unbegun.pop(key, None) if waiting and waiting.work.queue in queues else None
             if flight is not None:
                 self._begun.append(flight.work.queue)
                 dropped.append(flight.work)

@@ -40,7 +40,7 @@ def test_nothing_in_a_log_line_can_act_on_a_terminal(stage: Stage, caplog):
     stage.run("log", text="\x1b]0;title\x07 \u202e\u200b\u2028 \x9b31m\r\n second")
 
     assert caplog.messages == [
-        "line 0 \\x1b]0;title\\x07 \\u202e\\u200b\\u2028 \\x9b31m\\x0d",
+        "line 0 \\x1b]0;title\\x07 \\u202e\\u200b\\u2028 \\x9b31m\\r",
         " second",
     ]
 
