@@ -55,6 +55,29 @@ def test_a_retrying_and_a_scheduled_task_are_cancelled_for_good(install: MakeIns
     site.check()
 
 
+@every_kind
+def test_a_task_that_is_on_its_way_already_is_cancelled_for_good(
+    install: MakeInstallation, kind: str
+) -> None:
+    # A thousand quick runs make the daemon fetch ahead; then long tasks are on their way to its workers.
+    site = install(kind, workers=2)
+    site.submit_many(1000)
+    slow = site.submit_many(40, seconds=0.2)
+    site.daemon.start()
+    site.witness.wait_for(lambda: bool(site.witness.starts(slow[0])), "the first long task to start")
+    cancelled = {task: site.manager.cancel_task(task).state for task in slow[4:30]}
+    begun = {each.task for each in site.witness.starts()}
+    site.wait_until_done()
+    for task, state in cancelled.items():
+        if state == "cancelled":
+            assert site.witness.starts(task) == [], f"task_{task} was cancelled and ran"
+        elif task not in begun:
+            assert len(site.witness.starts(task)) <= 1
+        assert site.task(task).state == "cancelled" or task in begun
+    assert [site.task(task).state for task in slow[30:]] == ["succeeded"] * 10
+    site.check()
+
+
 @pytest.mark.parametrize("handler", ["patient", "p_patient"])
 @every_kind
 def test_a_running_task_that_listens_ends_at_once(install: MakeInstallation, kind: str, handler: str) -> None:
