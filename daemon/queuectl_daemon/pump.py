@@ -96,8 +96,6 @@ class Pump(threading.Thread):
         self._last_compare = 0.0
         self._last_beat = 0.0
 
-    # What other threads call.
-
     def wake(self) -> None:
         """Look at once: something was submitted, cancelled, paused or resumed."""
         self._look = True
@@ -145,8 +143,6 @@ class Pump(threading.Thread):
     def _ring(self) -> None:
         self._bell.set()
         self._full.set()
-
-    # The loop.
 
     def run(self) -> None:
         """Tick until stopped."""
@@ -233,8 +229,6 @@ class Pump(threading.Thread):
             self._bell.set()  # more ended than went into one transaction
         else:
             self._group = _LARGEST_GROUP
-
-    # One tick.
 
     def _tick(self) -> None:
         started = monotonic()
@@ -340,10 +334,8 @@ class Pump(threading.Thread):
                 self.transport.push(tick.dispatched)
             if not self._draining:
                 self.transport.invite(self._rooms_to_claim(()))
-        if self._draining:
-            self._give_back()
-        elif self._view.paused:
-            self._give_back(self._view.paused)
+        if self._draining or self._view.paused:
+            self._give_back(QUEUES if self._draining else self._view.paused)
 
     def _give_back(self, queues: Collection[str] = QUEUES) -> None:
         for work in self._flights.drop_waiting(queues):
