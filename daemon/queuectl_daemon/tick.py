@@ -156,10 +156,10 @@ class Tick:
     def _grants(self, rooms: dict[str, int]) -> list[Grant]:
         view = self.view
         if not view.aging:
-            return admit(view.rules, rooms, view.waiting)
+            return admit(view.rules, {}, rooms, view.waiting)
         open_queues = sorted(name for name in view.waiting if not view.rules[name].paused)
         heads = queues.heads(self.transaction, open_queues, max(rooms.values()))
-        return admit_in_order(view.rules, rooms, heads)
+        return admit_in_order(view.rules, {}, rooms, heads)
 
     def _start(self, queue: str, limit: int) -> int:
         after = self.view.places.get(queue, START)

@@ -8,11 +8,14 @@ from queuectl import __version__
 from queuectl.clock import now_ms
 from queuectl.errors import SchemaError
 from queuectl.store.database import Database, Transaction
-from queuectl.store.migrations import m0001_initial
+from queuectl.store.migrations import m0001_initial, m0002_limits
 
 Step = Callable[[Transaction], None]
 
-STEPS: tuple[tuple[str, Step], ...] = (("0001_initial", m0001_initial.apply),)
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("0001_initial", m0001_initial.apply),
+    ("0002_limits", m0002_limits.apply),
+)
 """Every step in order; the number of steps is the schema's version."""
 
 # Any fixed number; it only has to be the same in every process that migrates.

@@ -1,4 +1,4 @@
-"""The queues' switches, and how long their oldest task has waited."""
+"""The queues' switches and limits, and how long their oldest task has waited."""
 
 from __future__ import annotations
 
@@ -7,14 +7,26 @@ from collections.abc import Sequence
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import WAITING
 from queuectl.domain.priority import QUEUES
+from queuectl.domain.rate import RateLimit
 from queuectl.store import counters
-from queuectl.store.database import Transaction
+from queuectl.store.database import Row, Transaction
+
+_RULES = (
+    "paused, max_size, rate_starts, rate_period, concurrency, host_gap, host_concurrency,"
+    " task_timeout, memory_limit, max_retries, retry_backoff"
+)
 
 
 def rules(transaction: Transaction) -> dict[str, QueueRules]:
     """Return every queue's rules, in the order in which queues are served."""
-    paused: dict[str, int] = dict(transaction.rows("SELECT name, paused FROM queues"))
-    return {name: QueueRules(name, paused=bool(paused.get(name))) for name in QUEUES}
+    rows = {row[0]: row for row in transaction.rows(f"SELECT name, {_RULES} FROM queues")}
+    return {name: _rules(rows[name]) if name in rows else QueueRules(name) for name in QUEUES}
+
+
+def _rules(row: Row) -> QueueRules:
+    name, paused, max_size, starts, period, *rest = row
+    rate = None if starts is None else RateLimit(starts, period)
+    return QueueRules(name, bool(paused), max_size, rate, *rest)
 
 
 def set_paused(transaction: Transaction, queue: str, *, paused: bool) -> bool:

@@ -133,13 +133,47 @@ class ArticleRow(Table):
 
 
 class QueueRow(Table):
-    """A queue's switch."""
+    """A queue's switch and limits."""
 
     name = peewee.TextField(primary_key=True)
     paused = peewee.IntegerField()
+    max_size = peewee.BigIntegerField(null=True)
+    rate_starts = peewee.IntegerField(null=True)
+    rate_period = peewee.BigIntegerField(null=True)
+    concurrency = peewee.IntegerField(null=True)
+    host_gap = peewee.DoubleField(null=True)
+    host_concurrency = peewee.IntegerField(null=True)
+    task_timeout = peewee.DoubleField(null=True)
+    memory_limit = peewee.IntegerField(null=True)
+    max_retries = peewee.IntegerField(null=True)
+    retry_backoff = peewee.DoubleField(null=True)
 
     class Meta:
         table_name = "queues"
+
+
+class QueueStartRow(Table):
+    """The number of starts that a queue had had at a moment, while its rate is limited."""
+
+    queue = peewee.TextField()
+    at = peewee.BigIntegerField()
+    total = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "queue_starts"
+        primary_key = peewee.CompositeKey("queue", "total")
+
+
+class HostRow(Table):
+    """When a task of a host last started, and how long the host wants to be left alone."""
+
+    host = peewee.TextField(primary_key=True)
+    last_start_at = peewee.BigIntegerField(null=True)
+    held_until = peewee.BigIntegerField(null=True)
+    held_reason = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "hosts"
 
 
 class NodeRow(Table):
@@ -194,6 +228,8 @@ TABLES: tuple[type[Table], ...] = (
     BatchRow,
     ArticleRow,
     QueueRow,
+    QueueStartRow,
+    HostRow,
     NodeRow,
     CounterRow,
     FactRow,

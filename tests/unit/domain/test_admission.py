@@ -18,7 +18,7 @@ def rules(*paused: str) -> dict[str, QueueRules]:
 
 def test_every_waiting_queue_is_granted_its_room_in_the_order_of_service() -> None:
     waiting = ["low_priority", "urgent_priority", "medium_priority"]
-    assert admit(rules(), ROOM, waiting) == [
+    assert admit(rules(), {}, ROOM, waiting) == [
         Grant("urgent_priority", 4),
         Grant("medium_priority", 4),
         Grant("low_priority", 4),
@@ -26,22 +26,22 @@ def test_every_waiting_queue_is_granted_its_room_in_the_order_of_service() -> No
 
 
 def test_a_paused_queue_is_granted_nothing_and_stops_no_other() -> None:
-    granted = admit(rules("high_priority"), ROOM, QUEUES)
+    granted = admit(rules("high_priority"), {}, ROOM, QUEUES)
     assert [grant.queue for grant in granted] == [name for name in QUEUES if name != "high_priority"]
 
 
 def test_a_queue_without_room_is_granted_nothing() -> None:
     room = ROOM | {"urgent_priority": 0, "low_priority": -3}
-    granted = {grant.queue for grant in admit(rules(), room, QUEUES)}
+    granted = {grant.queue for grant in admit(rules(), {}, room, QUEUES)}
     assert granted == {"high_priority", "medium_priority", "background_priority"}
 
 
 def test_where_nothing_waits_nothing_is_granted() -> None:
-    assert admit(rules(), ROOM, []) == []
+    assert admit(rules(), {}, ROOM, []) == []
 
 
 def test_a_queue_that_nobody_knows_is_granted_nothing() -> None:
-    assert admit(rules(), ROOM, ["night_priority"]) == []
+    assert admit(rules(), {}, ROOM, ["night_priority"]) == []
 
 
 @given(
@@ -52,7 +52,7 @@ def test_a_queue_that_nobody_knows_is_granted_nothing() -> None:
 def test_a_grant_needs_a_waiting_queue_that_is_not_paused_and_has_room(
     paused: set[str], waiting: set[str], room: dict[str, int]
 ) -> None:
-    granted = admit(rules(*paused), room, waiting)
+    granted = admit(rules(*paused), {}, room, waiting)
     expected = [name for name in QUEUES if name in waiting and name not in paused and room[name] > 0]
     assert [grant.queue for grant in granted] == expected
     assert all(grant.tasks == room[grant.queue] for grant in granted)
@@ -62,7 +62,7 @@ def test_queues_take_turns_in_the_order_of_their_heads() -> None:
     rules = {name: QueueRules(name) for name in QUEUES}
     rooms = dict.fromkeys(QUEUES, 3)
     heads = ["background_priority", "urgent_priority", "background_priority", "low_priority"]
-    assert admit_in_order(rules, rooms, heads) == [
+    assert admit_in_order(rules, {}, rooms, heads) == [
         Grant("background_priority", 2),
         Grant("urgent_priority", 1),
     ]
@@ -72,12 +72,12 @@ def test_in_turns_too_a_paused_queue_gets_nothing_and_a_full_one_no_more_than_it
     rules = {name: QueueRules(name, paused=name == "urgent_priority") for name in QUEUES}
     rooms = dict.fromkeys(QUEUES, 2) | {"background_priority": 1}
     heads = ["urgent_priority", "background_priority", "background_priority", "low_priority"]
-    assert admit_in_order(rules, rooms, heads) == [Grant("background_priority", 1), Grant("low_priority", 1)]
+    assert admit_in_order(rules, {}, rooms, heads) == [Grant("background_priority", 1), Grant("low_priority", 1)]
 
 
 def test_where_waiting_counts_queues_take_turns_in_the_order_of_their_tasks() -> None:
     heads = ["low_priority", "urgent_priority", "low_priority", "medium_priority", "urgent_priority"]
-    assert admit_in_order(rules(), ROOM, heads) == [
+    assert admit_in_order(rules(), {}, ROOM, heads) == [
         Grant("low_priority", 2),
         Grant("urgent_priority", 1),
         Grant("medium_priority", 1),
@@ -87,12 +87,12 @@ def test_where_waiting_counts_queues_take_turns_in_the_order_of_their_tasks() ->
 def test_taking_turns_passes_over_paused_queues_and_those_without_room() -> None:
     heads = ["low_priority", "high_priority", "low_priority", "urgent_priority", "medium_priority"]
     room = ROOM | {"low_priority": 1, "medium_priority": 0}
-    assert admit_in_order(rules("high_priority"), room, heads) == [
+    assert admit_in_order(rules("high_priority"), {}, room, heads) == [
         Grant("low_priority", 1),
         Grant("urgent_priority", 1),
     ]
-    assert admit_in_order(rules(), ROOM, []) == []
-    assert admit_in_order(rules(), {}, []) == []
+    assert admit_in_order(rules(), {}, ROOM, []) == []
+    assert admit_in_order(rules(), {}, {}, []) == []
 
 
 @given(
@@ -103,7 +103,7 @@ def test_taking_turns_passes_over_paused_queues_and_those_without_room() -> None
 def test_taking_turns_keeps_to_every_room_and_to_the_largest_in_all(
     paused: set[str], heads: list[str], room: dict[str, int]
 ) -> None:
-    granted = {grant.queue: grant.tasks for grant in admit_in_order(rules(*paused), room, heads)}
+    granted = {grant.queue: grant.tasks for grant in admit_in_order(rules(*paused), {}, room, heads)}
     assert not granted.keys() & paused
     assert all(0 < tasks <= min(room[queue], heads.count(queue)) for queue, tasks in granted.items())
     assert sum(granted.values()) <= max(0, *room.values())
