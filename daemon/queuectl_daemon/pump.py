@@ -277,8 +277,13 @@ class Pump(threading.Thread):
         if lists is None:
             tick.start(self._rooms_to_claim(tick.claimed))
             return
-        if looking and lists.withdraw() and not self._fetched:
-            tick.start(self._capacity.untouched(self._rooms_to_claim(tick.claimed), lists.listed))
+        if looking:
+            unknown = not lists.withdraw() or bool(self._fetched)
+            # What is on its way here cannot be of a level of which nothing is listed. It needs room as well,
+            # though, and only where claims run ahead of the workers is there enough for both.
+            if not unknown or self.pace.claims_ahead(listed=True):
+                rooms = self._capacity.to_claim(tick.claimed, 0, self._view.paused, listed=True)
+                tick.start(self._capacity.untouched(rooms, lists.listed))
         tick.dispatch(self._capacity.to_dispatch(lists.listed, self._view.paused))
 
     def _take_messages(self) -> list[Key]:

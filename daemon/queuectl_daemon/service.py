@@ -31,6 +31,7 @@ from queuectl_daemon.flights import Flights
 from queuectl_daemon.home import HomeLock
 from queuectl_daemon.listener import Listener
 from queuectl_daemon.middleware import DeadLetters
+from queuectl_daemon.published import PublishedFiles
 from queuectl_daemon.pump import Pump
 from queuectl_daemon.recovery import Recovery
 from queuectl_daemon.runner import Runner
@@ -91,6 +92,7 @@ class Service:
         self._database = open_database(self.settings)
         apply_aging(self._database, self.settings.priority_aging)
         self._pump = self._make_pump()
+        self._files = PublishedFiles(self._database, self.settings.home)
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
         parts.callback(self._leave)
         self._start_recovery(parts)
@@ -164,6 +166,9 @@ class Service:
     def _start_ticker(self, parts: ExitStack) -> None:
         ticker = Ticker()
         ticker.every(_FEED_SECONDS, "feed", self._feed.write_if_new)
+        predecessor = self._lock.predecessor
+        if predecessor is not None:
+            ticker.once("published files", lambda: self._files.mend(predecessor))
         if self._pump.transport is not None:
             ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
         parts.callback(ticker.stop)
@@ -269,6 +274,8 @@ class Service:
         """Bring the feed up to date and take this node off the list; what it still holds is left to its recovery."""
         try:
             self._feed.write_if_new()
+            if self._pump.articles_stored:
+                self._files.settle(self.node)
             with self._database.writing() as transaction:
                 tasks.release_dispatched(transaction, node=self.node)
                 nodes.remove(transaction, self.node)

@@ -12,7 +12,7 @@ from queuectl.domain.lifecycle import Move
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
-from queuectl.store import articles, history, nodes, queues, tasks
+from queuectl.store import articles, counters, history, nodes, queues, tasks
 from queuectl.store.database import Transaction
 from queuectl.store.tasks import START, Message, Place
 from queuectl_daemon.endings import never_began
@@ -129,8 +129,9 @@ class Tick:
             view.next_due = min(retries if view.next_due is None else [*retries, view.next_due])
 
     def look(self, *, running: bool) -> None:
-        """Read what people may have changed: the queues' rules, and which runs they want to end."""
+        """Read what people may have changed: the queues' rules, where tasks wait, and which runs they want to end."""
         self.view.rules = queues.rules(self.transaction)
+        self.view.waiting &= counters.queued(self.transaction)
         if running:
             self.cancels = nodes.cancel_requests(self.transaction, self.node)
 

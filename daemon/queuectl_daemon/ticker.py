@@ -29,6 +29,10 @@ class Ticker:
         """Call ``work`` every ``seconds``."""
         self._scheduler.add_job(_guarded(name, work), "interval", seconds=seconds, id=name)
 
+    def once(self, name: str, work: Callable[[], None]) -> None:
+        """Call ``work`` one time, beside everything else."""
+        self._scheduler.add_job(_guarded(name, work), "date", id=name)
+
     def start(self) -> None:
         """Begin to ring."""
         self._scheduler.start()

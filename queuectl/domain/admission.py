@@ -178,7 +178,11 @@ def _admitted(rule: QueueRules, uses: Mapping[str, QueueUse], room: Mapping[str,
 
 
 def pick(
-    rule: QueueRules, hosts: Mapping[str, HostUse], candidates: Sequence[tuple[int, str]], limit: int, now: int
+    rule: QueueRules,
+    hosts: Mapping[str, HostUse],
+    candidates: Sequence[tuple[int, str]],
+    limit: int,
+    now: int,
 ) -> tuple[list[int], dict[str, Block]]:
     """Choose up to ``limit`` of a queue's first tasks, given as (id, host), as far as their hosts allow.
 

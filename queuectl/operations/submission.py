@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from queuectl.clock import now_ms
 from queuectl.domain import priority
@@ -39,6 +40,7 @@ class RowMaker:
         self._settings = settings
         self._default = priority.level_named(default) if default is not None else priority.DEFAULT
         self.now = now_ms()
+        self._plain: dict[int | None, tuple[Any, ...]] = {}
 
     def row(self, task: ArticleTask, *, not_before: int | None = None) -> NewTask:
         """Return the row for a task; ``not_before`` (UTC milliseconds) holds if the task names no time itself.
@@ -64,8 +66,13 @@ class RowMaker:
         Raises:
             InvalidURLError: it cannot be fetched.
         """
-        url = accept(text)
-        return self._row(*url, self._default.score, not_before, "article", None, None, None, "{}")
+        url, host, key = accept(text)
+        rest = self._plain.get(not_before)
+        if rest is None:
+            # All but these three is the same for every plain URL, and a batch may have a million of them.
+            row = self._row(url, host, key, self._default.score, not_before, "article", None, None, None, "{}")
+            rest = self._plain[not_before] = row[3:]
+        return NewTask(url, key, host, *rest)
 
     def moved(self, row: NewTask, run_at: int) -> NewTask:
         """Return the row with another time to start at, in UTC milliseconds."""

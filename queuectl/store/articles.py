@@ -82,6 +82,22 @@ def latest(transaction: Transaction, limit: int) -> list[StoredArticle]:
     return [_stored(row) for row in rows]
 
 
+def of_node(
+    transaction: Transaction, node: str, *, before: tuple[int, int], since: int, limit: int
+) -> list[StoredArticle]:
+    """Return articles that runs on a node produced and that were stored at or after ``since``, the newest first.
+
+    ``before`` continues behind the (time, task) of the last one; times are UTC milliseconds.
+    """
+    rows = transaction.rows(
+        f"SELECT {_COLUMNS} FROM articles WHERE stored_at >= %s AND (stored_at, task_id) < (%s, %s)"
+        " AND EXISTS (SELECT 1 FROM attempts WHERE attempts.task_id = articles.task_id AND node = %s)"
+        " ORDER BY stored_at DESC, task_id DESC LIMIT %s",
+        (since, *before, node, limit),
+    )
+    return [_stored(row) for row in rows]
+
+
 def of_task(transaction: Transaction, task: int) -> StoredArticle | None:
     """Return the article that a task produced."""
     rows = transaction.rows(f"SELECT {_COLUMNS} FROM articles WHERE task_id = %s", (task,))

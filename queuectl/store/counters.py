@@ -53,6 +53,15 @@ def read(transaction: Transaction) -> dict[tuple[str, State], int]:
     return {(queue, State(state)): int(count) for queue, state, count in rows if count}
 
 
+def queued(transaction: Transaction) -> set[str]:
+    """Return the queues that hold queued tasks, also those that this very transaction has sent there."""
+    rows = transaction.rows(
+        "SELECT queue FROM counters WHERE state = 'queued' GROUP BY queue HAVING SUM(tasks) > 0"
+    )
+    moved = {queue for (queue, state), change in transaction.tally.items() if state == "queued" and change > 0}
+    return {queue for (queue,) in rows} | moved
+
+
 def count_rows(transaction: Transaction) -> dict[tuple[str, State], int]:
     """Count the tasks themselves; slow, for checks only."""
     rows = transaction.rows("SELECT queue, state, COUNT(*) FROM tasks GROUP BY queue, state")

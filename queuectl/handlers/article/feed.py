@@ -54,7 +54,7 @@ def write_feed(
     """
     with folder_below(target.parent) as folder:
         write_file(folder, target.name, _atom(entries, title, feed_id))
-        settle(folder)
+        settle(folder, target.name)
 
 
 def _atom(entries: Sequence[FeedEntry], title: str, feed_id: str) -> str:

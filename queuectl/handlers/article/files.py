@@ -12,6 +12,7 @@ from pathlib import Path
 from queuectl.errors import StorageError
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -53,9 +54,9 @@ def _step_into(parent: int, name: str, shown: Path) -> int:
 
 
 def write_file(folder: int, name: str, content: str) -> None:
-    """Write a file as a whole: it has the old content or the new one, also after a loss of power.
+    """Write a file as a whole: whoever reads it sees the old content or the new one.
 
-    The folder's own entry is made durable by ``settle``.
+    Only ``settle`` makes sure that it also outlives a loss of power.
 
     Raises:
         StorageError: there is something in the way that is no regular file.
@@ -74,14 +75,34 @@ def write_file(folder: int, name: str, content: str) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content.encode("utf-8", "replace"))
-            file.flush()
-            os.fsync(descriptor)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         os.unlink(temporary, dir_fd=folder)
         raise
 
 
-def settle(folder: int) -> None:
-    """Make the names of the files written so far durable."""
+def has_content(folder: int, name: str, content: str) -> bool:
+    """Tell whether there is a regular file of this name with just this content."""
+    expected = content.encode("utf-8", "replace")
+    try:
+        with os.fdopen(os.open(name, _READ_FILE, dir_fd=folder), "rb") as file:
+            status = os.fstat(file.fileno())
+            return (
+                stat.S_ISREG(status.st_mode) and status.st_size == len(expected) and file.read() == expected
+            )
+    except OSError:
+        return False
+
+
+def settle(folder: int, *names: str) -> None:
+    """Make files of a folder durable, and their names with them; one that is gone is passed over."""
+    for name in names:
+        try:
+            descriptor = os.open(name, _READ_FILE, dir_fd=folder)
+        except OSError:
+            continue
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     os.fsync(folder)

@@ -39,7 +39,6 @@ class ArticleHandler:
         context.progress(0.5, "fetched")
         check()
         found = extract(page)
-        context.progress(0.8, "extracted")
         check()
         number = task_number(task.id)
         markdown_path, html_path = publish(
@@ -61,7 +60,6 @@ class ArticleHandler:
                 html_path=html_path,
             )
         )
-        context.progress(1.0, "published")
         return {
             "title": found.title,
             "words": found.words,

@@ -12,8 +12,9 @@ from html import escape
 from pathlib import Path
 
 from queuectl.clock import now_ms
+from queuectl.domain.article import Article
 from queuectl.handlers.article.extract import Extracted
-from queuectl.handlers.article.files import folder_below, settle, write_file
+from queuectl.handlers.article.files import folder_below, has_content, settle, write_file
 from queuectl.handlers.article.rendering import escape_markdown
 
 SLUG_LENGTH = 60
@@ -47,7 +48,9 @@ _POLICY = (
 def publish(root: Path, article: Extracted, *, source: str, task_id: str, number: int) -> tuple[str, str]:
     """Write both files and return their paths relative to ``root``: Markdown, then HTML.
 
-    A repeated run of the same task writes the same files again.
+    A repeated run of the same task writes the same files again. They are not forced to the disk: the
+    article is stored in the database with the task's success, and what a loss of power takes is
+    written again from there.
 
     Raises:
         StorageError: a link, or something else that does not belong there, is in the way.
@@ -58,8 +61,37 @@ def publish(root: Path, article: Extracted, *, source: str, task_id: str, number
     with folder_below(root, year, month) as folder:
         write_file(folder, f"{name}.md", markdown_file(article, source=source, task_id=task_id))
         write_file(folder, f"{name}.html", html_file(article, source=source, task_id=task_id))
-        settle(folder)
     return f"{year}/{month}/{name}.md", f"{year}/{month}/{name}.html"
+
+
+def publish_again(root: Path, article: Article, *, task_id: str) -> int:
+    """Write those files of a stored article that are missing or damaged, and return how many these were.
+
+    Raises:
+        StorageError: a link, or something else that does not belong there, is in the way.
+    """
+    written = 0
+    for path, render in ((article.markdown_path, markdown_file), (article.html_path, html_file)):
+        *folders, name = path.split("/")
+        content = render(article, source=article.final_url, task_id=task_id)
+        with folder_below(root, *folders) as folder:
+            if not has_content(folder, name, content):
+                write_file(folder, name, content)
+                settle(folder, name)
+                written += 1
+    return written
+
+
+def settle_files(root: Path, article: Article) -> None:
+    """Force the files of a stored article to the disk.
+
+    Raises:
+        StorageError: a link, or something else that does not belong there, is in the way.
+    """
+    for path in (article.markdown_path, article.html_path):
+        *folders, name = path.split("/")
+        with folder_below(root, *folders) as folder:
+            settle(folder, name)
 
 
 def slug_of(title: str) -> str:
@@ -72,7 +104,7 @@ def slug_of(title: str) -> str:
     return slug.encode("utf-8", "ignore")[:_SLUG_BYTES].decode("utf-8", "ignore").strip("-") or "article"
 
 
-def markdown_file(article: Extracted, *, source: str, task_id: str) -> str:
+def markdown_file(article: Extracted | Article, *, source: str, task_id: str) -> str:
     """Return the Markdown file: facts in front, then title and text.
 
     Every value is written as a JSON string, which is a YAML string as well, whatever is in it.
@@ -92,7 +124,7 @@ def markdown_file(article: Extracted, *, source: str, task_id: str) -> str:
     return f"---\n{front}---\n\n# {escape_markdown(article.title)}\n\n{article.markdown}\n"
 
 
-def html_file(article: Extracted, *, source: str, task_id: str) -> str:
+def html_file(article: Extracted | Article, *, source: str, task_id: str) -> str:
     """Return the page: no script can run in it, and it asks for nothing but the article's images."""
     language = article.language if article.language and _LANGUAGE.fullmatch(article.language) else "und"
     title, address = escape(article.title), escape(source)

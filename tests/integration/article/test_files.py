@@ -124,10 +124,10 @@ def test_a_hard_link_is_replaced_and_not_written_through(home):
 def test_a_write_that_fails_leaves_the_old_file_and_no_rest(home, monkeypatch):
     path = home / put(home, article(text="Old."))[0]
 
-    def fail(descriptor):
+    def fail(*names, **folders):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", fail)
+    monkeypatch.setattr(os, "rename", fail)
     with pytest.raises(OSError, match="No space left"):
         put(home, article(text="New."))
     assert "Old." in path.read_text()

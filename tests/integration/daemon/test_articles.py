@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from queuectl.domain.task import task_number
+from queuectl.samples.site import SampleSite
 from tests.support.daemon import KINDS, POSTGRES, SQLITE, Installation, MakeInstallation
+from tests.support.waiting import wait_until
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
@@ -66,3 +71,66 @@ def test_a_task_that_runs_again_keeps_its_last_article(install: MakeInstallation
     assert stored.article.title == "Mended"
     assert site.rows("SELECT COUNT(*) FROM articles") == [(1,)]
     site.check()
+
+
+@pytest.fixture(scope="module")
+def samples() -> Iterator[SampleSite]:
+    """Give the bundled sample site."""
+    with SampleSite() as site:
+        yield site
+
+
+def published(site: Installation, *numbers: int) -> list[Path]:
+    """Return both files of each task's article."""
+    found = []
+    for number in numbers:
+        stored = site.monitor.get_article(number)
+        assert stored is not None
+        found += [
+            site.home / "articles" / path for path in (stored.article.markdown_path, stored.article.html_path)
+        ]
+    return found
+
+
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRES])
+def test_what_a_sudden_end_took_from_the_files_is_written_again(
+    install: MakeInstallation, samples: SampleSite, kind: str
+) -> None:
+    site = install(kind, fetch_allow_networks=["127.0.0.0/8"])
+    site.daemon.start()
+    numbers = [
+        task_number(site.manager.submit_task(f"{samples.address}/articles/{name}.html"))
+        for name in ("green-tea", "night-train")
+    ]
+    site.wait_for(*numbers)
+    files = published(site, *numbers)
+    contents = [file.read_bytes() for file in files]
+    site.daemon.kill()
+    missing, cut, damaged, whole = files
+    missing.unlink()
+    cut.write_bytes(contents[1][:100])
+    damaged.write_bytes(b"\0" * len(contents[2]))
+    untouched = whole.stat().st_mtime_ns
+    site.daemon.start()
+    wait_until(
+        lambda: [file.read_bytes() if file.exists() else b"" for file in files] == contents,
+        within=20,
+        describing="the files to be as they were",
+    )
+    assert whole.stat().st_mtime_ns == untouched
+    assert "wrote 3 files of articles again" in site.daemon.log()
+
+
+def test_an_orderly_end_forces_files_to_the_disk_and_leaves_alone_what_stands_in_their_place(
+    install: MakeInstallation, samples: SampleSite
+) -> None:
+    site = install(SQLITE, fetch_allow_networks=["127.0.0.0/8"])
+    site.daemon.start()
+    number = task_number(site.manager.submit_task(f"{samples.address}/articles/green-tea.html"))
+    site.wait_for(number)
+    markdown, page = published(site, number)
+    markdown.unlink()
+    markdown.symlink_to("/etc/hostname")
+    assert site.daemon.stop() == 0
+    assert markdown.is_symlink()
+    assert page.stat().st_size > 1000

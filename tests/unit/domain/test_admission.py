@@ -72,7 +72,10 @@ def test_in_turns_too_a_paused_queue_gets_nothing_and_a_full_one_no_more_than_it
     rules = {name: QueueRules(name, paused=name == "urgent_priority") for name in QUEUES}
     rooms = dict.fromkeys(QUEUES, 2) | {"background_priority": 1}
     heads = ["urgent_priority", "background_priority", "background_priority", "low_priority"]
-    assert admit_in_order(rules, {}, rooms, heads) == [Grant("background_priority", 1), Grant("low_priority", 1)]
+    assert admit_in_order(rules, {}, rooms, heads) == [
+        Grant("background_priority", 1),
+        Grant("low_priority", 1),
+    ]
 
 
 def test_where_waiting_counts_queues_take_turns_in_the_order_of_their_tasks() -> None:
