@@ -70,7 +70,9 @@ class RowMaker:
         rest = self._plain.get(not_before)
         if rest is None:
             # All but these three is the same for every plain URL, and a batch may have a million of them.
-            row = self._row(url, host, key, self._default.score, not_before, "article", None, None, None, "{}")
+            row = self._row(
+                url, host, key, self._default.score, not_before, "article", None, None, None, "{}"
+            )
             rest = self._plain[not_before] = row[3:]
         return NewTask(url, key, host, *rest)
 

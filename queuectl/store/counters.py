@@ -58,7 +58,9 @@ def queued(transaction: Transaction) -> set[str]:
     rows = transaction.rows(
         "SELECT queue FROM counters WHERE state = 'queued' GROUP BY queue HAVING SUM(tasks) > 0"
     )
-    moved = {queue for (queue, state), change in transaction.tally.items() if state == "queued" and change > 0}
+    moved = {
+        queue for (queue, state), change in transaction.tally.items() if state == "queued" and change > 0
+    }
     return {queue for (queue,) in rows} | moved
 
 
