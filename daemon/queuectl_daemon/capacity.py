@@ -14,10 +14,11 @@ from queuectl_daemon.window import Pace, room
 class Capacity:
     """The rooms of a daemon with so many workers; a paused queue never has any."""
 
-    def __init__(self, flights: Flights, pace: Pace, workers: int) -> None:
+    def __init__(self, flights: Flights, pace: Pace, workers: int, *, in_turns: bool = False) -> None:
         self._flights = flights
         self._pace = pace
         self._workers = workers
+        self._in_turns = in_turns
 
     def to_claim(
         self, claimed: Sequence[Claimed], fetched: int, paused: Collection[str], *, listed: bool
@@ -30,7 +31,8 @@ class Capacity:
         for work in claimed:
             held[work.queue] += 1
         ahead = self._pace.claims_ahead(listed=listed)
-        rooms = room(self._workers + ahead - self._flights.running_count() - fetched, held)
+        capacity = self._workers + ahead - self._flights.running_count() - fetched
+        rooms = room(capacity, held, in_turns=self._in_turns)
         return rooms | dict.fromkeys(paused, 0)
 
     def untouched(self, rooms: Mapping[str, int], listed: Mapping[str, int]) -> dict[str, int]:
@@ -47,4 +49,5 @@ class Capacity:
         """Return the rooms in the shared lists, which hold so many messages now."""
         free = max(0, self._workers - self._flights.running_count())
         # Nobody pops the messages of a paused queue, so they must not keep others from being sent.
-        return room(self._pace.listed(free), {**listed, **dict.fromkeys(paused, 0)})
+        held = {**listed, **dict.fromkeys(paused, 0)}
+        return room(self._pace.listed(free), held, in_turns=self._in_turns)

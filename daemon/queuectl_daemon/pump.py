@@ -75,7 +75,7 @@ class Pump(threading.Thread):
         self._describe = describe
         self.transport: RedisTransport | None = None
         self.pace = Pace()
-        self._capacity = Capacity(flights, self.pace, workers)
+        self._capacity = Capacity(flights, self.pace, workers, in_turns=aging)
         self.stale = 0
         self.articles_stored = 0
         self.failure: BaseException | None = None

@@ -73,12 +73,15 @@ class Pace:
         return max(free, min(LONGEST, round(self.per_second * _LISTED_SECONDS)))
 
 
-def room(capacity: int, held: Mapping[str, int]) -> dict[str, int]:
+def room(capacity: int, held: Mapping[str, int], *, in_turns: bool = False) -> dict[str, int]:
     """Return how many more tasks of each queue may be held.
 
     A queue competes only with those at or above its level, so that a late urgent task finds room
-    even when less urgent ones fill the window.
+    even when less urgent ones fill the window. Where queues take turns by the ranks of their tasks,
+    no level goes before another, and all compete with all.
     """
+    if in_turns:
+        return dict.fromkeys(QUEUES, max(0, capacity - sum(held.values())))
     rooms: dict[str, int] = {}
     taken = 0
     for queue in QUEUES:

@@ -106,3 +106,10 @@ def test_runs_are_counted_for_a_minute(clock: list[float]) -> None:
     assert pace.per_minute() == 5
     clock[0] += 31
     assert pace.per_minute() == 0
+
+
+def test_where_queues_take_turns_every_task_in_hand_takes_room_from_all() -> None:
+    held = {"background_priority": 3}
+    assert room(8, held)["urgent_priority"] == 8
+    assert room(8, held, in_turns=True) == dict.fromkeys(QUEUES, 5)
+    assert room(2, held, in_turns=True) == dict.fromkeys(QUEUES, 0)
