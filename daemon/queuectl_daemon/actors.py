@@ -17,6 +17,7 @@ from queuectl.domain.retry import RetryRule, decide
 from queuectl.domain.task import Claimed
 from queuectl_daemon.broker import ACTOR_SUFFIX
 from queuectl_daemon.budgets import Budgets
+from queuectl_daemon.endings import never_began
 from queuectl_daemon.flights import Flight, Flights
 
 logger = logging.getLogger("queuectl.daemon")
@@ -56,6 +57,9 @@ def declare(
         if flight is None:
             return
         work = flight.work
+        if flight.began is None:
+            finish(never_began(work))
+            return
         outcome = _outcome(flight)
         if outcome.verdict is Verdict.SUCCEEDED:
             finish(decide(work, outcome, _NO_RULE, now_ms()))

@@ -21,19 +21,33 @@ class Capacity:
         self._in_turns = in_turns
 
     def to_claim(
-        self, claimed: Sequence[Claimed], fetched: int, paused: Collection[str], *, listed: bool
+        self,
+        claimed: Sequence[Claimed],
+        fetched: int,
+        paused: Collection[str],
+        *,
+        listed: bool,
+        before: Mapping[str, int] | None = None,
+        only_free: bool = False,
     ) -> dict[str, int]:
         """Return the rooms for claims, when ``claimed`` are claimed already and ``fetched`` messages wait to be.
 
-        ``listed`` says that messages come through Redis.
+        ``listed`` says that messages come through Redis, and those that are ``before`` take their
+        room first. For ``only_free`` workers no claim runs ahead.
         """
         held = self._flights.waiting().copy()
+        held.update(before or {})
         for work in claimed:
             held[work.queue] += 1
-        ahead = self._pace.claims_ahead(listed=listed)
+        ahead = 0 if only_free else self._pace.claims_ahead(listed=listed)
         capacity = self._workers + ahead - self._flights.running_count() - fetched
         rooms = room(capacity, held, in_turns=self._in_turns)
         return rooms | dict.fromkeys(paused, 0)
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether claims that come through Redis run ahead of the workers."""
+        return self._pace.claims_ahead(listed=True) > 0
 
     def untouched(self, rooms: Mapping[str, int], listed: Mapping[str, int]) -> dict[str, int]:
         """Return the rooms of the queues of which, and of those above which, nothing is listed or in hand."""

@@ -19,7 +19,7 @@ from queuectl.clock import monotonic, now_ms
 from queuectl.errors import QueuectlError
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings
-from queuectl.store import nodes, tasks
+from queuectl.store import nodes, queues, tasks
 from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
 from queuectl_daemon import endings
@@ -91,6 +91,8 @@ class Service:
     def _start(self, parts: ExitStack) -> None:
         self._database = open_database(self.settings)
         apply_aging(self._database, self.settings.priority_aging)
+        with self._database.reading() as transaction:
+            self._budgets.learn(queues.rules(transaction))
         self._pump = self._make_pump()
         self._files = PublishedFiles(self._database, self.settings.home)
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
@@ -123,6 +125,7 @@ class Service:
             aging=bool(self.settings.priority_aging),
             hand_over=broker.hand_over,
             cancel=self._cancel,
+            on_rules=self._budgets.learn,
             describe=self._describe,
         )
         declare(broker, self._flights, self._runner, self._budgets, pump.finish)

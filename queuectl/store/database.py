@@ -7,12 +7,13 @@ engine it is or begins a transaction.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import random
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from queuectl.clock import monotonic, now_ms
 from queuectl.errors import ConflictError, DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
 from queuectl.store.counters import Tally, add
-from queuectl.store.rows import Columns, array_table, json_table
+from queuectl.store.rows import Columns, array, array_table, json_table
 from queuectl.wakeup import CHANNEL
 
 Engine = Literal["sqlite", "postgresql"]
@@ -147,6 +148,12 @@ class Database:
         and plans it once in the same form. ``columns`` are pairs of name and PostgreSQL type.
         """
         return json_table(columns, rows) if self.engine == "sqlite" else array_table(columns, rows)
+
+    def none_of(self, texts: Iterable[str]) -> tuple[str, str]:
+        """Return a condition tail for "is none of these texts", and its one parameter, however many they are."""
+        if self.engine == "sqlite":
+            return "NOT IN (SELECT value FROM json_each(%s))", json.dumps(list(texts), ensure_ascii=False)
+        return "<> ALL(%s::text[])", array(texts)
 
     def locking(self) -> str:
         """Return the clause that locks selected rows and passes over locked ones; SQLite has one writer anyway."""

@@ -27,14 +27,18 @@ def apply(transaction: Transaction) -> None:
     """Add the columns and tables."""
     for column in _LIMITS:
         transaction.execute(f"ALTER TABLE queues ADD COLUMN {column}")
+    # With the host as its last column, passing over the tasks of hosts that want to be left alone reads no row.
+    transaction.execute("DROP INDEX tasks_ready")
+    transaction.execute(
+        "CREATE INDEX tasks_ready ON tasks (queue, rank, due_at, id, host) WHERE state = 'queued'"
+    )
     kept = _BY_KEY[transaction.database.engine]
     # ``total`` counts a queue's starts up to and including this row's, so that the starts of any window are
     # the difference of two rows, however many they are.
     transaction.execute(
         "CREATE TABLE queue_starts (queue TEXT NOT NULL, at BIGINT NOT NULL, total BIGINT NOT NULL,"
-        f" PRIMARY KEY (queue, total)){kept}"
+        f" PRIMARY KEY (queue, at)){kept}"
     )
-    transaction.execute("CREATE INDEX queue_starts_at ON queue_starts (queue, at)")
     transaction.execute(
         "CREATE TABLE hosts (host TEXT PRIMARY KEY, last_start_at BIGINT, held_until BIGINT, held_reason TEXT)"
         f"{kept}"

@@ -9,7 +9,7 @@ import pytest
 
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import QUEUES
-from queuectl.store import queues, tasks
+from queuectl.store import queues, ready, tasks
 from queuectl.store.database import Database
 from queuectl.store.ordering import apply_aging
 from queuectl.store.tasks import START, Place
@@ -208,12 +208,12 @@ class TestFallingDue:
 
     def test_the_next_time_is_known(self, database: Database) -> None:
         with database.reading() as transaction:
-            assert tasks.next_due(transaction) is None
+            assert ready.next_due(transaction) is None
         task_in(database, State.SCHEDULED, 1, run_at=NOW + 500)
         task_in(database, State.SCHEDULED, 2, run_at=NOW + 300)
         task_in(database, State.QUEUED, 3, due_at=NOW + 100)
         with database.reading() as transaction:
-            assert tasks.next_due(transaction) == NOW + 300
+            assert ready.next_due(transaction) == NOW + 300
 
     def test_thousands_come_in_groups_the_earliest_first(self, database: Database) -> None:
         with database.writing() as transaction:
