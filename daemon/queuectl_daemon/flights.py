@@ -21,10 +21,14 @@ _REMEMBERED_DELAYS = 1_000
 
 
 class Window(NamedTuple):
-    """When a claimed task may begin, by the monotonic clock; its limits count it as begun within this time."""
+    """When a claimed task may begin, by the monotonic clock; its limits count it as begun within this time.
+
+    ``counted_at`` is the moment under which its queue's rate limit has counted it, if it has one.
+    """
 
     opens: float = 0.0
     closes: float = math.inf
+    counted_at: int | None = None
 
 
 ANY_TIME = Window()
@@ -137,6 +141,17 @@ class Flights:
     def take_delays(self) -> list[float]:
         """Return how long after their windows opened the latest flights began, in seconds; only the pump calls this."""
         return [self._delays.popleft() for _ in range(len(self._delays))]
+
+    def uncounted(self, endings: Iterable[Ending]) -> list[tuple[str, int]]:
+        """Return queue and moment of each start that was counted and did not happen, of these ends."""
+        if not self._has_windows:
+            return []
+        flights = [self.get(each.work.id, each.work.fence) for each in endings]
+        return [
+            (flight.work.queue, flight.window.counted_at)
+            for flight in flights
+            if flight is not None and flight.began is None and flight.window.counted_at is not None
+        ]
 
     def drop_waiting(self, queues: Collection[str]) -> list[Claimed]:
         """Take away the tasks of these queues that have not begun."""

@@ -312,35 +312,35 @@ class Pump(threading.Thread):
 
     def _act(self, tick: Tick, taking: Taking, endings: Sequence[Ending]) -> None:
         """Act on what is now durable."""
+        self._learn(tick)
         self._flights.remove(endings)
-        self._on_rules(self._view.rules)
-        for seconds in self._flights.take_delays():
-            self._punctuality.note(seconds)
         self.articles_stored += tick.articles
-        if any(each.move is Move.RELEASE for each in tick.recorded):
-            self._look = True
+        self._look |= any(each.move is Move.RELEASE for each in tick.recorded)
         if self._look or taking.has_more:
             self._bell.set()
         claimed = tick.claimed + taking.claimed
         if claimed:
             self._flights.add(claimed, taking.windows)
             self._hand_over(claimed)
-        for task, fence in tick.cancels:
-            self._cancel(task, fence)
-        for task, fence in tick.revoked:
-            logger.warning(
-                "task_%d was taken from this node; its run here is ended", task, extra={"task_id": task}
-            )
+        for task, fence in (*tick.cancels, *tick.revoked):
             self._cancel(task, fence)
         if self.transport is not None and self.transport.up:
-            if taking.dispatched:
-                self.transport.push(taking.dispatched)
+            self.transport.push(taking.dispatched)
             if not self._draining:
-                self.transport.invite(
-                    self._capacity.to_claim((), len(self._fetched), self._view.paused, listed=True)
-                )
-        unwanted = QUEUES if self._draining else (*self._view.paused, *tick.became_limited)
+                rooms = self._capacity.to_claim((), len(self._fetched), self._view.paused, listed=True)
+                self.transport.invite(rooms)
+        unwanted = QUEUES if self._draining else self._view.paused
         self._give_back(self._flights.drop_unwanted(unwanted, self._view.holds))
+
+    def _learn(self, tick: Tick) -> None:
+        """Take in what is now known of the queues' rules, and of how and whether starts that count have happened."""
+        self._on_rules(self._view.rules)
+        if tick.became_limited:
+            self._give_back(self._flights.drop_waiting(tick.became_limited))
+        for queue, at in self._flights.uncounted(tick.recorded):
+            self._view.refund(queue, at)
+        for seconds in self._flights.take_delays():
+            self._punctuality.note(seconds)
 
     def _give_back(self, works: Sequence[Claimed]) -> None:
         for work in works:

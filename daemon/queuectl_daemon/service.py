@@ -19,7 +19,7 @@ from queuectl.clock import monotonic, now_ms
 from queuectl.errors import QueuectlError
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings
-from queuectl.store import nodes, queues, tasks
+from queuectl.store import hosts, nodes, queues, starts, tasks
 from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
 from queuectl_daemon import endings
@@ -46,6 +46,9 @@ _WORKER_STOP_MS = 3_000
 _LATE_MESSAGE_MS = 15_000
 _LATE_LOOK_SECONDS = 5
 _FEED_SECONDS = 2
+_PRUNE_SECONDS = 30
+_PRUNED_AT_ONCE = 2_000
+_HOSTS_KEPT_MS = 86_400_000  # the longest gap between starts on one host that can be set
 _FORCE_SECONDS = 3.0
 _FLUSH_SECONDS = 10.0
 
@@ -172,6 +175,7 @@ class Service:
         predecessor = self._lock.predecessor
         if predecessor is not None:
             ticker.once("published files", lambda: self._files.mend(predecessor))
+        ticker.every(_PRUNE_SECONDS, "old starts", self._prune_starts)
         if self._pump.transport is not None:
             ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
         parts.callback(ticker.stop)
@@ -217,6 +221,15 @@ class Service:
             late = tasks.release_dispatched(transaction, node=self.node, before=now_ms() - _LATE_MESSAGE_MS)
         if late:
             self._pump.wake()
+
+    def _prune_starts(self) -> None:
+        """Forget starts that no limit looks back at any more, in bounded numbers."""
+        with self._database.reading() as transaction:
+            rules = queues.rules(transaction)
+        with self._database.writing() as transaction:
+            now = transaction.now()
+            starts.prune(transaction, list(rules.values()), now, _PRUNED_AT_ONCE)
+            hosts.prune(transaction, now - _HOSTS_KEPT_MS, _PRUNED_AT_ONCE)
 
     def _describe(self, pace: Pace) -> NodeReport:
         running = self._flights.running()

@@ -152,6 +152,8 @@ class Taking:
         if opened:
             self._seen = monotonic()
             self._now = self.transaction.now()
+            for name in opened:
+                starts.refund(self.transaction, name, view.refunds.pop(name, {}))
             self._uses = starts.uses(self.transaction, [locked[name] for name in opened], self._now)
         for name in opened:
             _, block = queue_room(locked[name], self._uses[name])
@@ -180,10 +182,11 @@ class Taking:
     def _note_starts(self, rule: QueueRules, begun: Sequence[Claimed]) -> None:
         guard = self.punctuality.guard_ms(rule)
         if guard is not None:
-            window = Window(self._seen, self._seen + guard / 2000)
+            at = None if rule.rate_limit is None else rule.rate_limit.stamp(self._now + guard)
+            window = Window(self._seen, self._seen + guard / 2000, at)
             self.windows |= {(work.id, work.fence): window for work in begun}
-            if rule.rate_limit is not None:
-                starts.note(self.transaction, rule.name, rule.rate_limit, len(begun), self._now + guard)
+            if at is not None:
+                starts.note(self.transaction, rule.name, len(begun), at)
         if self.view.keeps_gaps:
             latest = (self._now or self.transaction.now()) + (guard or 0)
             self.last_starts |= {work.host: latest for work in begun}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -29,7 +30,8 @@ class View:
     ``holds`` are the hosts that want to be left alone, ``blocks`` the queues whose limits let
     nothing start, ``gaps`` the hosts of which a queue may start nothing yet; each with the moment
     at which that ends, in UTC milliseconds of this machine's clock. A block without one ends when
-    a run does.
+    a run does. ``refunds`` are starts that were counted and did not happen, by the moment at which
+    they were.
     """
 
     aging: bool = False
@@ -41,6 +43,7 @@ class View:
     holds: dict[str, int] = field(default_factory=dict)
     blocks: dict[str, int | None] = field(default_factory=dict)
     gaps: dict[str, dict[str, int]] = field(default_factory=dict)
+    refunds: dict[str, Counter[int]] = field(default_factory=dict)
     _rests: dict[str, float] = field(default_factory=dict)
     _late_restarts: set[str] = field(default_factory=set)
 
@@ -74,8 +77,8 @@ class View:
             if rule.limits_starts and not (name in self.rules and self.rules[name].limits_starts)
         ]
         if rules != self.rules:
-            self.blocks.clear()
-            self.gaps.clear()
+            for memory in (self.blocks, self.gaps, self.refunds):
+                memory.clear()
         self.rules = rules
         return became
 
@@ -116,6 +119,11 @@ class View:
         hosts = self.gaps.setdefault(queue, {})
         if host in hosts or len(hosts) < _MOST_GAPS:
             hosts[host] = until
+
+    def refund(self, queue: str, at: int) -> None:
+        """Remember that a start that was counted at a moment did not happen."""
+        self.refunds.setdefault(queue, Counter())[at] += 1
+        self.blocks.pop(queue, None)
 
     def next_moment(self, now: int) -> int | None:
         """Return the next moment at which something changes by itself."""

@@ -47,7 +47,7 @@ def _whole(low: int, high: int, unit: str = "") -> Limit:
             raise ValueError
         return value
 
-    return Limit(f"a whole number{unit and f' of {unit}'} from {low:,} to {high:,}", check, unit)
+    return Limit(f"a whole number from {low:,} to {high:,}", check, unit)
 
 
 def _seconds(low: float, high: float) -> Limit:
@@ -59,7 +59,7 @@ def _seconds(low: float, high: float) -> Limit:
             raise ValueError
         return float(number)
 
-    return Limit(f"seconds from {low:g} to {high:,.0f}", check, "seconds")
+    return Limit(f"seconds from {low:g} to {high:,.0f}", check, "s")
 
 
 LIMITS: Mapping[str, Limit] = MappingProxyType(
@@ -70,7 +70,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "host_gap": _seconds(0.001, 86_400),
         "host_concurrency": _whole(1, 100_000),
         "task_timeout": _seconds(0.1, 604_800),
-        "memory_limit": _whole(16, 1_048_576, "megabytes"),
+        "memory_limit": _whole(16, 1_048_576, "MB"),
         "max_retries": _whole(0, 1_000),
         "retry_backoff": _seconds(0, 86_400),
     }
@@ -96,7 +96,7 @@ def read_limits(given: Mapping[str, object]) -> dict[str, Any]:
         try:
             values[key] = None if _means_none(value) else limit.check(value)
         except (ValueError, InvalidInputError):
-            problems.append(f"{key} is {_said(value)}, and accepted is {limit.accepts} or {NONE}")
+            problems.append(f"{key} is {_said(value)}, accepted is {limit.accepts}")
     if problems:
         raise InvalidInputError(
             f"nothing was changed: {'; '.join(problems)}", hint="see: queuectl queue set --help"

@@ -34,9 +34,8 @@ class Places:
 
 def _full(queue: str, waiting: int, limit: int) -> QueueFullError:
     room = max(0, limit - waiting)
-    fit = f"only {room:,} more fit" if room else "it is full"
-    short = queue.removesuffix("_priority")
+    state = f"has room for {room:,} more" if room else "is full"
     return QueueFullError(
-        f"{queue} holds {waiting:,} of at most {limit:,} waiting tasks, {fit}; nothing was submitted",
-        hint=f"submit fewer, or allow more with: queuectl queue set {short} max_size={2 * limit}",
+        f"{queue} {state}: {waiting:,} of at most {limit:,} tasks wait there; nothing was submitted",
+        hint=f"submit fewer, or allow more with: queuectl queue set {queue.removesuffix('_priority')} max_size=…",
     )

@@ -8,7 +8,7 @@ Whoever writes here holds the lock on the queue's row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from queuectl.domain.admission import QueueRules, QueueUse
 from queuectl.domain.rate import RateLimit
@@ -58,9 +58,8 @@ def _next_start(transaction: Transaction, queue: str, limit: RateLimit, last: in
     return int(rows[0][0]) + limit.period_ms if rows else None
 
 
-def note(transaction: Transaction, queue: str, limit: RateLimit, count: int, latest: int) -> None:
-    """Count starts that happen at ``latest`` at the latest, by the database's clock."""
-    at = limit.stamp(latest)
+def note(transaction: Transaction, queue: str, count: int, at: int) -> None:
+    """Count starts that happen at this moment at the latest, by the database's clock; see ``RateLimit.stamp``."""
     transaction.execute(
         "INSERT INTO queue_starts (queue, at, total)"
         " SELECT CAST(%s AS TEXT), CASE WHEN last.at > %s THEN last.at ELSE %s END, COALESCE(last.total, 0) + %s"
@@ -69,6 +68,14 @@ def note(transaction: Transaction, queue: str, limit: RateLimit, count: int, lat
         " ON CONFLICT (queue, at) DO UPDATE SET total = excluded.total",
         (queue, at, at, count, queue),
     )
+
+
+def refund(transaction: Transaction, queue: str, counts: Mapping[int, int]) -> None:
+    """Take back starts that were counted at a moment and did not happen."""
+    for at, count in counts.items():
+        transaction.execute(
+            "UPDATE queue_starts SET total = total - %s WHERE queue = %s AND at >= %s", (count, queue, at)
+        )
 
 
 def begin(transaction: Transaction, rule: QueueRules, now: int) -> None:
