@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from queuectl.clock import monotonic
-from queuectl.domain.task import ArticleTask
+from queuectl.domain.task import ArticleTask, task_number
 from tests.support.daemon import (
     POSTGRES,
     POSTGRES_REDIS,
@@ -17,6 +17,7 @@ from tests.support.daemon import (
     Installation,
     MakeInstallation,
 )
+from tests.support.fake_site import FakeSite, Visit
 from tests.support.intervals import moments, most_at_once, shortest_span
 from tests.support.waiting import wait_until
 
@@ -269,3 +270,41 @@ def test_a_claim_that_begins_too_late_is_given_back_and_costs_the_queue_no_start
     (counted,) = site.rows("SELECT MAX(total) FROM queue_starts")
     assert counted[0] <= 6, outcomes
     site.check()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_site_that_is_overrun_is_left_alone_as_long_as_it_asks(
+    install: MakeInstallation, status: int
+) -> None:
+    page = (
+        "<html><body><article><h1>A title</h1><p>"
+        + "Some words of an article. " * 40
+        + "</p></article></body></html>"
+    )
+    site = install(SQLITE, max_retries=0, fetch_allow_networks=["127.0.0.0/8", "::1/128"])
+    site.daemon.start()
+    with FakeSite() as server:
+        refused: list[float] = []
+
+        def answer(visit: Visit) -> None:
+            refused.append(monotonic())
+            server.page("/busy", page)
+            visit.send(
+                f"HTTP/1.1 {status} Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+            )
+
+        busy = site.manager.submit_task(server.reply("/busy", answer))
+        wait_until(lambda: bool(refused), describing="the first visit")
+        site.witness.wait_for(lambda: bool(site.rows("SELECT 1 FROM hosts WHERE held_until > 0")), "the hold")
+        behind = site.manager.submit_task(server.page("/behind", page), "urgent")
+        free = site.manager.submit_task(server.page("/free", page).replace("127.0.0.1", "localhost"), "low")
+        site.wait_for(task_number(free), within=15)
+        assert monotonic() - refused[0] < 2
+        assert len(server.requests) == 2, "the page of the other host, and no other of the held one"
+        assert site.task(task_number(behind)).state == "queued"
+        site.wait_for(task_number(busy), task_number(behind), within=15)
+    first = site.task(task_number(busy))
+    assert [attempt.outcome for attempt in first.attempts] == ["failed", "succeeded"]
+    assert first.attempts[1].started_at - first.attempts[0].started_at >= 2000
+    assert f"answered {status}" in (first.attempts[0].error or "")
+    assert site.rows("SELECT host FROM hosts WHERE held_reason IS NOT NULL") == [("127.0.0.1",)]

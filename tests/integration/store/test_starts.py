@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from queuectl.domain.admission import QueueRules, queue_room
 from queuectl.domain.lifecycle import Move, State
 from queuectl.domain.rate import RateLimit, parse_rate
-from queuectl.store import queues, starts
+from queuectl.store import queues, starts, tasks
 from queuectl.store.database import Database, Transaction
 from tests.support.factories import NODE, NOW, all_rows, ending, finish, new_task, submit, task_in, undone
 
@@ -130,17 +130,13 @@ def test_what_is_at_work_counts_with_this_transactions_own_moves(database: Datab
     running = task_in(database, State.RUNNING, 2)
     with database.writing() as transaction:
         assert at_work(transaction) == 2
-        work = next(each for each in tasks_held(transaction) if each.id == running)
+        work = next(
+            each for each in (each.work for each in tasks.in_hand(transaction, NODE)) if each.id == running
+        )
         finish(transaction, [ending(work, Move.SUCCEED)])
         assert at_work(transaction) == 1
         submit(transaction, new_task(3))
         assert at_work(transaction) == 1
-
-
-def tasks_held(transaction: Transaction) -> list:
-    from queuectl.store import tasks
-
-    return [each.work for each in tasks.in_hand(transaction, NODE)]
 
 
 def test_a_queue_that_somebody_has_locked_is_passed_over(emptied_postgres: str) -> None:
