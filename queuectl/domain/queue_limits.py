@@ -125,7 +125,7 @@ def _means_none(value: object) -> bool:
 
 
 def _unknown(key: object) -> str:
-    near = get_close_matches(str(key), LIMITS, n=1)
+    near = get_close_matches(str(key), LIMITS, n=1, cutoff=0.5)
     return f"{_said(key)} is no limit" + (f", did you mean {near[0]}?" if near else "")
 
 
