@@ -10,14 +10,15 @@ _LONGEST_GUARD_MS = 10_000
 _ALLOWANCE = 4
 """A start gets this many times what starts have needed lately: half of it to begin, half to reach its handler."""
 
-_FORGETTING = 0.7
+_FORGETTING = 0.9
+_FIRST_GUESS_SECONDS = 0.01
 
 
 class Punctuality:
     """The guard of limited starts, which grows where a slow disk or a busy machine delays them."""
 
     def __init__(self) -> None:
-        self._delay = 0.0
+        self._delay = _FIRST_GUESS_SECONDS
 
     def note(self, seconds: float) -> None:
         """Take in how long after its claim a run began, or would have begun."""

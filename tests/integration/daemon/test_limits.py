@@ -128,7 +128,7 @@ def test_a_host_gets_its_gap_across_queues_and_the_others_do_not_wait(install: M
     assert len(slow) == 7
     assert shortest_span(slow, 1) >= 0.4 - BUSY, slow
     assert slow[-1] - slow[0] < 6 * 0.4 + 2
-    assert max(starts_of(site, "host <> 'slow.test'")) < slow[1]
+    assert max(starts_of(site, "host <> 'slow.test'")) < slow[3]
     site.check()
 
 

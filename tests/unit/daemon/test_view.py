@@ -131,11 +131,11 @@ def test_the_guard_grows_with_what_starts_need_and_shrinks_again() -> None:
     punctuality = Punctuality()
     rule = QueueRules(QUEUE, rate_limit=RateLimit(5, 1000))
     assert punctuality.guard_ms(QueueRules(QUEUE, concurrency=2)) is None
-    assert punctuality.guard_ms(rule) == 20
+    assert punctuality.guard_ms(rule) == 40
     punctuality.note(0.05)
     assert punctuality.guard_ms(rule) == 200
     punctuality.note(100)
     assert punctuality.guard_ms(rule) == 10_000
-    for _ in range(30):
+    for _ in range(120):
         punctuality.note(0.001)
     assert punctuality.guard_ms(rule) == 20
