@@ -51,7 +51,9 @@ def first(
         return f"{chosen} {order}{locking}", (queue, *after, limit)
     values, params = transaction.database.values((("vid", "bigint"),), [(number,) for number in only])
     among = transaction.database.any_of(f"SELECT vid FROM {values}")
-    return f"{chosen} AND id {among}{locking}", (queue, *params)
+    # The queue's name is put together, or SQLite would look for the tasks in the whole queue.
+    by_number = f"SELECT id FROM tasks WHERE state = 'queued' AND queue || '' = %s AND id {among}"
+    return f"{by_number}{locking}", (queue, *params)
 
 
 def candidates(
