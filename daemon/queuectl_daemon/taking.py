@@ -187,6 +187,8 @@ class Taking:
             self.windows |= {(work.id, work.fence): window for work in begun}
             if at is not None:
                 starts.note(self.transaction, rule.name, len(begun), at)
+        if self._running is not None and not rule.limits_hosts:
+            self._running.update(work.host for work in begun)  # those that are picked are counted one by one
         if self.view.keeps_gaps:
             latest = (self._now or self.transaction.now()) + (guard or 0)
             self.last_starts |= {work.host: latest for work in begun}
