@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _BAR_COLUMNS = 10
+_ROOM_FOR_BLOCKS = 102
 _FIXED_LINES = 16
 """Lines of the screen that are there whatever runs: heading, queues, daemon, and the gaps between."""
 
@@ -69,7 +70,11 @@ def rich_status(screen: Screen, room: int, *, live: bool = False) -> RenderableT
     from rich.text import Text
 
     parts: list[RenderableType] = [_heading(screen), Text()]
-    parts += [_queues(screen).rich(room), Text()]
+    wide = room >= _ROOM_FOR_BLOCKS
+    parts.append(_queues(screen, with_blocks=wide).rich(room))
+    if not wide and (held_back := _held_back(screen)):
+        parts.append(Text(held_back, style=CAREFUL, no_wrap=True, overflow="ellipsis"))
+    parts.append(Text())
     parts += [_node_line(node, screen.status) for node in _alive(screen.status)]
     if screen.running:
         parts += [Text(), _running(screen.running).rich(room)]
@@ -93,7 +98,7 @@ def _heading(screen: Screen) -> Text:
     return text
 
 
-def _queues(screen: Screen) -> Grid:
+def _queues(screen: Screen, *, with_blocks: bool = True) -> Grid:
     status = screen.status
     columns = [
         Column("QUEUE"),
@@ -110,18 +115,27 @@ def _queues(screen: Screen) -> Grid:
     for name in ("waiting", "scheduled", "running", "succeeded", "dead", "cancelled"):
         total.append(Styled(f"{sum(getattr(queue, name) for queue in status.queues):,}", STRONG))
     rows.append([*total, ""])
-    # Only where something is limited, so that the usual screen stays as narrow as it can be.
-    if any(queue.block is not None and not queue.paused for queue in status.queues):
+    blocks = _blocks(screen)
+    if blocks and with_blocks:
         columns.append(Column("HELD BACK BY", flexible=True))
-        for row, queue in zip(rows, [*status.queues, None], strict=True):
-            row.append(_block(queue, screen) if queue is not None else "")
+        for row, name in zip(rows, [*(queue.name for queue in status.queues), ""], strict=True):
+            row.append(Styled(blocks.get(name, ""), CAREFUL))
     return Grid(tuple(columns), rows)
 
 
-def _block(queue: QueueStatus, screen: Screen) -> Cell:
-    if queue.block is None or queue.paused:
-        return ""
-    return Styled(block_words(queue.block, screen.status.at, screen.zone), CAREFUL)
+def _blocks(screen: Screen) -> dict[str, str]:
+    """Return what holds back the tasks of which queue; that a queue is paused is said elsewhere."""
+    return {
+        queue.name: block_words(queue.block, screen.status.at, screen.zone)
+        for queue in screen.status.queues
+        if queue.block is not None and not queue.paused
+    }
+
+
+def _held_back(screen: Screen) -> str:
+    """Return the same on one line, for a screen without room for one more column."""
+    said = [f"{short_queue(name)} by {words}" for name, words in _blocks(screen).items()]
+    return f"held back: {', '.join(said)}" if said else ""
 
 
 def _queue_row(queue: QueueStatus) -> list[Cell]:

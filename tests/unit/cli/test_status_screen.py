@@ -127,6 +127,17 @@ def test_what_holds_a_queue_back_is_said_in_a_short_word_and_only_where_somethin
     assert shown["low"].endswith("concurrency")
     assert shown["background"].endswith("paused")
     assert not any("HELD" in line for line in plain_status(Screen(QUIET, [], "UTC")))
+    narrow = drawn(Screen(replace(QUIET, queues=queues), [], "UTC"), 80)
+    assert "HELD" not in narrow
+    assert f"held back: high by rate limit until {time_of(AT + 30 * 60_000)[:5]}, medium by" in narrow
+    assert "held back" not in drawn(Screen(QUIET, [], "UTC"), 80)
+
+
+def drawn(screen: Screen, columns: int) -> str:
+    console = Console(width=columns, color_system=None)
+    with console.capture() as capture:
+        console.print(rich_status(screen, columns))
+    return capture.get()
 
 
 def time_of(at: int) -> str:
