@@ -18,7 +18,7 @@ from queuectl.domain.task import Claimed
 from queuectl_daemon.broker import ACTOR_SUFFIX
 from queuectl_daemon.budgets import Budgets
 from queuectl_daemon.endings import never_began
-from queuectl_daemon.flights import Flight, Flights
+from queuectl_daemon.flights import ANY_TIME, Flight, Flights
 
 logger = logging.getLogger("queuectl.daemon")
 
@@ -57,26 +57,14 @@ def declare(
         if flight is None:
             return
         work = flight.work
-        if flight.began is None:
+        outcome = _outcome(flight, runner, budgets)
+        if not outcome.began:
+            flights.not_begun(flight)
             finish(never_began(work))
-            return
-        outcome = _outcome(flight)
-        if outcome.verdict is Verdict.SUCCEEDED:
+        elif outcome.verdict is Verdict.SUCCEEDED:
             finish(decide(work, outcome, _NO_RULE, now_ms()))
         else:
             raise AttemptFailedError(work, outcome)
-
-    def _outcome(flight: Flight) -> Outcome:
-        if flight.cancelled:
-            return Outcome(Verdict.CANCELLED)
-        try:
-            outcome = runner.run(budgets.applied(flight.work))
-        except Exception as error:  # the runner never raises; if it does, the task must not be held for ever
-            logger.exception("the runner has failed", extra={"action": "runner_failed"})
-            return Outcome(Verdict.FAILED, error=f"the runner has failed: {type(error).__name__}")
-        if flight.cancelled and outcome.verdict is not Verdict.SUCCEEDED:
-            return replace(outcome, verdict=Verdict.CANCELLED)
-        return outcome
 
     for place, level in enumerate(LEVELS):
         broker.declare_queue(level.queue)
@@ -88,3 +76,21 @@ def declare(
             priority=place,
             options={"throws": (AttemptFailedError,)},
         )
+
+
+def _outcome(flight: Flight, runner: RunsTasks, budgets: Budgets) -> Outcome:
+    if flight.began is None:
+        return Outcome(Verdict.INTERRUPTED, began=False)
+    if flight.cancelled:
+        return Outcome(Verdict.CANCELLED)
+    work = budgets.applied(flight.work)
+    if flight.window is not ANY_TIME:
+        work = replace(work, begin_by=flight.window.ends)
+    try:
+        outcome = runner.run(work)
+    except Exception as error:  # the runner never raises; if it does, the task must not be held for ever
+        logger.exception("the runner has failed", extra={"action": "runner_failed"})
+        return Outcome(Verdict.FAILED, error=f"the runner has failed: {type(error).__name__}")
+    if flight.cancelled and outcome.verdict is not Verdict.SUCCEEDED:
+        return replace(outcome, verdict=Verdict.CANCELLED)
+    return outcome

@@ -21,13 +21,14 @@ _REMEMBERED_DELAYS = 1_000
 
 
 class Window(NamedTuple):
-    """When a claimed task may begin, by the monotonic clock; its limits count it as begun within this time.
+    """When a claimed task may begin, by the monotonic clock, and by when its handler must be called.
 
     ``counted_at`` is the moment under which its queue's rate limit has counted it, if it has one.
     """
 
     opens: float = 0.0
     closes: float = math.inf
+    ends: float = math.inf
     counted_at: int | None = None
 
 
@@ -94,13 +95,18 @@ class Flights:
         if flight is None:
             return None
         now = monotonic()
-        if flight.window is not ANY_TIME:
-            self._delays.append(now - flight.window.opens)
         if now <= flight.window.closes:
             flight.began = now
             self._running[key] = flight
+            if flight.window is not ANY_TIME:
+                self._delays.append(now - flight.window.opens)
         self._begun.append(flight.work.queue)
         return flight
+
+    def not_begun(self, flight: Flight) -> None:
+        """Take note that a flight was too late for its window, or for its handler."""
+        flight.began = None
+        self._delays.append(monotonic() - flight.window.opens)
 
     def finish(self, ending: Ending) -> int:
         """Hand in the end of a run; return how many ends wait to be recorded."""

@@ -183,7 +183,7 @@ class Taking:
         guard = self.punctuality.guard_ms(rule)
         if guard is not None:
             at = None if rule.rate_limit is None else rule.rate_limit.stamp(self._now + guard)
-            window = Window(self._seen, self._seen + guard / 2000, at)
+            window = Window(self._seen, self._seen + guard / 2000, self._seen + guard / 1000, at)
             self.windows |= {(work.id, work.fence): window for work in begun}
             if at is not None:
                 starts.note(self.transaction, rule.name, len(begun), at)

@@ -25,7 +25,8 @@ class Verdict(StrEnum):
 class Outcome:
     """One run's end. ``result`` is JSON text, ``retry_after`` seconds.
 
-    With ``hold_host`` no task of the same host starts before ``retry_after`` has passed.
+    With ``hold_host`` no task of the same host starts before ``retry_after`` has passed. A run
+    whose handler was not called, because it was too late for that, has not ``began``.
     """
 
     verdict: Verdict
@@ -35,3 +36,4 @@ class Outcome:
     retry_after: float | None = None
     article: Article | None = None
     hold_host: bool = False
+    began: bool = True

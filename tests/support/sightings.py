@@ -52,9 +52,11 @@ class Witness:
     def sightings(self) -> list[Sighting]:
         """Return everything that was seen, in the order of its writing."""
         try:
-            lines = self.path.read_text().splitlines()
+            text = self.path.read_text()
         except FileNotFoundError:
             return []
+        # Of a line that is being written at this moment only the beginning may be there yet.
+        lines = text[: text.rfind("\n") + 1].splitlines()
         found = []
         for line in lines:
             task, fence, attempt, pid, event, at = line.split()

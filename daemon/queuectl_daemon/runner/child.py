@@ -95,7 +95,9 @@ class _Child:
         peak = _peak_of_descendants()
         _set_wall(job.memory_limit)
         try:
-            value = self._handler(job.handler)(_task(job), context)
+            handler = self._handler(job.handler)
+            outcomes.check_in_time(job.begin_by)
+            value = handler(_task(job), context)
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like are failures as well
             failure = error
         if job.memory_limit is not None:

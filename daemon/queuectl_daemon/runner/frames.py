@@ -22,7 +22,10 @@ LONGEST_FRAME = 64 * 1024 * 1024
 
 
 class Job(msgspec.Struct, frozen=True, array_like=True, tag="job"):
-    """Run this task; ``metadata`` is JSON text, ``memory_limit`` megabytes."""
+    """Run this task, unless its handler cannot be called by ``begin_by`` of the monotonic clock.
+
+    ``metadata`` is JSON text, ``memory_limit`` megabytes.
+    """
 
     task: int
     fence: int
@@ -33,6 +36,7 @@ class Job(msgspec.Struct, frozen=True, array_like=True, tag="job"):
     priority_score: int
     metadata: str
     memory_limit: int | None
+    begin_by: float | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, array_like=True, tag="cancel"):
@@ -73,6 +77,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True, tag="result"):
     article: Article | None
     flaw: str | None
     hold_host: bool = False
+    began: bool = True
 
     @classmethod
     def of(cls, outcome: Outcome, flaw: str | None) -> Result:
@@ -86,6 +91,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True, tag="result"):
             outcome.article,
             flaw,
             outcome.hold_host,
+            outcome.began,
         )
 
     def outcome(self) -> Outcome:
@@ -98,6 +104,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True, tag="result"):
             self.retry_after,
             self.article,
             self.hold_host,
+            self.began,
         )
 
 

@@ -10,6 +10,7 @@ import re
 import traceback
 from typing import Any
 
+from queuectl.clock import monotonic
 from queuectl.domain.article import Article
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl.domain.visible import storable
@@ -32,6 +33,20 @@ NOTHING = Outcome(Verdict.SUCCEEDED, "null")
 
 class UnfitResultError(QueuectlError):
     """The handler returned something that cannot be stored."""
+
+
+class TooLateError(Exception):
+    """The handler cannot be called any more by the time at which it should have been."""
+
+
+def check_in_time(begin_by: float | None) -> None:
+    """Make sure that a handler may still be called; to be done after everything that takes time.
+
+    Raises:
+        TooLateError: It may not.
+    """
+    if begin_by is not None and monotonic() > begin_by:
+        raise TooLateError
 
 
 def of_value(value: object, article: Article | None) -> Outcome:
@@ -77,6 +92,8 @@ def encoded(value: object) -> str:
 
 def of_error(error: BaseException, *, ours: int = 1) -> Outcome:
     """Return the outcome of a handler that raised; ``ours`` frames of its traceback belong to the runner."""
+    if isinstance(error, TooLateError):
+        return Outcome(Verdict.INTERRUPTED, began=False)
     if isinstance(error, PermanentError):
         return Outcome(Verdict.REFUSED, error=_deliberate(error))
     if isinstance(error, RetryableError):

@@ -88,6 +88,7 @@ class ProcessRuns:
             work.priority_score,
             work.metadata,
             work.memory_limit,
+            work.begin_by,
         )
         try:
             run.child.channel.send(job)

@@ -152,6 +152,7 @@ class Runner:
                 work.queue,
                 work.priority_score,
             )
+            outcomes.check_in_time(work.begin_by)
             outcome = outcomes.of_value(handler(task, context), context.article)
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like are failures as well
             outcome = outcomes.of_error(error)

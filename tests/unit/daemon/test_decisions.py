@@ -9,6 +9,8 @@ import dramatiq
 import pytest
 from dramatiq.broker import MessageProxy
 
+from queuectl.clock import monotonic
+from queuectl.domain.admission import QueueRules
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move, State
 from queuectl.domain.outcome import Outcome, Verdict
@@ -21,7 +23,7 @@ from queuectl_daemon import endings
 from queuectl_daemon.actors import AttemptFailedError, declare
 from queuectl_daemon.broker import ACTOR_SUFFIX, ClaimedBroker
 from queuectl_daemon.budgets import Budgets
-from queuectl_daemon.flights import Flights
+from queuectl_daemon.flights import Flights, Window
 from queuectl_daemon.middleware import DeadLetters
 from tests.support.factories import NOW, claimed, ending
 
@@ -249,3 +251,30 @@ def test_what_daemons_died_of_too_often_is_buried() -> None:
 def test_what_was_to_be_cancelled_when_its_daemon_died_is_cancelled() -> None:
     end = left(claimed(attempt=9, crashes=9), cancel_requested=True)
     assert (end.move, end.verdict) == (Move.CANCEL, Verdict.CANCELLED)
+
+
+def test_a_run_that_was_too_late_for_its_handler_goes_back_and_counts_as_not_begun() -> None:
+    flights, finished, script = Flights(), list[Ending](), _Script(Outcome(Verdict.INTERRUPTED, began=False))
+    broker = ClaimedBroker([])
+    declare(broker, flights, script, Budgets(settings()), finished.append)
+    works = [claimed(id=1), claimed(id=2)]
+    now = monotonic()
+    early, late = Window(now, now + 50, now + 60, counted_at=NOW), Window(now - 9, now - 8, counted_at=NOW)
+    flights.add(works, {(1, 1): early, (2, 1): late})
+    actor = broker.get_actor(works[0].queue + ACTOR_SUFFIX)
+    actor(1, 1)
+    actor(2, 1)
+    assert [work.begin_by for work in script.asked] == [now + 60], "the other one did not get so far"
+    assert [(each.move, each.charged) for each in finished] == [(Move.RELEASE, False)] * 2
+    assert flights.uncounted(finished) == [("medium_priority", NOW)] * 2
+
+
+def test_what_is_set_for_a_queue_wins_over_the_file_and_not_over_the_task() -> None:
+    budgets = Budgets(settings(queues={"medium_priority": QueueSettings(2.0, 32, 2, 3.0)}))
+    budgets.learn({"medium_priority": QueueRules("medium_priority", task_timeout=1.0, max_retries=0)})
+    applied = budgets.applied(claimed())
+    assert (applied.timeout, applied.memory_limit) == (1.0, 32)
+    assert budgets.applied(claimed(timeout=9.0)).timeout == 9.0
+    assert budgets.rule_for(claimed()) == RetryRule(0, 3.0, 3600.0)
+    budgets.learn({})
+    assert budgets.applied(claimed()).timeout == 2.0

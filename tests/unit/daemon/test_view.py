@@ -105,7 +105,10 @@ def test_a_flight_begins_within_its_window_only() -> None:
     flights = Flights()
     now = monotonic()
     early, late = claimed(id=1, fence=1), claimed(id=2, fence=1)
-    flights.add([early, late], {(1, 1): Window(now, now + 60, NOW), (2, 1): Window(now - 2, now - 1, NOW)})
+    flights.add(
+        [early, late],
+        {(1, 1): Window(now, now + 60, counted_at=NOW), (2, 1): Window(now - 2, now - 1, counted_at=NOW)},
+    )
     first, second = flights.begin(1, 1), flights.begin(2, 1)
     assert first is not None
     assert second is not None
@@ -114,6 +117,7 @@ def test_a_flight_begins_within_its_window_only() -> None:
     assert flights.running_count() == 1
     assert flights.waiting().total() == 0
     assert flights.uncounted([never_began(early), never_began(late)]) == [("medium_priority", NOW)]
+    flights.not_begun(second)
     assert [delay > 1 for delay in flights.take_delays()] == [False, True]
 
 
