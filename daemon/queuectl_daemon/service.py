@@ -17,6 +17,7 @@ import dramatiq
 from queuectl import __version__
 from queuectl.clock import monotonic, now_ms
 from queuectl.errors import QueuectlError
+from queuectl.handlers import registry
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings
 from queuectl.store import hosts, nodes, queues, starts, tasks
@@ -251,6 +252,7 @@ class Service:
             transport_up=int(transport is None or transport.up),
             per_minute=pace.per_minute(),
             progress=json.dumps(said),
+            handlers=json.dumps(registry.names(self.settings)),
         )
 
     def _transport_name(self) -> str:

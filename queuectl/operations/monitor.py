@@ -9,7 +9,7 @@ from typing import Any
 from queuectl.clock import now_ms
 from queuectl.domain.admission import Block, QueueRules, QueueUse, queue_room
 from queuectl.domain.batch import Batch
-from queuectl.domain.dead_letter import DeadLetter
+from queuectl.domain.dead_letter import DeadLetter, DeadLetterSelection
 from queuectl.domain.lifecycle import State
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
@@ -17,7 +17,7 @@ from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, Runn
 from queuectl.errors import BatchNotFoundError, DeadLetterNotFoundError
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings, load
-from queuectl.store import articles, counters, history, listing, nodes, queues, starts
+from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, starts
 from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
 
@@ -68,7 +68,7 @@ class Monitor:
     def get_dead_letter_queue(self, limit: int = 50) -> list[DeadLetter]:
         """Return dead letters, the newest first."""
         with self._database.reading() as transaction:
-            return history.dead_letters(transaction, limit)
+            return dead_letters.find(transaction, DeadLetterSelection(), limit)
 
     def get_dead_letter(self, dead_letter_id: int) -> DeadLetter:
         """Return one dead letter.
@@ -77,7 +77,7 @@ class Monitor:
             DeadLetterNotFoundError: there is none with this number.
         """
         with self._database.reading() as transaction:
-            found = history.dead_letter(transaction, dead_letter_id)
+            found = dead_letters.one(transaction, dead_letter_id)
         if found is None:
             raise DeadLetterNotFoundError(
                 f"there is no dead letter {dead_letter_id}", hint="see: queuectl dead list"

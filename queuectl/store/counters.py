@@ -1,7 +1,8 @@
-"""How many tasks are in which queue and state: kept counts, so that nobody counts a million rows.
+"""How many tasks are in which queue and state, and how many of a batch have ended: kept, so that nobody counts rows.
 
 Every move of a task adds to the tally of its transaction, which is written just before the commit.
-The counts are therefore exact, and ``check`` compares them with the rows.
+The counts are therefore exact, and ``check`` compares them with the rows. A batch's counts outlive
+its tasks, which retention removes.
 """
 
 from __future__ import annotations
@@ -9,17 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from queuectl.domain.lifecycle import State
+from queuectl.domain.lifecycle import FINAL, State
 from queuectl.store.rows import placeholders
 
 if TYPE_CHECKING:
     from queuectl.store.database import Transaction
 
 _COLUMNS = (("cqueue", "text"), ("cstate", "text"), ("change", "bigint"))
+_BATCH_COLUMNS = (("cbatch", "bigint"), ("cstate", "text"), ("change", "bigint"))
 
 
 class Tally(dict[tuple[str, str], int]):
-    """What a transaction has changed so far: (queue, state) to the difference."""
+    """What a transaction has changed so far: (queue, state) to the difference.
+
+    ``batches`` holds the same for (batch, final state).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: dict[tuple[int, str], int] = {}
 
     def enter(self, queue: str, state: State, count: int = 1) -> None:
         """Count tasks that come into a state."""
@@ -31,12 +40,26 @@ class Tally(dict[tuple[str, str], int]):
         self.enter(queue, source, -count)
         self.enter(queue, target, count)
 
+    def move_in_batch(self, batch: int | None, source: State, target: State) -> None:
+        """Count one task's end, or its way back from it, for the batch that it belongs to, if it does."""
+        if batch is None:
+            return
+        for state, change in ((source, -1), (target, 1)):
+            if state in FINAL:
+                key = (batch, state.value)
+                self.batches[key] = self.batches.get(key, 0) + change
+
 
 def add(transaction: Transaction, shard: int) -> None:
     """Write the transaction's tally.
 
     The rows are sorted, so that two writers lock them in the same order and never deadlock.
     """
+    _add_queues(transaction, shard)
+    _add_batches(transaction, shard)
+
+
+def _add_queues(transaction: Transaction, shard: int) -> None:
     changes = sorted((queue, state, count) for (queue, state), count in transaction.tally.items() if count)
     if not changes:
         return
@@ -45,6 +68,19 @@ def add(transaction: Transaction, shard: int) -> None:
         f"INSERT INTO counters (shard, queue, state, tasks)"
         f" SELECT {shard:d}, cqueue, cstate, change FROM {values} WHERE true"
         " ON CONFLICT (shard, queue, state) DO UPDATE SET tasks = counters.tasks + excluded.tasks",
+        params,
+    )
+
+
+def _add_batches(transaction: Transaction, shard: int) -> None:
+    changes = sorted((*key, count) for key, count in transaction.tally.batches.items() if count)
+    if not changes:
+        return
+    values, params = transaction.database.values(_BATCH_COLUMNS, changes)
+    transaction.execute(
+        f"INSERT INTO batch_counters (batch_id, shard, state, tasks)"
+        f" SELECT cbatch, {shard:d}, cstate, change FROM {values} WHERE true"
+        " ON CONFLICT (batch_id, shard, state) DO UPDATE SET tasks = batch_counters.tasks + excluded.tasks",
         params,
     )
 
@@ -64,6 +100,16 @@ def queued(transaction: Transaction) -> set[str]:
         queue for (queue, state), change in transaction.tally.items() if state == "queued" and change > 0
     }
     return {queue for (queue,) in rows} | moved
+
+
+def of_batches(transaction: Transaction, batches: Sequence[int]) -> dict[tuple[int, State], int]:
+    """Return how many tasks of these batches have ended, for each batch and final state that has any."""
+    rows = transaction.rows(
+        "SELECT batch_id, state, SUM(tasks) FROM batch_counters"
+        f" WHERE batch_id IN ({placeholders(batches)}) GROUP BY batch_id, state",
+        batches,
+    )
+    return {(batch, State(state)): int(count) for batch, state, count in rows if count}
 
 
 def count_rows(transaction: Transaction) -> dict[tuple[str, State], int]:
