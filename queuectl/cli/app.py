@@ -54,7 +54,11 @@ SECTIONS = (
             ),
             Entry("queue", f"{_HERE}.queue:app", "List, show, limit, pause and resume queues."),
             Entry("clear-queue", f"{_HERE}.queue:clear_queue", "Cancel everything that waits in a queue."),
-            Entry("dead", f"{_HERE}.dead:app", "Look at tasks that will not run again."),
+            Entry(
+                "dead",
+                f"{_HERE}.dead:app",
+                "Look at tasks that will not run again, and make new ones of them.",
+            ),
         ),
     ),
     (

@@ -6,13 +6,18 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 
+from queuectl.errors import DeadLetterNotFoundError
+
 _SHAPE_LIMIT = 160
 _LOOKED_AT = 500
 _BLANKS = tuple(
     (re.compile(pattern), blank)
     for pattern, blank in (
         (r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>)\]]+", "<url>"),
-        (r"(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|“[^”]*”|「[^」]*」|《[^》]*》", "<text>"),
+        (
+            r"(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|“[^”]*”|「[^」]*」|《[^》]*》",
+            "<text>",
+        ),
         (r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b", "<id>"),
         (r"\b(?:0x[0-9a-fA-F]+|(?=[0-9a-fA-F]*[0-9])(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{8,})\b", "<id>"),
         (r"\b(?:task|batch)_[0-9]+\b", "<id>"),
@@ -96,3 +101,22 @@ def error_shape(error: str | None) -> str:
 def failure_key(cause: str, shape: str) -> str:
     """Return the eight characters that name a kind of failure."""
     return sha256(f"{cause}\n{shape}".encode()).hexdigest()[:8]
+
+
+def dead_letter_number(value: object) -> int:
+    """Return the number of a dead letter, given as a number or as a text.
+
+    Raises:
+        DeadLetterNotFoundError: it is no such number, so no dead letter has it.
+    """
+    text = str(value).strip()
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        raise DeadLetterNotFoundError(
+            f"{text!r} is not a dead letter's number", hint="see: queuectl dead list"
+        )
+    return int(text)
+
+
+def no_such_letter(number: int) -> DeadLetterNotFoundError:
+    """Return the error for a dead letter that is not there."""
+    return DeadLetterNotFoundError(f"there is no dead letter {number}", hint="see: queuectl dead list")

@@ -9,12 +9,18 @@ from typing import Any
 from queuectl.clock import now_ms
 from queuectl.domain.admission import Block, QueueRules, QueueUse, queue_room
 from queuectl.domain.batch import Batch
-from queuectl.domain.dead_letter import DeadLetter, DeadLetterSelection
+from queuectl.domain.dead_letter import (
+    DeadLetter,
+    DeadLetterSelection,
+    FailureGroup,
+    dead_letter_number,
+    no_such_letter,
+)
 from queuectl.domain.lifecycle import State
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
-from queuectl.errors import BatchNotFoundError, DeadLetterNotFoundError
+from queuectl.errors import BatchNotFoundError
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings, load
 from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, starts
@@ -65,23 +71,31 @@ class Monitor:
             for task in found
         ]
 
-    def get_dead_letter_queue(self, limit: int = 50) -> list[DeadLetter]:
-        """Return dead letters, the newest first."""
+    def get_dead_letter_queue(
+        self, limit: int = 50, selection: DeadLetterSelection | None = None
+    ) -> list[DeadLetter]:
+        """Return dead letters that match and have not been resurrected, the newest first."""
         with self._database.reading() as transaction:
-            return dead_letters.find(transaction, DeadLetterSelection(), limit)
+            return dead_letters.find(transaction, selection or DeadLetterSelection(), limit)
 
-    def get_dead_letter(self, dead_letter_id: int) -> DeadLetter:
+    def group_dead_letters(
+        self, selection: DeadLetterSelection | None = None, limit: int = 50
+    ) -> list[FailureGroup]:
+        """Return the same by cause and kind of error, the most frequent first."""
+        with self._database.reading() as transaction:
+            return dead_letters.groups(transaction, selection or DeadLetterSelection(), limit)
+
+    def get_dead_letter(self, dead_letter_id: int | str) -> DeadLetter:
         """Return one dead letter.
 
         Raises:
             DeadLetterNotFoundError: there is none with this number.
         """
+        number = dead_letter_number(dead_letter_id)
         with self._database.reading() as transaction:
-            found = dead_letters.one(transaction, dead_letter_id)
+            found = dead_letters.one(transaction, number)
         if found is None:
-            raise DeadLetterNotFoundError(
-                f"there is no dead letter {dead_letter_id}", hint="see: queuectl dead list"
-            )
+            raise no_such_letter(number)
         return found
 
     def get_batch(self, number: int) -> Batch:

@@ -37,4 +37,6 @@ def _wrong_batches(transaction: Transaction) -> list[str]:
         " UNION ALL SELECT batch_id, state, 0, 1 FROM tasks WHERE finished_at IS NOT NULL) AS compared"
         f" WHERE id IN ({whole}) GROUP BY id, state HAVING SUM(kept) <> SUM(stored) ORDER BY id, state"
     )
-    return [f"{batch_name(batch)} {state}: {kept} kept, {stored} stored" for batch, state, kept, stored in rows]
+    return [
+        f"{batch_name(batch)} {state}: {kept} kept, {stored} stored" for batch, state, kept, stored in rows
+    ]

@@ -101,6 +101,11 @@ def of_task(transaction: Transaction, task: int) -> DeadLetter | None:
     return DeadLetter(*rows[0]) if rows else None
 
 
+def newest(transaction: Transaction) -> int:
+    """Return the highest number of a dead letter, 0 if there is none."""
+    return int(transaction.rows("SELECT COALESCE(MAX(id), 0) FROM dead_letters")[0][0])
+
+
 def find(transaction: Transaction, selection: DeadLetterSelection, limit: int) -> list[DeadLetter]:
     """Return up to ``limit`` of the dead letters that match, the newest first."""
     where, params = _matching(transaction, selection)
@@ -147,10 +152,15 @@ def groups(transaction: Transaction, selection: DeadLetterSelection, limit: int)
 
 
 def remains(
-    transaction: Transaction, selection: DeadLetterSelection, limit: int
+    transaction: Transaction, selection: DeadLetterSelection, limit: int, last: int | None = None
 ) -> list[Remains]:
-    """Lock up to ``limit`` of the dead letters that match, the oldest first, and return what is left of their tasks."""
+    """Lock the first ``limit`` of the dead letters that match, and return what is left of their tasks.
+
+    Those behind the number ``last`` are left out: a walk through them must not meet what it makes itself.
+    """
     where, params = _matching(transaction, selection)
+    if last is not None:
+        where, params = f"{where} AND id <= %s", [*params, last]
     rows = transaction.rows(
         f"SELECT {', '.join(Remains.__slots__)} FROM dead_letters WHERE {where}"
         f" ORDER BY id LIMIT %s{transaction.database.row_lock()}",

@@ -55,7 +55,9 @@ def apply(transaction: Transaction) -> None:
     _name_failures(transaction)
     transaction.execute("CREATE INDEX dead_letters_died ON dead_letters (died_at, id)")
     transaction.execute("CREATE INDEX dead_letters_open ON dead_letters (id) WHERE resurrected_as IS NULL")
-    transaction.execute("CREATE INDEX dead_letters_batch ON dead_letters (batch_id) WHERE batch_id IS NOT NULL")
+    transaction.execute(
+        "CREATE INDEX dead_letters_batch ON dead_letters (batch_id) WHERE batch_id IS NOT NULL"
+    )
     # Kept by the moves that end tasks, so that nobody counts a million rows to show a batch's progress.
     transaction.execute(
         "CREATE TABLE batch_counters (batch_id BIGINT NOT NULL, shard INTEGER NOT NULL, state TEXT NOT NULL,"
