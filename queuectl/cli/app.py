@@ -35,6 +35,12 @@ SECTIONS = (
         (
             Entry("submit", f"{_HERE}.submit:submit", "Submit URLs, now or for later."),
             Entry("batch", f"{_HERE}.batch:batch", "Submit the URLs of a file as one batch."),
+            Entry("batches", f"{_HERE}.batches:batches", "List batches with their progress."),
+            Entry(
+                "batch-status",
+                f"{_HERE}.batches:batch_status",
+                "Show how far a batch is, and when it may end.",
+            ),
             Entry("list", f"{_HERE}.tasks:list_tasks", "List tasks, the newest first."),
             Entry("show", f"{_HERE}.tasks:show", "Show one task with the timeline of all its attempts."),
             Entry("wait", f"{_HERE}.wait:wait", "Wait until tasks have ended."),

@@ -8,7 +8,7 @@ from typing import Any
 
 from queuectl.clock import now_ms
 from queuectl.domain.admission import Block, QueueRules, QueueUse, queue_room
-from queuectl.domain.batch import Batch
+from queuectl.domain.batch import Batch, BatchStatus
 from queuectl.domain.dead_letter import (
     DeadLetter,
     DeadLetterSelection,
@@ -21,6 +21,7 @@ from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.errors import BatchNotFoundError
+from queuectl.operations import batches
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings, load
 from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, starts
@@ -97,6 +98,20 @@ class Monitor:
         if found is None:
             raise no_such_letter(number)
         return found
+
+    def list_batches(self, limit: int = 50) -> list[BatchStatus]:
+        """Return batches with their progress, the newest first, without their failures and next due times."""
+        with self._database.reading() as transaction:
+            return batches.list_batches(transaction, limit)
+
+    def get_batch_status(self, batch_id: str | int) -> BatchStatus:
+        """Return how far a batch is; its cost does not grow with the batch.
+
+        Raises:
+            BatchNotFoundError: there is none with this id.
+        """
+        with self._database.reading() as transaction:
+            return batches.batch_status(transaction, batch_id)
 
     def get_batch(self, number: int) -> Batch:
         """Return a batch.

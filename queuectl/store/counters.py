@@ -8,7 +8,7 @@ its tasks, which retention removes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from queuectl.domain.lifecycle import FINAL, State
 from queuectl.store.rows import placeholders
@@ -17,18 +17,32 @@ if TYPE_CHECKING:
     from queuectl.store.database import Transaction
 
 _COLUMNS = (("cqueue", "text"), ("cstate", "text"), ("change", "bigint"))
-_BATCH_COLUMNS = (("cbatch", "bigint"), ("cstate", "text"), ("change", "bigint"))
+_BATCH_COLUMNS = (
+    ("cbatch", "bigint"),
+    ("cstate", "text"),
+    ("change", "bigint"),
+    ("cfirst", "bigint"),
+    ("clast", "bigint"),
+)
+
+
+class BatchEnds(NamedTuple):
+    """How many tasks of a batch have ended in one state, and when the first and the last of them, in milliseconds."""
+
+    tasks: int
+    first_at: int
+    last_at: int
 
 
 class Tally(dict[tuple[str, str], int]):
     """What a transaction has changed so far: (queue, state) to the difference.
 
-    ``batches`` holds the same for (batch, final state).
+    ``batches`` holds for (batch, final state) the difference and the times of the first and last end.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.batches: dict[tuple[int, str], int] = {}
+        self.batches: dict[tuple[int, str], BatchEnds] = {}
 
     def enter(self, queue: str, state: State, count: int = 1) -> None:
         """Count tasks that come into a state."""
@@ -40,14 +54,16 @@ class Tally(dict[tuple[str, str], int]):
         self.enter(queue, source, -count)
         self.enter(queue, target, count)
 
-    def move_in_batch(self, batch: int | None, source: State, target: State) -> None:
+    def move_in_batch(self, batch: int | None, source: State, target: State, at: int) -> None:
         """Count one task's end, or its way back from it, for the batch that it belongs to, if it does."""
         if batch is None:
             return
         for state, change in ((source, -1), (target, 1)):
             if state in FINAL:
-                key = (batch, state.value)
-                self.batches[key] = self.batches.get(key, 0) + change
+                before = self.batches.get((batch, state.value), BatchEnds(0, at, at))
+                self.batches[batch, state.value] = BatchEnds(
+                    before.tasks + change, min(before.first_at, at), max(before.last_at, at)
+                )
 
 
 def add(transaction: Transaction, shard: int) -> None:
@@ -73,14 +89,16 @@ def _add_queues(transaction: Transaction, shard: int) -> None:
 
 
 def _add_batches(transaction: Transaction, shard: int) -> None:
-    changes = sorted((*key, count) for key, count in transaction.tally.batches.items() if count)
+    changes = sorted((*key, *ends) for key, ends in transaction.tally.batches.items() if ends.tasks)
     if not changes:
         return
     values, params = transaction.database.values(_BATCH_COLUMNS, changes)
     transaction.execute(
-        f"INSERT INTO batch_counters (batch_id, shard, state, tasks)"
-        f" SELECT cbatch, {shard:d}, cstate, change FROM {values} WHERE true"
-        " ON CONFLICT (batch_id, shard, state) DO UPDATE SET tasks = batch_counters.tasks + excluded.tasks",
+        "INSERT INTO batch_counters (batch_id, shard, state, tasks, first_at, last_at)"
+        f" SELECT cbatch, {shard:d}, cstate, change, cfirst, clast FROM {values} WHERE true"
+        " ON CONFLICT (batch_id, shard, state) DO UPDATE SET tasks = batch_counters.tasks + excluded.tasks,"
+        " last_at = CASE WHEN excluded.last_at > batch_counters.last_at THEN excluded.last_at"
+        " ELSE batch_counters.last_at END",
         params,
     )
 
@@ -102,14 +120,18 @@ def queued(transaction: Transaction) -> set[str]:
     return {queue for (queue,) in rows} | moved
 
 
-def of_batches(transaction: Transaction, batches: Sequence[int]) -> dict[tuple[int, State], int]:
-    """Return how many tasks of these batches have ended, for each batch and final state that has any."""
+def of_batches(transaction: Transaction, batches: Sequence[int]) -> dict[tuple[int, State], BatchEnds]:
+    """Return how tasks of these batches have ended, for each batch and final state that has any."""
     rows = transaction.rows(
-        "SELECT batch_id, state, SUM(tasks) FROM batch_counters"
+        "SELECT batch_id, state, SUM(tasks), MIN(first_at), MAX(last_at) FROM batch_counters"
         f" WHERE batch_id IN ({placeholders(batches)}) GROUP BY batch_id, state",
         batches,
     )
-    return {(batch, State(state)): int(count) for batch, state, count in rows if count}
+    return {
+        (batch, State(state)): BatchEnds(int(count), first, last)
+        for batch, state, count, first, last in rows
+        if count
+    }
 
 
 def count_rows(transaction: Transaction) -> dict[tuple[str, State], int]:

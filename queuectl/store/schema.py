@@ -231,6 +231,8 @@ class BatchCounterRow(Table):
     shard = peewee.IntegerField()
     state = peewee.TextField()
     tasks = peewee.BigIntegerField()
+    first_at = peewee.BigIntegerField()
+    last_at = peewee.BigIntegerField()
 
     class Meta:
         table_name = "batch_counters"

@@ -221,7 +221,9 @@ def _end_as_decided(transaction: Transaction, endings: Sequence[Ending]) -> list
     kept = [each for run, each in by_run.items() if run in batch_of]
     for ending in kept:
         transaction.tally.move(ending.work.queue, State.RUNNING, TARGET[ending.move])
-        transaction.tally.move_in_batch(batch_of[run_of(ending)], State.RUNNING, TARGET[ending.move])
+        transaction.tally.move_in_batch(
+            batch_of[run_of(ending)], State.RUNNING, TARGET[ending.move], ending.finished_at
+        )
     return kept
 
 
@@ -311,7 +313,7 @@ def _cancel_waiting(transaction: Transaction, found: Sequence[_Found], now: int)
     )
     for each in found:
         transaction.tally.move(each.queue, each.state, State.CANCELLED)
-        transaction.tally.move_in_batch(each.batch, each.state, State.CANCELLED)
+        transaction.tally.move_in_batch(each.batch, each.state, State.CANCELLED, now)
 
 
 def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]:
@@ -327,7 +329,7 @@ def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]
         _requeue(transaction, numbers, now)
     for each in found:
         transaction.tally.move(each.queue, each.state, State.QUEUED)
-        transaction.tally.move_in_batch(each.batch, each.state, State.QUEUED)
+        transaction.tally.move_in_batch(each.batch, each.state, State.QUEUED, now)
     return numbers
 
 

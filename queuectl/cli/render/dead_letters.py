@@ -86,7 +86,7 @@ def group_grid(groups: Sequence[FailureGroup], now: int) -> Grid:
         Column("CAUSE"),
         Column("FIRST"),
         Column("LAST"),
-        Column("E.G.", "right"),
+        Column("EXAMPLE", "right"),
         Column("ERROR", flexible=True),
     )
     return Grid(

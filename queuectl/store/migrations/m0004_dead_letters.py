@@ -61,10 +61,12 @@ def apply(transaction: Transaction) -> None:
     # Kept by the moves that end tasks, so that nobody counts a million rows to show a batch's progress.
     transaction.execute(
         "CREATE TABLE batch_counters (batch_id BIGINT NOT NULL, shard INTEGER NOT NULL, state TEXT NOT NULL,"
-        f" tasks BIGINT NOT NULL, PRIMARY KEY (batch_id, shard, state)){_STORAGE[transaction.database.engine]}"
+        " tasks BIGINT NOT NULL, first_at BIGINT NOT NULL, last_at BIGINT NOT NULL,"
+        f" PRIMARY KEY (batch_id, shard, state)){_STORAGE[transaction.database.engine]}"
     )
     transaction.execute(
-        "INSERT INTO batch_counters (batch_id, shard, state, tasks) SELECT batch_id, 0, state, COUNT(*) FROM tasks"
+        "INSERT INTO batch_counters (batch_id, shard, state, tasks, first_at, last_at)"
+        " SELECT batch_id, 0, state, COUNT(*), MIN(finished_at), MAX(finished_at) FROM tasks"
         " WHERE batch_id IS NOT NULL AND finished_at IS NOT NULL GROUP BY batch_id, state"
     )
 
