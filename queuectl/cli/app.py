@@ -43,6 +43,11 @@ SECTIONS = (
             ),
             Entry("list", f"{_HERE}.tasks:list_tasks", "List tasks, the newest first."),
             Entry("show", f"{_HERE}.tasks:show", "Show one task with the timeline of all its attempts."),
+            Entry(
+                "explain",
+                f"{_HERE}.explain:explain",
+                "Say why a task does not run, and when it could start.",
+            ),
             Entry("wait", f"{_HERE}.wait:wait", "Wait until tasks have ended."),
             Entry("cancel", f"{_HERE}.tasks:cancel", "Cancel tasks."),
             Entry(

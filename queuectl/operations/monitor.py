@@ -16,12 +16,15 @@ from queuectl.domain.dead_letter import (
     dead_letter_number,
     no_such_letter,
 )
+from queuectl.domain.explanation import Explanation
 from queuectl.domain.lifecycle import State
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
-from queuectl.errors import BatchNotFoundError
+from queuectl.domain.task import task_name, task_number
+from queuectl.errors import BatchNotFoundError, TaskNotFoundError
 from queuectl.operations import batches
+from queuectl.operations.explain import explain
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings, load
 from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, starts
@@ -60,6 +63,21 @@ class Monitor:
             database=self._database.shown,
             transport="redis" if self.settings.redis_url else "in-process",
         )
+
+    def explain(self, task_id: str | int) -> Explanation:
+        """Return why a task does not run, what comes before it, and when it could start at the earliest.
+
+        It asks the rules that dispatch follows; its cost does not grow with the tasks.
+
+        Raises:
+            TaskNotFoundError: there is no such task.
+        """
+        number = task_number(task_id)
+        with self._database.reading() as transaction:
+            found = explain(transaction, self.settings, number)
+        if found is None:
+            raise TaskNotFoundError(f"there is no task {task_name(number)}", hint="see: queuectl list")
+        return found
 
     def running(self, limit: int = 20) -> list[RunningTask]:
         """Return tasks at work with what their handlers last said, the newest first."""

@@ -71,11 +71,12 @@ def state_cell(state: str) -> Cell:
     return Styled(state, look.style, look.sign)
 
 
-def task_facts(task: Task, zone: str) -> Facts:
+def task_facts(task: Task, zone: str, why: str | None = None) -> Facts:
     """Return everything about one task but its attempts; what it has not is left out."""
     rows: list[tuple[str, Cell | None]] = [
         ("task", Styled(task_name(task.id), STRONG)),
         ("state", _state_of(task)),
+        ("why", why),
         ("url", url_cell(task.url)),
         ("queue", f"{task.queue}, score {task.priority_score}"),
         ("handler", task.handler),
