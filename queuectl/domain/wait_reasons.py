@@ -256,7 +256,8 @@ def _workers(facts: Facts) -> Iterator[WaitReason]:
         busy = "the one worker is busy" if workers == 1 else f"all {workers:,} workers are busy"
         more = f"queuectl daemon restart --workers {workers * 2}"
         yield WaitReason(Cause.WORKERS, busy, _after(facts.now, 1, pace), estimated=True, command=more)
-    if line.before and (line.free <= 0 or (not line.chosen and line.taken)):
+    crowded = line.taken > 0 and not line.chosen and facts.block is None
+    if line.before and (line.free <= 0 or crowded):
         many = (
             f"more than {count(line.before, 'queued task')}"
             if line.least
