@@ -39,14 +39,14 @@ SECTIONS = (
             Entry(
                 "batch-status",
                 f"{_HERE}.batches:batch_status",
-                "Show how far a batch is, and when it may end.",
+                "Show how far a batch is, when it may end, and what has failed in it.",
             ),
             Entry("list", f"{_HERE}.tasks:list_tasks", "List tasks, the newest first."),
             Entry("show", f"{_HERE}.tasks:show", "Show one task with the timeline of all its attempts."),
             Entry(
                 "explain",
                 f"{_HERE}.explain:explain",
-                "Say why a task does not run, and when it could start.",
+                "Say why a task does not run, and when it could start at the earliest.",
             ),
             Entry("wait", f"{_HERE}.wait:wait", "Wait until tasks have ended."),
             Entry("cancel", f"{_HERE}.tasks:cancel", "Cancel tasks."),

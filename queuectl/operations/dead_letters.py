@@ -163,7 +163,7 @@ class DeadLetterControl:
             return self.count_dead_letters(DeadLetterSelection(until=before, resurrected=True))
         removed = 0
         while True:
-            count = purge_group(self._database, before)
+            count = purge_group(self._database, before, PURGED_AT_ONCE)
             removed += count
             if on_progress:
                 on_progress(removed)
@@ -201,7 +201,7 @@ def moment_days_ago(days: object) -> int:
     return now_ms() - round(days * _DAY_MS)
 
 
-def purge_group(database: Database, before: int, limit: int = PURGED_AT_ONCE) -> int:
+def purge_group(database: Database, before: int, limit: int) -> int:
     """Remove one group of the dead letters of tasks that died before a moment; return how many."""
     with database.writing() as transaction:
         return dead_letters.purge(transaction, before, limit)

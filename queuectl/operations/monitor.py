@@ -20,7 +20,7 @@ from queuectl.domain.explanation import Explanation
 from queuectl.domain.lifecycle import State
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
-from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
+from queuectl.domain.status import DEAD_LETTERS_COUNTED, NodeStatus, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.domain.task import task_name, task_number
 from queuectl.errors import BatchNotFoundError, TaskNotFoundError
 from queuectl.operations import batches
@@ -51,6 +51,7 @@ class Monitor:
             rules = queues.rules(transaction)
             oldest = {name: queues.oldest_due(transaction, name) for name in rules}
             known = nodes.every(transaction)
+            letters = dead_letters.count(transaction, DeadLetterSelection(limit=DEAD_LETTERS_COUNTED + 1))
             shared_now = transaction.now()
             uses = starts.uses(transaction, rules.values(), shared_now)
         return RealtimeStatus(
@@ -62,6 +63,7 @@ class Monitor:
             nodes=tuple(_node_status(node, shared_now) for node in known),
             database=self._database.shown,
             transport="redis" if self.settings.redis_url else "in-process",
+            dead_letters=letters,
         )
 
     def explain(self, task_id: str | int) -> Explanation:

@@ -39,7 +39,8 @@ def before(transaction: Transaction, queue: str, place: Place, most: int) -> int
     found = 0
     for part, params in parts:
         rows = transaction.rows(
-            f"SELECT COUNT(*) FROM ({part} ORDER BY rank, due_at, id LIMIT %s) AS ahead", (*params, most - found)
+            f"SELECT COUNT(*) FROM ({part} ORDER BY rank, due_at, id LIMIT %s) AS ahead",
+            (*params, most - found),
         )
         found += int(rows[0][0])
         if found >= most:

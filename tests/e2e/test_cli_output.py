@@ -114,6 +114,13 @@ EVERY_COMMAND = [
     ["clear-queue", "low", "--yes"],
     ["clear-queue", "low", "--dry-run"],
     ["dead", "list"],
+    ["dead", "list", "--group"],
+    ["dead", "resurrect", "--all", "--yes"],
+    ["dead", "purge", "--days", "1", "--yes"],
+    ["explain", "1"],
+    ["explain", "2"],
+    ["batches"],
+    ["batch-status", "1"],
     ["daemon", "status"],
     ["daemon", "stop"],
     ["db", "init"],
@@ -135,6 +142,7 @@ def template() -> Iterator[Path]:
     (folder / "urls.txt").write_text(f"{URL}\n")
     cli("submit", URL, URL + "2").ok()
     cli("cancel", "2").ok()
+    cli("batch", "urls.txt", "--on-duplicate", "allow", "--interval", "30").ok()
     yield folder
     guard.remove_folder(folder)
 

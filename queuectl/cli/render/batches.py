@@ -8,12 +8,15 @@ from typing import Any
 from queuectl.cli.render.dead_letters import group_shape
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
-from queuectl.cli.render.status import progress_text
 from queuectl.cli.render.style import ACCENT, BAD, FAINT, GOOD, STRONG
 from queuectl.cli.render.words import brief, count, duration
 from queuectl.domain.batch import BatchStatus
 from queuectl.domain.task import batch_name
 from queuectl.times import iso, shown
+
+_BAR_IN_LIST = 5
+_BAR_ALONE = 20
+_BEFORE_STARTED = 6
 
 
 def batch_shape(batch: BatchStatus) -> dict[str, Any]:
@@ -47,40 +50,42 @@ def failures_shape(batch: BatchStatus) -> dict[str, Any]:
 
 
 def batch_grid(batches: Sequence[BatchStatus], now: int) -> Grid:
-    """Return batches as a list."""
-    columns = (
+    """Return batches as a list; cancelled tasks have a column only if there are any."""
+    columns = [
         Column("BATCH"),
         Column("NAME", flexible=True),
         Column("PROGRESS"),
         Column("OPEN", "right"),
         Column("SUCCEEDED", "right"),
         Column("DEAD", "right"),
-        Column("CANCELLED", "right"),
         Column("STARTED"),
         Column("END"),
-    )
-    return Grid(
-        columns,
+    ]
+    rows: list[list[Cell]] = [
         [
-            [
-                Styled(batch_name(each.id), ACCENT),
-                each.name or "",
-                _progress(each),
-                _number(each.open),
-                _number(each.succeeded, GOOD),
-                _number(each.dead, BAD),
-                _number(each.cancelled),
-                f"{brief(now - each.started_at)} ago" if each.started_at is not None else "-",
-                _end(each, now),
-            ]
-            for each in batches
-        ],
-    )
+            Styled(batch_name(each.id), ACCENT),
+            each.name or "",
+            _progress(each, _BAR_IN_LIST),
+            _number(each.open),
+            _number(each.succeeded, GOOD),
+            _number(each.dead, BAD),
+            f"{brief(now - each.started_at)} ago" if each.started_at is not None else "-",
+            _end(each, now),
+        ]
+        for each in batches
+    ]
+    if any(each.cancelled for each in batches):
+        columns.insert(_BEFORE_STARTED, Column("CANCELLED", "right"))
+        for row, each in zip(rows, batches, strict=True):
+            row.insert(_BEFORE_STARTED, _number(each.cancelled))
+    return Grid(tuple(columns), rows)
 
 
-def _progress(batch: BatchStatus) -> Cell:
+def _progress(batch: BatchStatus, columns: int) -> Cell:
     fraction = _shown_fraction(batch)
-    return Styled(f"{fraction:.0%}", GOOD if not batch.open else "", drawn=progress_text(fraction, None))
+    full = round(fraction * columns)
+    bar = "▰" * full + "▱" * (columns - full)
+    return Styled(f"{fraction:.0%}", GOOD if not batch.open else "", drawn=f"{bar} {fraction:4.0%}")
 
 
 def _shown_fraction(batch: BatchStatus) -> float:
@@ -96,8 +101,8 @@ def _end(batch: BatchStatus, now: int) -> str:
     if batch.finished_at is not None:
         return f"{brief(now - batch.finished_at)} ago"
     if batch.expected_at is None:
-        return "not known"
-    return f"in about {brief(batch.expected_at - now)}"
+        return "-"
+    return f"in {brief(batch.expected_at - now)}"
 
 
 def batch_facts(batch: BatchStatus, zone: str, now: int) -> Facts:
@@ -105,7 +110,7 @@ def batch_facts(batch: BatchStatus, zone: str, now: int) -> Facts:
     rows: list[tuple[str, Cell | None]] = [
         ("batch", Styled(batch_name(batch.id), STRONG)),
         ("name", batch.name),
-        ("progress", _progress(batch)),
+        ("progress", _progress(batch, _BAR_ALONE)),
         ("tasks", f"{batch.ended:,} of {batch.submitted:,} have ended"),
         ("succeeded", _number(batch.succeeded, GOOD)),
         ("dead", _number(batch.dead, BAD)),

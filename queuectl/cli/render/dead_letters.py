@@ -42,36 +42,34 @@ def group_shape(group: FailureGroup) -> dict[str, Any]:
 
 
 def letter_grid(letters: Sequence[DeadLetter], now: int) -> Grid:
-    """Return dead letters as a list; what became of them has a column only if something did."""
-    columns = [
+    """Return dead letters as a list; where some were resurrected, what came of them is in place of their runs."""
+    resurrected = any(each.resurrected_as is not None for each in letters)
+    columns = (
         Column("ID", "right"),
         Column("TASK"),
+        Column("NOW") if resurrected else Column("RUNS", "right"),
         Column("QUEUE"),
         Column("CAUSE"),
-        Column("RUNS", "right"),
         Column("DIED"),
         Column("URL", flexible=True),
         Column("ERROR", flexible=True),
-    ]
-    resurrected = any(each.resurrected_as is not None for each in letters)
-    if resurrected:
-        columns.insert(2, Column("NOW"))
-    rows = []
-    for each in letters:
-        row: list[Cell] = [
-            str(each.id),
-            task_name(each.task_id),
-            short_queue(each.queue),
-            Styled(each.cause, BAD),
-            str(each.attempts),
-            f"{brief(now - each.died_at)} ago",
-            url_cell(each.url),
-            each.error or "",
-        ]
-        if resurrected:
-            row.insert(2, _successor(each))
-        rows.append(row)
-    return Grid(tuple(columns), rows)
+    )
+    return Grid(
+        columns,
+        [
+            [
+                str(each.id),
+                task_name(each.task_id),
+                _successor(each) if resurrected else str(each.attempts),
+                short_queue(each.queue),
+                Styled(each.cause, BAD),
+                f"{brief(now - each.died_at)} ago",
+                url_cell(each.url),
+                each.error or "",
+            ]
+            for each in letters
+        ],
+    )
 
 
 def _successor(letter: DeadLetter) -> Cell:

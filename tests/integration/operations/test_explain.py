@@ -166,7 +166,9 @@ class TestReasons:
         task, until = one_queued(database), now_ms() + 30_000
         other = one_queued(database, url="https://other.test/")
         run_sql(
-            database, "INSERT INTO hosts (host, held_until, held_reason) VALUES ('example.com', %s, '429')", until
+            database,
+            "INSERT INTO hosts (host, held_until, held_reason) VALUES ('example.com', %s, '429')",
+            until,
         )
         found = monitor.explain(task)
         assert (causes(found), found.earliest_start) == ([Cause.HOST_HELD], until)

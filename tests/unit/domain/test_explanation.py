@@ -144,8 +144,14 @@ def test_a_planned_time_and_what_lasts_longer_are_told() -> None:
 
 
 def test_a_back_off_names_the_run_that_failed() -> None:
-    reason = only(facts(task=a_task(State.RETRYING, due_at=NOW + 5_000, error="no\nway"), failures=2, line=None))
-    assert (reason.cause, reason.until, reason.command) == (Cause.BACK_OFF, NOW + 5_000, "queuectl retry task_7")
+    reason = only(
+        facts(task=a_task(State.RETRYING, due_at=NOW + 5_000, error="no\nway"), failures=2, line=None)
+    )
+    assert (reason.cause, reason.until, reason.command) == (
+        Cause.BACK_OFF,
+        NOW + 5_000,
+        "queuectl retry task_7",
+    )
     assert "run 2 of 4 failed because: no\\nway" in reason.message
 
 
