@@ -71,36 +71,40 @@ def add(transaction: Transaction, shard: int) -> None:
 
     The rows are sorted, so that two writers lock them in the same order and never deadlock.
     """
-    _add_queues(transaction, shard)
-    _add_batches(transaction, shard)
+    database = transaction.database
+    statements = [each for each in (_batches(transaction, shard), _queues(transaction, shard)) if each]
+    if len(statements) == 2 and database.engine == "postgresql":
+        # One way to the server and back instead of two, at the end of every tick.
+        (batches, ends), (queues, moves) = statements
+        statements = [(f"WITH ends AS ({batches}) {queues}", [*ends, *moves])]
+    for sql, params in statements:
+        transaction.execute(sql, params)
 
 
-def _add_queues(transaction: Transaction, shard: int) -> None:
+def _queues(transaction: Transaction, shard: int) -> tuple[str, list[object]] | None:
     changes = sorted((queue, state, count) for (queue, state), count in transaction.tally.items() if count)
     if not changes:
-        return
+        return None
     values, params = transaction.database.values(_COLUMNS, changes)
-    transaction.execute(
+    return (
         f"INSERT INTO counters (shard, queue, state, tasks)"
         f" SELECT {shard:d}, cqueue, cstate, change FROM {values} WHERE true"
-        " ON CONFLICT (shard, queue, state) DO UPDATE SET tasks = counters.tasks + excluded.tasks",
-        params,
-    )
+        " ON CONFLICT (shard, queue, state) DO UPDATE SET tasks = counters.tasks + excluded.tasks"
+    ), params
 
 
-def _add_batches(transaction: Transaction, shard: int) -> None:
+def _batches(transaction: Transaction, shard: int) -> tuple[str, list[object]] | None:
     changes = sorted((*key, *ends) for key, ends in transaction.tally.batches.items() if ends.tasks)
     if not changes:
-        return
+        return None
     values, params = transaction.database.values(_BATCH_COLUMNS, changes)
-    transaction.execute(
+    return (
         "INSERT INTO batch_counters (batch_id, shard, state, tasks, first_at, last_at)"
         f" SELECT cbatch, {shard:d}, cstate, change, cfirst, clast FROM {values} WHERE true"
         " ON CONFLICT (batch_id, shard, state) DO UPDATE SET tasks = batch_counters.tasks + excluded.tasks,"
         " last_at = CASE WHEN excluded.last_at > batch_counters.last_at THEN excluded.last_at"
-        " ELSE batch_counters.last_at END",
-        params,
-    )
+        " ELSE batch_counters.last_at END"
+    ), params
 
 
 def read(transaction: Transaction) -> dict[tuple[str, State], int]:
