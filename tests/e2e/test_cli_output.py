@@ -207,7 +207,11 @@ def test_global_options_work_on_both_sides(cli: CommandLine) -> None:
 def test_a_pipe_gets_plain_aligned_columns(prepared: CommandLine) -> None:
     result = prepared("list").ok()
     assert result.out.splitlines()[0].split() == ["ID", "STATE", "QUEUE", "SCORE", "RUNS", "WHEN", "URL"]
-    assert [row[:2] for row in words(result)] == [["task_2", "cancelled"], ["task_1", "queued"]]
+    assert [row[:2] for row in words(result)] == [
+        ["task_3", "queued"],
+        ["task_2", "cancelled"],
+        ["task_1", "queued"],
+    ]
     assert all(line == line.rstrip() for line in result.out.splitlines())
 
 
