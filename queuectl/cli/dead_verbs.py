@@ -169,7 +169,8 @@ def _outcome(total: Resurrections) -> int:
     if not total.done:
         raise reason
     rest = "the others were not looked at" if total.stopped else f"{total.refused:,} were refused"
-    raise PartlyDoneError(f"{total.done:,} resurrected; {rest}: {reason.message}", hint=reason.hint)
+    because = reason.message.removesuffix("; nothing was submitted")
+    raise PartlyDoneError(f"{total.done:,} resurrected; {rest}: {because}", hint=reason.hint)
 
 
 def _document(made: Sequence[Resurrection], failed: Sequence[tuple[str, QueuectlError]]) -> dict[str, Any]:

@@ -125,9 +125,11 @@ def _time(facts: Facts) -> Iterator[WaitReason]:
         yield WaitReason(Cause.NOT_DUE, "it waits for its time", task.due_at)
     elif task.state is State.RETRYING:
         because = f" because: {visible(task.error, _ERROR_SHOWN)}" if task.error else ""
+        # A host that wanted to be left alone is no fault of the task, and has cost it no run.
+        failed = f": run {facts.failures} of {facts.runs} failed" if facts.failures else ""
         yield WaitReason(
             Cause.BACK_OFF,
-            f"it waits before its next run: run {facts.failures} of {facts.runs} failed{because}",
+            f"it waits before its next run{failed}{because}",
             task.due_at,
             command=f"queuectl retry {task_name(task.id)}",
         )
@@ -176,7 +178,8 @@ def _queue(facts: Facts) -> Iterator[WaitReason]:
             command=f"queuectl queue resume {facts.short_queue}",
         )
     room, block = queue_room(replace(alone, rate_limit=rule.rate_limit), facts.use)
-    if rule.rate_limit is not None and room is not None and facts.own_before >= room:
+    chosen = facts.line is not None and facts.line.chosen
+    if rule.rate_limit is not None and room is not None and facts.own_before >= room and not chosen:
         yield _rate(facts, rule.rate_limit, room, block)
     if (block := queue_room(replace(alone, concurrency=rule.concurrency), facts.use)[1]) is not None:
         yield WaitReason(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from queuectl.clock import now_ms
 from queuectl.domain import priority
 from queuectl.domain.dead_letter import DeadLetterSelection, dead_letter_number, no_such_letter
+from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import task_name
 from queuectl.domain.urls import accept
 from queuectl.errors import (
@@ -20,6 +21,7 @@ from queuectl.errors import (
     RefusedError,
 )
 from queuectl.handlers import registry
+from queuectl.operations.places import Places
 from queuectl.settings import Settings
 from queuectl.store import dead_letters, submission
 from queuectl.store.database import Database, Transaction
@@ -96,6 +98,7 @@ class DeadLetterControl:
         number = dead_letter_number(dead_letter_id)
         wanted = DeadLetterSelection(ids=(number,), resurrected=True)
         with self._database.writing() as transaction:
+            places = Places(transaction, QUEUES)
             found = dead_letters.remains(transaction, wanted, 1)
             if not found:
                 raise no_such_letter(number)
@@ -104,7 +107,7 @@ class DeadLetterControl:
                     f"dead letter {number} was resurrected already, as {task_name(found[0].resurrected_as)}",
                     hint=f"see: queuectl show {task_name(found[0].resurrected_as)}; or add --again",
                 )
-            made, refused = _resurrect(transaction, self.settings, found)
+            made, refused = _resurrect(transaction, self.settings, found, places)
             if refused:
                 raise refused[0].error
         self._wake()
@@ -181,10 +184,16 @@ class DeadLetterControl:
         while True:
             try:
                 with self._database.writing() as transaction:
+                    places = Places(transaction, QUEUES)
                     found = dead_letters.remains(transaction, selection, size, last)
-                    made, refused = _resurrect(transaction, self.settings, found)
+                    made, refused = _resurrect(transaction, self.settings, found, places)
             except DuplicateTaskError:
                 continue  # somebody submitted one of the URLs meanwhile; the next look sees it
+            except QueueFullError:
+                if size == 1:
+                    raise
+                size //= 2  # the queue may still have room for a part of the group
+                continue
             return made, refused, found[-1].id if found else last
 
 
@@ -208,7 +217,7 @@ def purge_group(database: Database, before: int, limit: int) -> int:
 
 
 def _resurrect(
-    transaction: Transaction, settings: Settings, found: Sequence[Remains]
+    transaction: Transaction, settings: Settings, found: Sequence[Remains], places: Places
 ) -> tuple[list[Resurrection], list[Refusal]]:
     now = now_ms()
     taken = _taken_urls(transaction, found)
@@ -219,7 +228,9 @@ def _resurrect(
         if error is not None:
             refused.append(Refusal(each.id, error))
             continue
-        made.append((each.id, submission.insert(transaction, _row(each, settings, now))))
+        row = _row(each, settings, now)
+        places.take([row])
+        made.append((each.id, submission.insert(transaction, row)))
         if each.unique_key is not None:
             taken.add(each.url)
     if made:
@@ -247,7 +258,7 @@ def _taken_urls(transaction: Transaction, found: Sequence[Remains]) -> set[str]:
 
 
 def _row(remains: Remains, settings: Settings, now: int) -> NewTask:
-    """Return the row of a task as it was submitted, but due now; its place among the others is that of a new one."""
+    """Return the row of a task as it was submitted, but due now: it queues up behind those that wait already."""
     url, host, key = accept(remains.url)
     score = remains.priority_score
     return NewTask(

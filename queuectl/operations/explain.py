@@ -23,10 +23,10 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import Task, task_name
 from queuectl.domain.wait_reasons import Facts, Line, Worker, reasons_to_wait
 from queuectl.settings import HandlerSettings, QueueSettings, Settings
-from queuectl.store import counters, dead_letters, hosts, listing, nodes, places, queues, ready, starts
+from queuectl.store import counters, dead_letters, hosts, listing, nodes, queues, ready, starts, waiting
 from queuectl.store.database import Transaction
-from queuectl.store.places import Standing
 from queuectl.store.ready import START, Place
+from queuectl.store.waiting import Standing
 
 _LOOKED_AT = 1_000
 """So many of a queue's first tasks are looked at where their hosts decide which of them start."""
@@ -39,7 +39,7 @@ _END: Place = (2**62, 0, 0)
 def explain(transaction: Transaction, settings: Settings, number: int) -> Explanation | None:
     """Return why a task does not run, or what it does if it does; None if there is no such task."""
     task = listing.task(transaction, number)
-    standing = places.standing(transaction, number)
+    standing = waiting.standing(transaction, number)
     if task is None or standing is None:
         return None
     now = transaction.now()
@@ -112,10 +112,10 @@ def _facts(transaction: Transaction, settings: Settings, task: Task, standing: S
         use=uses.get(task.queue, NO_USE),
         host=standing.host,
         host_use=host_use,
-        held_because=places.held_because(transaction, standing.host) if held else None,
+        held_because=waiting.held_because(transaction, standing.host) if held else None,
         line=line,
         block=block,
-        mean_run_ms=places.mean_run_ms(transaction, now - _RECENT_MS, _RECENT_RUNS) if line else None,
+        mean_run_ms=waiting.mean_run_ms(transaction, now - _RECENT_MS, _RECENT_RUNS) if line else None,
     )
 
 
@@ -158,33 +158,38 @@ class _Order:
     def line(self, workers: int) -> tuple[Line, Block | None]:
         """Return where the task stands, when there are so many workers, and what its host would be blocked by."""
         counts = counters.read(self.transaction)
-        aging = places.is_aging(self.transaction)
+        aging = waiting.is_aging(self.transaction)
         busy = sum(
             number for (_, state), number in counts.items() if state in (State.RUNNING, State.DISPATCHED)
         )
         free = max(0, workers - busy)
-        own = places.before(self.transaction, self.task.queue, self.standing.place, POSITION_BOUND + 1)
+        own = waiting.before(self.transaction, self.task.queue, self.standing.place, POSITION_BOUND + 1)
         before, taken = min(own, POSITION_BOUND), 0
         held = hosts.held(self.transaction, self.now)
         for name in QUEUES if aging else QUEUES[: QUEUES.index(self.task.queue)]:
             if name == self.task.queue or self.rules[name].paused:
                 continue
-            waiting = counts.get((name, State.QUEUED), 0)
-            if aging and waiting:
-                waiting = places.before(self.transaction, name, self.standing.place, POSITION_BOUND + 1)
-            before += waiting
-            if waiting and taken < free:
+            queued = counts.get((name, State.QUEUED), 0)
+            if aging and queued:
+                queued = waiting.before(self.transaction, name, self.standing.place, POSITION_BOUND + 1)
+            before += queued
+            if queued and taken < free:
                 end = self.standing.place if aging else _END
-                taken += self._takes(self.rules[name], min(waiting, free - taken), held, end)
+                taken += self._takes(self.rules[name], min(queued, free - taken), held, end)
         mine, chosen, block = self._own(free - taken, own, held)
         least = own > POSITION_BOUND
         return Line(before, own, least, free, taken + mine, chosen), block
+
+    @property
+    def _minds_hosts(self) -> bool:
+        """Whether a start of one queue may keep a task of another one, of the same host, from starting."""
+        return any(rule.limits_hosts for rule in self.rules.values())
 
     def _takes(self, rule: QueueRules, most: int, held: Mapping[str, int], end: Place) -> int:
         """Return how many of another queue's tasks before a place would be taken, ``most`` at the most."""
         room, _ = queue_room(rule, self.uses.get(rule.name, NO_USE))
         most = most if room is None else min(most, room)
-        if most <= 0 or not (rule.limits_hosts or held):
+        if most <= 0 or not (self._minds_hosts or held):
             return max(0, most)
         return len(self._picked(rule, most, held, end)[0])
 
@@ -193,7 +198,7 @@ class _Order:
         rule = self.rules[self.task.queue]
         room, _ = queue_room(rule, self.uses.get(rule.name, NO_USE))
         room = free if room is None else min(free, room)
-        if not (rule.limits_hosts or held):
+        if not (self._minds_hosts or held):
             return min(own, max(0, room)), own < room, None
         if room <= 0:
             return 0, False, None
@@ -223,7 +228,6 @@ class _Order:
     def hosts_in(self, names: set[str] | list[str]) -> dict[str, HostUse]:
         """Return the use of these hosts."""
         if self._running is None:
-            minded = any(rule.limits_hosts for rule in self.rules.values())
-            self._running = hosts.running(self.transaction) if minded else {}
+            self._running = hosts.running(self.transaction) if self._minds_hosts else {}
         found = hosts.uses(self.transaction, names, self._running)
         return {name: self._begun.get(name, found.get(name, NO_HOST_USE)) for name in names}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
 
 import peewee
 
@@ -16,7 +15,8 @@ from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import WAITING, Move, State, sources
 from queuectl.domain.task import Claimed
 from queuectl.errors import DuplicateTaskError
-from queuectl.store.database import Row, Transaction
+from queuectl.store.choosing import CHOSEN, Chosen, chosen, locked
+from queuectl.store.database import Transaction
 from queuectl.store.ending_rows import ENDING_COLUMNS, TARGET, ending_row, run_of
 from queuectl.store.ready import START as START
 from queuectl.store.ready import Place as Place
@@ -28,7 +28,6 @@ _CLAIMED = (
     " timeout, memory_limit, max_retries, started_at, host"
 )
 _WIDTH = len(fields(Claimed))
-_FOUND = "id, queue, state, batch_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +37,6 @@ class Message:
     id: int
     fence: int
     queue: str
-
-
-class _Found(NamedTuple):
-    """A task that is to be moved, as it is."""
-
-    id: int
-    queue: str
-    state: State
-    batch: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +266,7 @@ def cancel(transaction: Transaction, ids: Iterable[int], now: int) -> dict[int, 
 
     Tasks that are final already, or do not exist, are left out of the answer.
     """
-    found = _locked(transaction, ids)
+    found = locked(transaction, ids)
     waiting = [each for each in found if each.state in WAITING]
     running = [each.id for each in found if each.state is State.RUNNING]
     _cancel_waiting(transaction, waiting, now)
@@ -294,15 +284,15 @@ def cancel_queue(transaction: Transaction, queue: str, now: int, limit: int) -> 
     others would end in a deadlock with a daemon, which takes tasks in another order.
     """
     rows = transaction.rows(
-        f"SELECT {_FOUND} FROM tasks WHERE finished_at IS NULL AND queue = %s AND state <> 'running'"
+        f"SELECT {CHOSEN} FROM tasks WHERE finished_at IS NULL AND queue = %s AND state <> 'running'"
         f" ORDER BY id LIMIT %s{transaction.database.locking()}",
         (queue, limit),
     )
-    _cancel_waiting(transaction, [_found(row) for row in rows], now)
+    _cancel_waiting(transaction, [chosen(row) for row in rows], now)
     return len(rows)
 
 
-def _cancel_waiting(transaction: Transaction, found: Sequence[_Found], now: int) -> None:
+def _cancel_waiting(transaction: Transaction, found: Sequence[Chosen], now: int) -> None:
     if not found:
         return
     values, params = transaction.database.values((("vid", "bigint"),), [(each.id,) for each in found])
@@ -323,7 +313,7 @@ def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]
         DuplicateTaskError: one is unique, and another open task for its URL exists.
     """
     allowed = sources(Move.REQUEUE)
-    found = [each for each in _locked(transaction, ids) if each.state in allowed]
+    found = [each for each in locked(transaction, ids) if each.state in allowed]
     numbers = [each.id for each in found]
     if numbers:
         _requeue(transaction, numbers, now)
@@ -344,18 +334,3 @@ def _requeue(transaction: Transaction, numbers: Sequence[int], now: int) -> None
         raise DuplicateTaskError(
             "another open task for the same URL exists, and this one is to be unique"
         ) from error
-
-
-def _locked(transaction: Transaction, ids: Iterable[int]) -> list[_Found]:
-    numbers = list(ids)
-    rows = transaction.rows(
-        f"SELECT {_FOUND} FROM tasks WHERE id IN ({placeholders(numbers)})"
-        f" ORDER BY id{transaction.database.row_lock()}",
-        numbers,
-    )
-    return [_found(row) for row in rows]
-
-
-def _found(row: Row) -> _Found:
-    number, queue, state, batch = row
-    return _Found(number, queue, State(state), batch)
