@@ -18,6 +18,7 @@ from queuectl.errors import (
     DeadLetterNotFoundError,
     DuplicateTaskError,
     InvalidInputError,
+    QueueFullError,
     RefusedError,
 )
 from queuectl.operations import dead_letters as operations
@@ -212,6 +213,21 @@ class TestInBulk:
         assert (total.done, total.refused) == (2, 1)
         assert total.refusals[0].dead_letter_id == gone
         assert letters(database) == [gone]
+
+    def test_a_full_queue_takes_as_many_as_it_has_room_for(
+        self, manager: QueueManager, database: Database
+    ) -> None:
+        for number in range(5):
+            dead(database, number)
+        manager.update_queue_config("medium", {"max_size": 3})
+        total = manager.resurrect_dead_letters(DeadLetterSelection())
+        assert (total.done, total.refused) == (3, 0)
+        assert isinstance(total.stopped, QueueFullError)
+        assert letters(database) == [5, 4]
+        with pytest.raises(QueueFullError):
+            manager.resurrect_from_dead_letter(5)
+        assert len(all_rows(database, "tasks")) == 8
+        assert counts_are_right(database)
 
     def test_two_letters_of_one_unique_url_give_one_task(
         self, manager: QueueManager, database: Database
