@@ -179,7 +179,11 @@ def _queue(facts: Facts) -> Iterator[WaitReason]:
         )
     room, block = queue_room(replace(alone, rate_limit=rule.rate_limit), facts.use)
     chosen = facts.line is not None and facts.line.chosen
-    if rule.rate_limit is not None and room is not None and facts.own_before >= room and not chosen:
+    if (
+        rule.rate_limit is not None
+        and room is not None
+        and (not room or (facts.own_before >= room and not chosen))
+    ):
         yield _rate(facts, rule.rate_limit, room, block)
     if (block := queue_room(replace(alone, concurrency=rule.concurrency), facts.use)[1]) is not None:
         yield WaitReason(

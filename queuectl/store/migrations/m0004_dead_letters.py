@@ -23,16 +23,6 @@ _LETTER_COLUMNS = (
     "resurrected_as BIGINT",
     "resurrected_at BIGINT",
 )
-_COPIED = (
-    "host",
-    "batch_id",
-    "priority_score",
-    "timeout",
-    "memory_limit",
-    "max_retries",
-    "unique_key",
-    "metadata",
-)
 _NODE_COLUMNS = (
     "handlers TEXT NOT NULL DEFAULT '[]'",
     "clock_ahead BIGINT NOT NULL DEFAULT 0",
@@ -50,8 +40,12 @@ def apply(transaction: Transaction) -> None:
         transaction.execute(f"ALTER TABLE dead_letters ADD COLUMN {column}")
     for column in _NODE_COLUMNS:
         transaction.execute(f"ALTER TABLE nodes ADD COLUMN {column}")
-    picks = ", ".join(f"{name} = tasks.{name}" for name in _COPIED)
-    transaction.execute(f"UPDATE dead_letters SET {picks} FROM tasks WHERE tasks.id = dead_letters.task_id")
+    transaction.execute(
+        "UPDATE dead_letters SET host = tasks.host, batch_id = tasks.batch_id, priority_score = tasks.priority_score,"
+        " timeout = tasks.timeout, memory_limit = tasks.memory_limit, max_retries = tasks.max_retries,"
+        " unique_key = tasks.unique_key, metadata = tasks.metadata"
+        " FROM tasks WHERE tasks.id = dead_letters.task_id"
+    )
     _name_failures(transaction)
     transaction.execute("CREATE INDEX dead_letters_died ON dead_letters (died_at, id)")
     transaction.execute("CREATE INDEX dead_letters_open ON dead_letters (id) WHERE resurrected_as IS NULL")
