@@ -97,6 +97,10 @@ class WrongStateError(RefusedError):
     """The task is in a state that does not allow this."""
 
 
+class AlreadyResurrectedError(RefusedError):
+    """A task came of this dead letter already."""
+
+
 class DaemonRunningError(RefusedError):
     """Another daemon already uses this home."""
 

@@ -17,6 +17,7 @@ import dramatiq
 from queuectl import __version__
 from queuectl.clock import monotonic, now_ms
 from queuectl.errors import QueuectlError
+from queuectl.handlers import registry
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings
 from queuectl.store import hosts, nodes, queues, starts, tasks
@@ -37,6 +38,7 @@ from queuectl_daemon.recovery import Recovery
 from queuectl_daemon.runner import Runner
 from queuectl_daemon.ticker import Ticker
 from queuectl_daemon.transport import RedisTransport
+from queuectl_daemon.upkeep import purge_dead_letters
 from queuectl_daemon.window import Pace
 
 logger = logging.getLogger("queuectl.daemon")
@@ -49,6 +51,7 @@ _FEED_SECONDS = 2
 _PRUNE_SECONDS = 30
 _PRUNED_AT_ONCE = 2_000
 _HOSTS_KEPT_MS = 86_400_000  # the longest gap between starts on one host that can be set
+_PURGE_SECONDS = 60
 _FORCE_SECONDS = 3.0
 _FLUSH_SECONDS = 10.0
 
@@ -176,6 +179,9 @@ class Service:
         if predecessor is not None:
             ticker.once("published files", lambda: self._files.mend(predecessor))
         ticker.every(_PRUNE_SECONDS, "old starts", self._prune_starts)
+        if self.settings.dead_letter_days:
+            ticker.once("first purge", self._purge)
+            ticker.every(_PURGE_SECONDS, "purge", self._purge)
         if self._pump.transport is not None:
             ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
         parts.callback(ticker.stop)
@@ -215,6 +221,9 @@ class Service:
         if flight is not None:
             flight.fraction, flight.note = fraction, note
 
+    def _purge(self) -> None:
+        purge_dead_letters(self._database, self.settings.dead_letter_days)
+
     def _redispatch_late(self) -> None:
         with self._database.writing() as transaction:
             # Its own only: they carry its own clock's time, and a dead node's are released by recovery.
@@ -251,6 +260,7 @@ class Service:
             transport_up=int(transport is None or transport.up),
             per_minute=pace.per_minute(),
             progress=json.dumps(said),
+            handlers=json.dumps(registry.names(self.settings)),
         )
 
     def _transport_name(self) -> str:

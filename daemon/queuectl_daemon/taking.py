@@ -96,6 +96,8 @@ class Taking:
     def _start(self, rule: QueueRules, limit: int) -> int:
         begun = self._taken(rule, limit, self._claim)
         self.claimed += begun
+        if self._running is not None and not rule.limits_hosts:
+            self._running.update(work.host for work in begun)  # queues served later may mind
         if begun:
             self._note_starts(rule, begun)
         return len(begun)

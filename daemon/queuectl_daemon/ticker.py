@@ -1,4 +1,4 @@
-"""The daemon's own periodic work, rung by APScheduler: late messages, the feed.
+"""The daemon's own periodic work, rung by APScheduler: late messages, the feed, the purge.
 
 APScheduler only rings the bell: its jobs live in memory, in UTC, with unlimited grace, and each
 does the same thing however late or often it is called.

@@ -35,8 +35,19 @@ SECTIONS = (
         (
             Entry("submit", f"{_HERE}.submit:submit", "Submit URLs, now or for later."),
             Entry("batch", f"{_HERE}.batch:batch", "Submit the URLs of a file as one batch."),
+            Entry("batches", f"{_HERE}.batches:batches", "List batches with their progress."),
+            Entry(
+                "batch-status",
+                f"{_HERE}.batches:batch_status",
+                "Show how far a batch is, when it may end, and what has failed in it.",
+            ),
             Entry("list", f"{_HERE}.tasks:list_tasks", "List tasks, the newest first."),
             Entry("show", f"{_HERE}.tasks:show", "Show one task with the timeline of all its attempts."),
+            Entry(
+                "explain",
+                f"{_HERE}.explain:explain",
+                "Say why a task does not run, and when it could start at the earliest.",
+            ),
             Entry("wait", f"{_HERE}.wait:wait", "Wait until tasks have ended."),
             Entry("cancel", f"{_HERE}.tasks:cancel", "Cancel tasks."),
             Entry(
@@ -54,7 +65,11 @@ SECTIONS = (
             ),
             Entry("queue", f"{_HERE}.queue:app", "List, show, limit, pause and resume queues."),
             Entry("clear-queue", f"{_HERE}.queue:clear_queue", "Cancel everything that waits in a queue."),
-            Entry("dead", f"{_HERE}.dead:app", "Look at tasks that will not run again."),
+            Entry(
+                "dead",
+                f"{_HERE}.dead:app",
+                "Look at tasks that will not run again, and make new ones of them.",
+            ),
         ),
     ),
     (

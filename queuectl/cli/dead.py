@@ -2,42 +2,109 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from queuectl.cli import dead_filters as filters
+from queuectl.cli.dead_verbs import purge, resurrect
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
-from queuectl.errors import DeadLetterNotFoundError
+from queuectl.domain.dead_letter import DeadLetterSelection
 
-app = group("Look at tasks that will not run again.")
+app = group("Look at tasks that will not run again, and make new ones of them.")
 
 
 @command(app, "list")
 def list_dead(
     ctx: typer.Context,
+    grouped: Annotated[
+        bool, typer.Option("--group", help="By cause and kind of error, the most frequent first.")
+    ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those that were resurrected already.")
+    ] = False,
+    queue: filters.Queues = None,
+    batch: filters.Batch = None,
+    host: filters.Host = None,
+    url: filters.Url = None,
+    error: filters.Error = None,
+    cause: filters.Cause = None,
+    failure: filters.Failure = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
+    older_than: filters.OlderThan = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="At most this many.")] = 50,
 ) -> None:
     """List dead letters, the newest first.
 
     Examples:
       queuectl dead list
-      queuectl dead list --json --limit 1000
+      queuectl dead list --group --since 2d
+      queuectl dead list --host example.com --error "404" --json
     """
-    from queuectl.cli.render.shapes import dead_letter_shape
-    from queuectl.cli.render.tables import dead_letter_grid
+    run: Invocation = ctx.obj
+    selection = filters.selection_of(
+        run,
+        queue=queue,
+        batch=batch,
+        host=host,
+        url=url,
+        error=error,
+        cause=cause,
+        failure=failure,
+        since=since,
+        until=until,
+        older_than=older_than,
+    )
+    selection = replace(selection, resurrected=everything)
+    if grouped:
+        _list_groups(run, selection, limit)
+    else:
+        _list_letters(run, selection, limit)
+
+
+def _list_letters(run: Invocation, selection: DeadLetterSelection, limit: int) -> None:
+    from queuectl.cli.render.dead_letters import letter_grid, letter_shape
     from queuectl.clock import now_ms
 
-    run: Invocation = ctx.obj
-    letters = run.monitor.get_dead_letter_queue(limit)
+    letters = run.monitor.get_dead_letter_queue(limit, selection)
     if not letters:
-        run.output.say("there are no dead letters")
+        run.output.say(_nothing(selection))
     if letters or run.output.json:
         run.output.show(
-            lambda: {"dead_letters": [dead_letter_shape(each) for each in letters]},
-            lambda: dead_letter_grid(letters, now_ms()),
+            lambda: {"dead_letters": [letter_shape(each) for each in letters]},
+            lambda: letter_grid(letters, now_ms()),
             [str(each.id) for each in letters],
         )
+    if len(letters) == limit:
+        run.output.say(f"these are the newest {limit}; there may be more: --limit {limit * 10}, or --group")
+
+
+def _list_groups(run: Invocation, selection: DeadLetterSelection, limit: int) -> None:
+    from queuectl.cli.render.dead_letters import group_grid, group_shape
+    from queuectl.clock import now_ms
+
+    found = run.monitor.group_dead_letters(selection, limit)
+    if not found:
+        run.output.say(_nothing(selection))
+    if found or run.output.json:
+        run.output.show(
+            lambda: {"groups": [group_shape(each) for each in found]},
+            lambda: group_grid(found, now_ms()),
+            [each.failure for each in found],
+        )
+    if found:
+        key = found[0].failure
+        run.output.say(
+            f"to look at a group: queuectl dead list --failure {key};"
+            f" to run it again: queuectl dead resurrect --failure {key}"
+        )
+
+
+def _nothing(selection: DeadLetterSelection) -> str:
+    return "no dead letter matches" if filters.narrows(selection) else "there are no dead letters"
 
 
 @command(app)
@@ -50,20 +117,25 @@ def show(
     Examples:
       queuectl dead show 3
     """
-    from queuectl.cli.render.shapes import dead_letter_shape
-    from queuectl.cli.render.tables import dead_letter_facts
+    from queuectl.cli.render.dead_letters import letter_facts, letter_shape
     from queuectl.domain.task import task_name
 
     run: Invocation = ctx.obj
-    if not dead_letter_id.isdecimal() or len(dead_letter_id) > 18:
-        raise DeadLetterNotFoundError(
-            f"{dead_letter_id!r} is not a dead letter's number", hint="see: queuectl dead list"
-        )
-    letter = run.monitor.get_dead_letter(int(dead_letter_id))
+    letter = run.monitor.get_dead_letter(dead_letter_id)
     run.output.show(
-        lambda: dead_letter_shape(letter),
-        lambda: dead_letter_facts(letter, run.settings.timezone),
+        lambda: letter_shape(letter),
+        lambda: letter_facts(letter, run.settings.timezone),
         [str(letter.id)],
     )
     name = task_name(letter.task_id)
-    run.output.say(f"its attempts: queuectl show {name}; to run it again: queuectl retry {name}")
+    if letter.resurrected_as is None:
+        run.output.say(
+            f"its attempts: queuectl show {name}; to run it again: queuectl retry {name},"
+            f" or as a new task: queuectl dead resurrect {letter.id}"
+        )
+    else:
+        run.output.say(f"its attempts: queuectl show {name}")
+
+
+command(app)(resurrect)
+command(app)(purge)

@@ -122,15 +122,17 @@ def show(
       queuectl show task_12
       queuectl show 12 --json
     """
+    from queuectl.cli.explain import why_it_waits
     from queuectl.cli.render.shapes import task_shape
     from queuectl.cli.render.tables import attempt_grid, task_facts
 
     run: Invocation = ctx.obj
     task = run.manager.get_task(task_id)
     zone = run.settings.timezone
+    why = why_it_waits(run, task)
     run.output.show(
-        lambda: task_shape(task, with_attempts=True),
-        lambda: task_facts(task, zone),
+        lambda: task_shape(task, with_attempts=True) | {"why": why},
+        lambda: task_facts(task, zone, why),
         [f"{task_name(task.id)}  {task.state}"],
     )
     if task.attempts and not run.output.json and not run.output.quiet:

@@ -8,6 +8,9 @@ from queuectl.domain.admission import Block
 from queuectl.domain.rate import RateLimit
 from queuectl.domain.task import Task
 
+DEAD_LETTERS_COUNTED = 10_000
+"""A status counts no more dead letters than this."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
@@ -75,10 +78,15 @@ class RunningTask:
 
 @dataclass(frozen=True, slots=True)
 class RealtimeStatus:
-    """Queues, daemons and services at the moment ``at`` (UTC milliseconds)."""
+    """Queues, daemons and services at the moment ``at`` (UTC milliseconds).
+
+    ``dead_letters`` are those that have not been resurrected, counted until there is
+    one more than ``DEAD_LETTERS_COUNTED``.
+    """
 
     at: int
     queues: tuple[QueueStatus, ...]
     nodes: tuple[NodeStatus, ...]
     database: str
     transport: str
+    dead_letters: int = 0

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from queuectl.domain.lifecycle import State
-from queuectl.errors import TaskNotFoundError
+from queuectl.errors import BatchNotFoundError, TaskNotFoundError
 
 _TASK_ID = re.compile(r"(?:task_)?([1-9][0-9]{0,17})")
+_BATCH_ID = re.compile(r"(?:batch_)?([1-9][0-9]{0,17})")
 
 
 @dataclass(slots=True)
@@ -95,6 +96,20 @@ def task_number(task_id: str | int) -> int:
     if match is None:
         raise TaskNotFoundError(
             f"{str(task_id)!r} is not a task id", hint="ids look like task_12; see: queuectl list"
+        )
+    return int(match[1])
+
+
+def batch_number(batch_id: str | int) -> int:
+    """Return the number in ``batch_3``, ``"3"`` or ``3``.
+
+    Raises:
+        BatchNotFoundError: the text is not a batch id, so no batch has it.
+    """
+    match = _BATCH_ID.fullmatch(str(batch_id).strip())
+    if match is None:
+        raise BatchNotFoundError(
+            f"{str(batch_id)!r} is not a batch id", hint="ids look like batch_3; see: queuectl batches"
         )
     return int(match[1])
 

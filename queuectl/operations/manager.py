@@ -23,11 +23,12 @@ from queuectl.errors import (
     WaitTimedOutError,
     WrongStateError,
 )
+from queuectl.operations.dead_letters import DeadLetterControl
 from queuectl.operations.opening import open_database
 from queuectl.operations.queue_control import QueueControl
 from queuectl.operations.submission import submit_many, submit_one
 from queuectl.settings import Settings, load
-from queuectl.store import history, listing, queues, tasks
+from queuectl.store import dead_letters, listing, queues, tasks
 from queuectl.store.database import Database
 from queuectl.wakeup import ring
 
@@ -37,7 +38,7 @@ _LONGEST_LIST = 1_000_000
 _CLEARING_PAUSE_SECONDS = 0.01
 
 
-class QueueManager(QueueControl):
+class QueueManager(QueueControl, DeadLetterControl):
     """Submit tasks and control them. One instance may be shared by threads; it needs no running daemon.
 
     Raises:
@@ -278,7 +279,7 @@ class QueueManager(QueueControl):
         with self._database.writing() as transaction:
             done = tasks.requeue(transaction, [number], now_ms())
             if done:
-                history.drop_dead_letters(transaction, done)
+                dead_letters.drop(transaction, done)
         self._wake()
         task = self.get_task(number)
         if not done:

@@ -8,16 +8,26 @@ from typing import Any
 
 from queuectl.clock import now_ms
 from queuectl.domain.admission import Block, QueueRules, QueueUse, queue_room
-from queuectl.domain.batch import Batch
-from queuectl.domain.dead_letter import DeadLetter
+from queuectl.domain.batch import Batch, BatchStatus
+from queuectl.domain.dead_letter import (
+    DeadLetter,
+    DeadLetterSelection,
+    FailureGroup,
+    dead_letter_number,
+    no_such_letter,
+)
+from queuectl.domain.explanation import Explanation
 from queuectl.domain.lifecycle import State
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
-from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
-from queuectl.errors import BatchNotFoundError, DeadLetterNotFoundError
+from queuectl.domain.status import DEAD_LETTERS_COUNTED, NodeStatus, QueueStatus, RealtimeStatus, RunningTask
+from queuectl.domain.task import task_name, task_number
+from queuectl.errors import BatchNotFoundError, TaskNotFoundError
+from queuectl.operations import batches
+from queuectl.operations.explain import explain
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings, load
-from queuectl.store import articles, counters, history, listing, nodes, queues, starts
+from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, starts
 from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
 
@@ -41,6 +51,7 @@ class Monitor:
             rules = queues.rules(transaction)
             oldest = {name: queues.oldest_due(transaction, name) for name in rules}
             known = nodes.every(transaction)
+            letters = dead_letters.count(transaction, DeadLetterSelection(limit=DEAD_LETTERS_COUNTED + 1))
             shared_now = transaction.now()
             uses = starts.uses(transaction, rules.values(), shared_now)
         return RealtimeStatus(
@@ -52,7 +63,23 @@ class Monitor:
             nodes=tuple(_node_status(node, shared_now) for node in known),
             database=self._database.shown,
             transport="redis" if self.settings.redis_url else "in-process",
+            dead_letters=letters,
         )
+
+    def explain(self, task_id: str | int) -> Explanation:
+        """Return why a task does not run, what comes before it, and when it could start at the earliest.
+
+        It asks the rules that dispatch follows; its cost does not grow with the tasks.
+
+        Raises:
+            TaskNotFoundError: there is no such task.
+        """
+        number = task_number(task_id)
+        with self._database.reading() as transaction:
+            found = explain(transaction, self.settings, number)
+        if found is None:
+            raise TaskNotFoundError(f"there is no task {task_name(number)}", hint="see: queuectl list")
+        return found
 
     def running(self, limit: int = 20) -> list[RunningTask]:
         """Return tasks at work with what their handlers last said, the newest first."""
@@ -65,24 +92,46 @@ class Monitor:
             for task in found
         ]
 
-    def get_dead_letter_queue(self, limit: int = 50) -> list[DeadLetter]:
-        """Return dead letters, the newest first."""
+    def get_dead_letter_queue(
+        self, limit: int = 50, selection: DeadLetterSelection | None = None
+    ) -> list[DeadLetter]:
+        """Return dead letters that match and have not been resurrected, the newest first."""
         with self._database.reading() as transaction:
-            return history.dead_letters(transaction, limit)
+            return dead_letters.find(transaction, selection or DeadLetterSelection(), limit)
 
-    def get_dead_letter(self, dead_letter_id: int) -> DeadLetter:
+    def group_dead_letters(
+        self, selection: DeadLetterSelection | None = None, limit: int = 50
+    ) -> list[FailureGroup]:
+        """Return the same by cause and kind of error, the most frequent first."""
+        with self._database.reading() as transaction:
+            return dead_letters.groups(transaction, selection or DeadLetterSelection(), limit)
+
+    def get_dead_letter(self, dead_letter_id: int | str) -> DeadLetter:
         """Return one dead letter.
 
         Raises:
             DeadLetterNotFoundError: there is none with this number.
         """
+        number = dead_letter_number(dead_letter_id)
         with self._database.reading() as transaction:
-            found = history.dead_letter(transaction, dead_letter_id)
+            found = dead_letters.one(transaction, number)
         if found is None:
-            raise DeadLetterNotFoundError(
-                f"there is no dead letter {dead_letter_id}", hint="see: queuectl dead list"
-            )
+            raise no_such_letter(number)
         return found
+
+    def list_batches(self, limit: int = 50) -> list[BatchStatus]:
+        """Return batches with their progress, the newest first, without their failures and next due times."""
+        with self._database.reading() as transaction:
+            return batches.list_batches(transaction, limit)
+
+    def get_batch_status(self, batch_id: str | int) -> BatchStatus:
+        """Return how far a batch is; its cost does not grow with the batch.
+
+        Raises:
+            BatchNotFoundError: there is none with this id.
+        """
+        with self._database.reading() as transaction:
+            return batches.batch_status(transaction, batch_id)
 
     def get_batch(self, number: int) -> Batch:
         """Return a batch.

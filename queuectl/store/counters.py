@@ -1,25 +1,48 @@
-"""How many tasks are in which queue and state: kept counts, so that nobody counts a million rows.
+"""How many tasks are in which queue and state, and how many of a batch have ended: kept, so that nobody counts rows.
 
 Every move of a task adds to the tally of its transaction, which is written just before the commit.
-The counts are therefore exact, and ``check`` compares them with the rows.
+The counts are therefore exact, and ``check`` compares them with the rows. A batch's counts outlive
+its tasks, which retention removes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from queuectl.domain.lifecycle import State
+from queuectl.domain.lifecycle import FINAL, State
 from queuectl.store.rows import placeholders
 
 if TYPE_CHECKING:
     from queuectl.store.database import Transaction
 
 _COLUMNS = (("cqueue", "text"), ("cstate", "text"), ("change", "bigint"))
+_BATCH_COLUMNS = (
+    ("cbatch", "bigint"),
+    ("cstate", "text"),
+    ("change", "bigint"),
+    ("cfirst", "bigint"),
+    ("clast", "bigint"),
+)
+
+
+class BatchEnds(NamedTuple):
+    """How many tasks of a batch have ended in one state, and when the first and the last of them, in milliseconds."""
+
+    tasks: int
+    first_at: int
+    last_at: int
 
 
 class Tally(dict[tuple[str, str], int]):
-    """What a transaction has changed so far: (queue, state) to the difference."""
+    """What a transaction has changed so far: (queue, state) to the difference.
+
+    ``batches`` holds for (batch, final state) the difference and the times of the first and last end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: dict[tuple[int, str], BatchEnds] = {}
 
     def enter(self, queue: str, state: State, count: int = 1) -> None:
         """Count tasks that come into a state."""
@@ -31,22 +54,57 @@ class Tally(dict[tuple[str, str], int]):
         self.enter(queue, source, -count)
         self.enter(queue, target, count)
 
+    def move_in_batch(self, batch: int | None, source: State, target: State, at: int) -> None:
+        """Count one task's end, or its way back from it, for the batch that it belongs to, if it does."""
+        if batch is None:
+            return
+        for state, change in ((source, -1), (target, 1)):
+            if state in FINAL:
+                before = self.batches.get((batch, state.value), BatchEnds(0, at, at))
+                self.batches[batch, state.value] = BatchEnds(
+                    before.tasks + change, min(before.first_at, at), max(before.last_at, at)
+                )
+
 
 def add(transaction: Transaction, shard: int) -> None:
     """Write the transaction's tally.
 
     The rows are sorted, so that two writers lock them in the same order and never deadlock.
     """
+    database = transaction.database
+    statements = [each for each in (_batches(transaction, shard), _queues(transaction, shard)) if each]
+    if len(statements) == 2 and database.engine == "postgresql":
+        # One way to the server and back instead of two, at the end of every tick.
+        (batches, ends), (queues, moves) = statements
+        statements = [(f"WITH ends AS ({batches}) {queues}", [*ends, *moves])]
+    for sql, params in statements:
+        transaction.execute(sql, params)
+
+
+def _queues(transaction: Transaction, shard: int) -> tuple[str, list[object]] | None:
     changes = sorted((queue, state, count) for (queue, state), count in transaction.tally.items() if count)
     if not changes:
-        return
+        return None
     values, params = transaction.database.values(_COLUMNS, changes)
-    transaction.execute(
+    return (
         f"INSERT INTO counters (shard, queue, state, tasks)"
         f" SELECT {shard:d}, cqueue, cstate, change FROM {values} WHERE true"
-        " ON CONFLICT (shard, queue, state) DO UPDATE SET tasks = counters.tasks + excluded.tasks",
-        params,
-    )
+        " ON CONFLICT (shard, queue, state) DO UPDATE SET tasks = counters.tasks + excluded.tasks"
+    ), params
+
+
+def _batches(transaction: Transaction, shard: int) -> tuple[str, list[object]] | None:
+    changes = sorted((*key, *ends) for key, ends in transaction.tally.batches.items() if ends.tasks)
+    if not changes:
+        return None
+    values, params = transaction.database.values(_BATCH_COLUMNS, changes)
+    return (
+        "INSERT INTO batch_counters (batch_id, shard, state, tasks, first_at, last_at)"
+        f" SELECT cbatch, {shard:d}, cstate, change, cfirst, clast FROM {values} WHERE true"
+        " ON CONFLICT (batch_id, shard, state) DO UPDATE SET tasks = batch_counters.tasks + excluded.tasks,"
+        " last_at = CASE WHEN excluded.last_at > batch_counters.last_at THEN excluded.last_at"
+        " ELSE batch_counters.last_at END"
+    ), params
 
 
 def read(transaction: Transaction) -> dict[tuple[str, State], int]:
@@ -64,6 +122,20 @@ def queued(transaction: Transaction) -> set[str]:
         queue for (queue, state), change in transaction.tally.items() if state == "queued" and change > 0
     }
     return {queue for (queue,) in rows} | moved
+
+
+def of_batches(transaction: Transaction, batches: Sequence[int]) -> dict[tuple[int, State], BatchEnds]:
+    """Return how tasks of these batches have ended, for each batch and final state that has any."""
+    rows = transaction.rows(
+        "SELECT batch_id, state, SUM(tasks), MIN(first_at), MAX(last_at) FROM batch_counters"
+        f" WHERE batch_id IN ({placeholders(batches)}) GROUP BY batch_id, state",
+        batches,
+    )
+    return {
+        (batch, State(state)): BatchEnds(int(count), first, last)
+        for batch, state, count, first, last in rows
+        if count
+    }
 
 
 def count_rows(transaction: Transaction) -> dict[tuple[str, State], int]:

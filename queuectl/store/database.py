@@ -170,6 +170,12 @@ class Database:
         """
         return f"IN ({subselect})" if self.engine == "sqlite" else f"= ANY(ARRAY({subselect}))"
 
+    def contains(self, column: str) -> str:
+        """Return the condition that a text, its one parameter, is somewhere in a column, whatever the case."""
+        if self.engine == "sqlite":
+            return f"contains_text({column}, %s)"
+        return f"strpos(lower({column}), lower(%s)) > 0"
+
     def checkpoint_here(self) -> None:
         """Let this thread's connection, and only this one, move SQLite's log into its file as it goes."""
         self._checkpointer = threading.get_ident()

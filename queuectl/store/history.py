@@ -1,15 +1,14 @@
-"""What happened to tasks: their ended attempts and their dead letters, written with the move they belong to."""
+"""What happened to tasks: their ended attempts, written with the move they belong to, and dead letters with them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from queuectl.domain.dead_letter import DeadLetter
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
 from queuectl.domain.task import Attempt
+from queuectl.store import dead_letters
 from queuectl.store.database import Transaction
-from queuectl.store.rows import placeholders
 
 _ATTEMPT_COLUMNS = (
     ("vtask", "bigint"),
@@ -22,7 +21,6 @@ _ATTEMPT_COLUMNS = (
     ("verror", "text"),
     ("vtraceback", "text"),
 )
-_LETTER = "id, task_id, queue, url, handler, cause, error, attempts, died_at"
 
 
 def record(transaction: Transaction, endings: Sequence[Ending], node: str) -> None:
@@ -47,27 +45,7 @@ def record(transaction: Transaction, endings: Sequence[Ending], node: str) -> No
         f" SELECT vtask, vfence, vattempt, vnode, vstarted, vfinished, voutcome, verror, vtraceback FROM {values}",
         params,
     )
-    for ending in endings:
-        if ending.move is Move.BURY:
-            _bury(transaction, ending)
-
-
-def _bury(transaction: Transaction, ending: Ending) -> None:
-    work = ending.work
-    transaction.execute(
-        "INSERT INTO dead_letters (task_id, queue, url, handler, cause, error, attempts, died_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            work.id,
-            work.queue,
-            work.url,
-            work.handler,
-            ending.cause,
-            ending.error,
-            work.attempt - work.released,
-            ending.finished_at,
-        ),
-    )
+    dead_letters.bury(transaction, [ending for ending in endings if ending.move is Move.BURY])
 
 
 def attempts_of(transaction: Transaction, task: int) -> tuple[Attempt, ...]:
@@ -78,20 +56,3 @@ def attempts_of(transaction: Transaction, task: int) -> tuple[Attempt, ...]:
         (task,),
     )
     return tuple(Attempt(*row) for row in rows)
-
-
-def drop_dead_letters(transaction: Transaction, tasks: Sequence[int]) -> None:
-    """Remove the dead letters of tasks that a person has sent back to their queues."""
-    transaction.execute(f"DELETE FROM dead_letters WHERE task_id IN ({placeholders(tasks)})", tuple(tasks))
-
-
-def dead_letters(transaction: Transaction, limit: int) -> list[DeadLetter]:
-    """Return dead letters, the newest first."""
-    rows = transaction.rows(f"SELECT {_LETTER} FROM dead_letters ORDER BY id DESC LIMIT %s", (limit,))
-    return [DeadLetter(*row) for row in rows]
-
-
-def dead_letter(transaction: Transaction, number: int) -> DeadLetter | None:
-    """Return one dead letter by its number."""
-    rows = transaction.rows(f"SELECT {_LETTER} FROM dead_letters WHERE id = %s", (number,))
-    return DeadLetter(*rows[0]) if rows else None

@@ -6,12 +6,14 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from queuectl.clock import now_ms
 from queuectl.store.database import Database, Transaction
 
 _COLUMNS = (
-    "id, host, pid, version, started_at, workers, running, transport, transport_up, per_minute, progress,"
-    " heartbeat_at, lease_until"
+    "id, host, pid, version, started_at, workers, running, transport, transport_up, per_minute, progress, handlers,"
+    " heartbeat_at, lease_until, clock_ahead"
 )
+_NUMBER = _COLUMNS.count(",") + 1
 
 # Keeps the nodes' advisory locks apart from any other use of advisory locks in the same database.
 _LOCK_SPACE = 1_903_260_017
@@ -19,7 +21,10 @@ _LOCK_SPACE = 1_903_260_017
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """One daemon as it describes itself; ``started_at`` is UTC milliseconds, ``progress`` is JSON text."""
+    """One daemon as it describes itself; ``started_at`` is UTC milliseconds.
+
+    ``progress`` and ``handlers``, the names that its tasks may use, are JSON text.
+    """
 
     id: str
     host: str
@@ -32,25 +37,31 @@ class NodeReport:
     transport_up: int
     per_minute: float
     progress: str
+    handlers: str
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord(NodeReport):
-    """A report with the moment it was written and until when it holds, by the database's clock."""
+    """A report with the moment it was written and until when it holds, by the database's clock.
+
+    ``clock_ahead`` is by how many milliseconds the node's own clock was ahead of that one.
+    """
 
     heartbeat_at: int
     lease_until: int
+    clock_ahead: int
 
 
 def save(transaction: Transaction, node: NodeReport, lease_ms: int) -> None:
     """Write a node's description of itself; its lease begins now, by the clock that all nodes share."""
     now = transaction.now()
     transaction.execute(
-        f"INSERT INTO nodes ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        f"INSERT INTO nodes ({_COLUMNS}) VALUES ({', '.join(['%s'] * _NUMBER)})"
         " ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, lease_until = excluded.lease_until,"
         " workers = excluded.workers, running = excluded.running, transport = excluded.transport,"
-        " transport_up = excluded.transport_up, per_minute = excluded.per_minute, progress = excluded.progress",
-        (*(getattr(node, name) for name in NodeReport.__slots__), now, now + lease_ms),
+        " transport_up = excluded.transport_up, per_minute = excluded.per_minute, progress = excluded.progress,"
+        " handlers = excluded.handlers, clock_ahead = excluded.clock_ahead",
+        (*(getattr(node, name) for name in NodeReport.__slots__), now, now + lease_ms, now_ms() - now),
     )
 
 

@@ -79,7 +79,7 @@ class AttemptRow(Table):
 
 
 class DeadLetterRow(Table):
-    """Why a task was given up."""
+    """Why a task was given up, and what it takes to make it anew."""
 
     id = peewee.BigAutoField()
     task_id = peewee.BigIntegerField()
@@ -90,6 +90,18 @@ class DeadLetterRow(Table):
     error = peewee.TextField(null=True)
     attempts = peewee.IntegerField()
     died_at = peewee.BigIntegerField()
+    host = peewee.TextField()
+    batch_id = peewee.BigIntegerField(null=True)
+    priority_score = peewee.IntegerField()
+    timeout = peewee.DoubleField(null=True)
+    memory_limit = peewee.IntegerField(null=True)
+    max_retries = peewee.IntegerField(null=True)
+    unique_key = peewee.BigIntegerField(null=True)
+    metadata = peewee.TextField()
+    failure = peewee.TextField()
+    shape = peewee.TextField()
+    resurrected_as = peewee.BigIntegerField(null=True)
+    resurrected_at = peewee.BigIntegerField(null=True)
 
     class Meta:
         table_name = "dead_letters"
@@ -192,6 +204,8 @@ class NodeRow(Table):
     transport_up = peewee.IntegerField()
     per_minute = peewee.DoubleField()
     progress = peewee.TextField()
+    handlers = peewee.TextField()
+    clock_ahead = peewee.BigIntegerField()
 
     class Meta:
         table_name = "nodes"
@@ -208,6 +222,21 @@ class CounterRow(Table):
     class Meta:
         table_name = "counters"
         primary_key = peewee.CompositeKey("shard", "queue", "state")
+
+
+class BatchCounterRow(Table):
+    """A part of the number of tasks of a batch that have ended in a state; the parts of all shards add up."""
+
+    batch_id = peewee.BigIntegerField()
+    shard = peewee.IntegerField()
+    state = peewee.TextField()
+    tasks = peewee.BigIntegerField()
+    first_at = peewee.BigIntegerField()
+    last_at = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "batch_counters"
+        primary_key = peewee.CompositeKey("batch_id", "shard", "state")
 
 
 class FactRow(Table):
@@ -232,5 +261,6 @@ TABLES: tuple[type[Table], ...] = (
     HostRow,
     NodeRow,
     CounterRow,
+    BatchCounterRow,
     FactRow,
 )

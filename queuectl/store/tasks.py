@@ -15,6 +15,7 @@ from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import WAITING, Move, State, sources
 from queuectl.domain.task import Claimed
 from queuectl.errors import DuplicateTaskError
+from queuectl.store.choosing import CHOSEN, Chosen, chosen, locked
 from queuectl.store.database import Transaction
 from queuectl.store.ending_rows import ENDING_COLUMNS, TARGET, ending_row, run_of
 from queuectl.store.ready import START as START
@@ -202,14 +203,17 @@ def _end_as_decided(transaction: Transaction, endings: Sequence[Ending]) -> list
         f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'running'"
         " AND (cancel_requested = 0 OR vfinished IS NOT NULL)"
         # The fence as it was: only a release raises it, and only a release leads to the queue.
-        " RETURNING id, CASE WHEN state = 'queued' THEN fence - 1 ELSE fence END",
+        " RETURNING id, CASE WHEN state = 'queued' THEN fence - 1 ELSE fence END, batch_id",
         params,
     )
     # By fence too: the end of a run that was revoked may come together with the end of the next one.
-    held = set(rows)
-    kept = [each for run, each in by_run.items() if run in held]
+    batch_of = {(number, fence): batch for number, fence, batch in rows}
+    kept = [each for run, each in by_run.items() if run in batch_of]
     for ending in kept:
         transaction.tally.move(ending.work.queue, State.RUNNING, TARGET[ending.move])
+        transaction.tally.move_in_batch(
+            batch_of[run_of(ending)], State.RUNNING, TARGET[ending.move], ending.finished_at
+        )
     return kept
 
 
@@ -262,15 +266,15 @@ def cancel(transaction: Transaction, ids: Iterable[int], now: int) -> dict[int, 
 
     Tasks that are final already, or do not exist, are left out of the answer.
     """
-    found = _locked_states(transaction, ids)
-    waiting = [(number, queue, state) for number, queue, state in found if state in WAITING]
-    running = [number for number, _, state in found if state is State.RUNNING]
+    found = locked(transaction, ids)
+    waiting = [each for each in found if each.state in WAITING]
+    running = [each.id for each in found if each.state is State.RUNNING]
     _cancel_waiting(transaction, waiting, now)
     if running:
         transaction.execute(
             f"UPDATE tasks SET cancel_requested = 1 WHERE id IN ({placeholders(running)})", running
         )
-    return {number: State.CANCELLED for number, _, _ in waiting} | dict.fromkeys(running, State.RUNNING)
+    return {each.id: State.CANCELLED for each in waiting} | dict.fromkeys(running, State.RUNNING)
 
 
 def cancel_queue(transaction: Transaction, queue: str, now: int, limit: int) -> int:
@@ -280,25 +284,26 @@ def cancel_queue(transaction: Transaction, queue: str, now: int, limit: int) -> 
     others would end in a deadlock with a daemon, which takes tasks in another order.
     """
     rows = transaction.rows(
-        "SELECT id, queue, state FROM tasks WHERE finished_at IS NULL AND queue = %s AND state <> 'running'"
+        f"SELECT {CHOSEN} FROM tasks WHERE finished_at IS NULL AND queue = %s AND state <> 'running'"
         f" ORDER BY id LIMIT %s{transaction.database.locking()}",
         (queue, limit),
     )
-    _cancel_waiting(transaction, [(number, name, State(state)) for number, name, state in rows], now)
+    _cancel_waiting(transaction, [chosen(row) for row in rows], now)
     return len(rows)
 
 
-def _cancel_waiting(transaction: Transaction, found: Sequence[tuple[int, str, State]], now: int) -> None:
+def _cancel_waiting(transaction: Transaction, found: Sequence[Chosen], now: int) -> None:
     if not found:
         return
-    values, params = transaction.database.values((("vid", "bigint"),), [(number,) for number, _, _ in found])
+    values, params = transaction.database.values((("vid", "bigint"),), [(each.id,) for each in found])
     transaction.execute(
         f"UPDATE tasks SET state = 'cancelled', fence = fence + 1, node = NULL, finished_at = %s FROM {values}"
         " WHERE id = vid AND state IN ('scheduled', 'queued', 'dispatched', 'retrying')",
         (now, *params),
     )
-    for _, queue, state in found:
-        transaction.tally.move(queue, state, State.CANCELLED)
+    for each in found:
+        transaction.tally.move(each.queue, each.state, State.CANCELLED)
+        transaction.tally.move_in_batch(each.batch, each.state, State.CANCELLED, now)
 
 
 def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]:
@@ -308,16 +313,13 @@ def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]
         DuplicateTaskError: one is unique, and another open task for its URL exists.
     """
     allowed = sources(Move.REQUEUE)
-    found = [
-        (number, queue, state)
-        for number, queue, state in _locked_states(transaction, ids)
-        if state in allowed
-    ]
-    numbers = [number for number, _, _ in found]
+    found = [each for each in locked(transaction, ids) if each.state in allowed]
+    numbers = [each.id for each in found]
     if numbers:
         _requeue(transaction, numbers, now)
-    for _, queue, state in found:
-        transaction.tally.move(queue, state, State.QUEUED)
+    for each in found:
+        transaction.tally.move(each.queue, each.state, State.QUEUED)
+        transaction.tally.move_in_batch(each.batch, each.state, State.QUEUED, now)
     return numbers
 
 
@@ -332,13 +334,3 @@ def _requeue(transaction: Transaction, numbers: Sequence[int], now: int) -> None
         raise DuplicateTaskError(
             "another open task for the same URL exists, and this one is to be unique"
         ) from error
-
-
-def _locked_states(transaction: Transaction, ids: Iterable[int]) -> list[tuple[int, str, State]]:
-    numbers = list(ids)
-    rows = transaction.rows(
-        f"SELECT id, queue, state FROM tasks WHERE id IN ({placeholders(numbers)})"
-        f" ORDER BY id{transaction.database.row_lock()}",
-        numbers,
-    )
-    return [(number, queue, State(state)) for number, queue, state in rows]

@@ -114,6 +114,13 @@ EVERY_COMMAND = [
     ["clear-queue", "low", "--yes"],
     ["clear-queue", "low", "--dry-run"],
     ["dead", "list"],
+    ["dead", "list", "--group"],
+    ["dead", "resurrect", "--all", "--yes"],
+    ["dead", "purge", "--days", "1", "--yes"],
+    ["explain", "1"],
+    ["explain", "2"],
+    ["batches"],
+    ["batch-status", "1"],
     ["daemon", "status"],
     ["daemon", "stop"],
     ["db", "init"],
@@ -135,6 +142,7 @@ def template() -> Iterator[Path]:
     (folder / "urls.txt").write_text(f"{URL}\n")
     cli("submit", URL, URL + "2").ok()
     cli("cancel", "2").ok()
+    cli("batch", "urls.txt", "--on-duplicate", "allow", "--interval", "30").ok()
     yield folder
     guard.remove_folder(folder)
 
@@ -199,7 +207,11 @@ def test_global_options_work_on_both_sides(cli: CommandLine) -> None:
 def test_a_pipe_gets_plain_aligned_columns(prepared: CommandLine) -> None:
     result = prepared("list").ok()
     assert result.out.splitlines()[0].split() == ["ID", "STATE", "QUEUE", "SCORE", "RUNS", "WHEN", "URL"]
-    assert [row[:2] for row in words(result)] == [["task_2", "cancelled"], ["task_1", "queued"]]
+    assert [row[:2] for row in words(result)] == [
+        ["task_3", "queued"],
+        ["task_2", "cancelled"],
+        ["task_1", "queued"],
+    ]
     assert all(line == line.rstrip() for line in result.out.splitlines())
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from queuectl.cli.render.dead_letters import letter_shape
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.safe import safe
-from queuectl.cli.render.shapes import dead_letter_shape, task_shape
+from queuectl.cli.render.shapes import task_shape
 from queuectl.cli.render.status import progress_text
 from queuectl.cli.render.style import ACCENT, BAD, FAINT, GOOD, STATES, STRONG
 from queuectl.cli.render.words import duration, short_queue
@@ -239,6 +240,6 @@ def report_shape(scene: Scene, letters: Sequence[DeadLetter], home: Path) -> dic
         "batch_id": scene.batch,
         "elapsed_ms": scene.elapsed_ms,
         "tasks": [task_shape(task) for task in scene.ended()],
-        "dead_letters": [dead_letter_shape(each) for each in letters],
+        "dead_letters": [letter_shape(each) for each in letters],
         "feed": str(home / "articles" / "feed.xml"),
     }

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from queuectl.domain.batch import BatchReceipt
-from queuectl.domain.dead_letter import DeadLetter
 from queuectl.domain.priority import level_of_score
 from queuectl.domain.queue_limits import LIMITS, LimitChange
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
@@ -67,11 +66,6 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 def receipt_shape(receipt: BatchReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return what became of a bulk submission."""
     return asdict(receipt) | {"rejected": [asdict(each) for each in receipt.rejected], "dry_run": dry_run}
-
-
-def dead_letter_shape(letter: DeadLetter) -> dict[str, Any]:
-    """Return a dead letter."""
-    return asdict(letter) | {"task_id": task_name(letter.task_id), "died_at": iso(letter.died_at)}
 
 
 def queue_shape(queue: QueueStatus) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from queuectl.cli.render.safe import safe
 from queuectl.cli.render.style import ACCENT, BAD, CAREFUL, FAINT, GOOD, STRONG
 from queuectl.cli.render.tables import url_cell
 from queuectl.cli.render.words import block_words, brief, clock, count, short_queue
-from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
+from queuectl.domain.status import DEAD_LETTERS_COUNTED, NodeStatus, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.domain.task import task_name
 from queuectl.times import shown
 
@@ -238,9 +238,11 @@ def _alerts(status: RealtimeStatus) -> Iterator[Alert]:
             yield Alert(
                 f"{name} is paused with {count(queue.waiting, 'task')}", f"queuectl queue resume {name}"
             )
-    dead = sum(queue.dead for queue in status.queues)
-    if dead:
-        yield Alert(count(dead, "task is dead", "tasks are dead"), "queuectl dead list")
+    if status.dead_letters:
+        many = "more than " if status.dead_letters > DEAD_LETTERS_COUNTED else ""
+        number = min(status.dead_letters, DEAD_LETTERS_COUNTED)
+        waits = count(number, "dead letter waits", "dead letters wait")
+        yield Alert(f"{many}{waits} for a decision", "queuectl dead list --group")
 
 
 def _alert_line(alert: Alert) -> Text:

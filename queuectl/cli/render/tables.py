@@ -11,9 +11,8 @@ from urllib.parse import unquote
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STATES, STRONG, state_style
-from queuectl.cli.render.words import block_words, brief, duration, short_queue, when
+from queuectl.cli.render.words import block_words, duration, short_queue, when
 from queuectl.domain.batch import Rejected
-from queuectl.domain.dead_letter import DeadLetter
 from queuectl.domain.queue_limits import LIMITS, LimitChange, written
 from queuectl.domain.status import QueueStatus
 from queuectl.domain.task import Attempt, Task, batch_name, task_name
@@ -72,11 +71,12 @@ def state_cell(state: str) -> Cell:
     return Styled(state, look.style, look.sign)
 
 
-def task_facts(task: Task, zone: str) -> Facts:
+def task_facts(task: Task, zone: str, why: str | None = None) -> Facts:
     """Return everything about one task but its attempts; what it has not is left out."""
     rows: list[tuple[str, Cell | None]] = [
         ("task", Styled(task_name(task.id), STRONG)),
         ("state", _state_of(task)),
+        ("why", why),
         ("url", url_cell(task.url)),
         ("queue", f"{task.queue}, score {task.priority_score}"),
         ("handler", task.handler),
@@ -205,53 +205,6 @@ def queue_facts(queue: QueueStatus, now: int, zone: str) -> Facts:
     rows.append(("oldest wait", duration(queue.oldest_wait_ms)))
     rows.extend((key, f"{written(value)} {LIMITS[key].unit}".rstrip()) for key, value in _limits(queue))
     return Facts(rows)
-
-
-def dead_letter_grid(letters: Sequence[DeadLetter], now: int) -> Grid:
-    """Return dead letters as a list."""
-    columns = (
-        Column("ID", "right"),
-        Column("TASK"),
-        Column("QUEUE"),
-        Column("CAUSE"),
-        Column("RUNS", "right"),
-        Column("DIED"),
-        Column("URL", flexible=True),
-        Column("ERROR", flexible=True),
-    )
-    return Grid(
-        columns,
-        [
-            [
-                str(each.id),
-                task_name(each.task_id),
-                short_queue(each.queue),
-                Styled(each.cause, BAD),
-                str(each.attempts),
-                f"{brief(now - each.died_at)} ago",
-                url_cell(each.url),
-                each.error or "",
-            ]
-            for each in letters
-        ],
-    )
-
-
-def dead_letter_facts(letter: DeadLetter, zone: str) -> Facts:
-    """Return everything about one dead letter."""
-    return Facts(
-        [
-            ("dead letter", Styled(str(letter.id), STRONG)),
-            ("task", task_name(letter.task_id)),
-            ("url", url_cell(letter.url)),
-            ("queue", letter.queue),
-            ("handler", letter.handler),
-            ("cause", Styled(letter.cause, BAD)),
-            ("error", letter.error or "-"),
-            ("runs", str(letter.attempts)),
-            ("died", shown(letter.died_at, zone)),
-        ]
-    )
 
 
 def rejected_grid(rejected: Iterable[Rejected]) -> Grid:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from queuectl.domain.dead_letter import DeadLetterSelection
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import FINAL, Move, State
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl.domain.retry import RetryRule, decide
 from queuectl.domain.task import Claimed
 from queuectl.errors import DuplicateTaskError
-from queuectl.store import articles, history, nodes, tasks
+from queuectl.store import articles, dead_letters, history, nodes, tasks
 from queuectl.store.database import Database
 from tests.support.factories import (
     NODE,
@@ -159,7 +160,7 @@ class TestEnding:
         task = task_in(database, State.QUEUED)
         run(database, move)
         with database.reading() as transaction:
-            letters = history.dead_letters(transaction, 10)
+            letters = dead_letters.find(transaction, DeadLetterSelection(), 10)
         if move is not Move.BURY:
             assert letters == []
             return
@@ -424,8 +425,8 @@ class TestRequeueing:
     def test_its_dead_letter_goes_with_it(self, database: Database) -> None:
         dead = [task_in(database, State.DEAD, number) for number in (1, 2)]
         with database.writing() as transaction:
-            history.drop_dead_letters(transaction, [])
-            history.drop_dead_letters(transaction, tasks.requeue(transaction, dead[:1], NOW))
+            dead_letters.drop(transaction, [])
+            dead_letters.drop(transaction, tasks.requeue(transaction, dead[:1], NOW))
         assert [row["task_id"] for row in all_rows(database, "dead_letters")] == dead[1:]
 
     def test_a_requeued_task_shows_no_trace_of_a_late_end(self, database: Database) -> None:

@@ -63,6 +63,7 @@ def test_each_alert_says_what_to_type() -> None:
     troubled = replace(
         QUIET,
         queues=tuple(queues),
+        dead_letters=3,
         nodes=(
             replace(NODE, transport_up=False),
             replace(NODE, host="gone", pid=7, alive=False, heartbeat_at=AT - 120_000),
@@ -72,8 +73,13 @@ def test_each_alert_says_what_to_type() -> None:
         "the daemon on gone (pid 7) is silent since 2 min: queuectl doctor",
         "Redis does not answer; the daemon goes on without it: queuectl doctor",
         "low is paused with 2 tasks: queuectl queue resume low",
-        "3 tasks are dead: queuectl dead list",
+        "3 dead letters wait for a decision: queuectl dead list --group",
     ]
+
+
+def test_dead_letters_are_not_counted_without_end() -> None:
+    (alert,) = alerts(replace(QUIET, dead_letters=10_001))
+    assert alert.startswith("more than 10,000 dead letters wait")
 
 
 def test_without_a_daemon_the_waiting_tasks_are_counted() -> None:

@@ -1,0 +1,287 @@
+"""The reasons why a task waits, from the facts about it: pure, and by the same rules that dispatch follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from queuectl.domain.admission import (
+    NO_HOST_USE,
+    NO_USE,
+    Block,
+    HostUse,
+    QueueRules,
+    QueueUse,
+    Reason,
+    host_block,
+    queue_room,
+)
+from queuectl.domain.explanation import Cause, WaitReason
+from queuectl.domain.lifecycle import State
+from queuectl.domain.rate import RateLimit
+from queuectl.domain.task import Task, task_name
+from queuectl.domain.visible import visible
+
+CLOCK_TOLERANCE_MS = 2_000
+"""A machine's clock may differ from the database's by this much before it is worth a word."""
+
+_ERROR_SHOWN = 120
+_SHORT_RUN_MS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A daemon that is alive, as far as it matters to a waiting task; ``clock_ahead`` is in milliseconds."""
+
+    host: str
+    workers: int
+    per_minute: float
+    handlers: frozenset[str]
+    clock_ahead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where a task stands: how many queued tasks come before it, and how many of those are of its own queue.
+
+    ``least`` says that there are more than counted. ``free`` is how many workers have nothing to do, ``taken``
+    how many of the tasks before it a daemon would take for them at its next look, ``room`` how many tasks of
+    its own queue may be taken then, and ``chosen`` whether it would be taken itself.
+    """
+
+    before: int
+    own: int
+    least: bool
+    free: int
+    taken: int
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about a waiting task at the moment ``now``, in UTC milliseconds of the database's clock.
+
+    ``failures`` of ``runs`` allowed ones are used up. ``block`` is what keeps its host back behind those that
+    would be taken before it. ``mean_run_ms`` is how long runs took lately.
+    """
+
+    now: int
+    task: Task
+    failures: int
+    runs: int
+    daemons: tuple[Worker, ...]
+    rule: QueueRules
+    use: QueueUse = NO_USE
+    host: str = ""
+    host_use: HostUse = NO_HOST_USE
+    held_because: str | None = None
+    line: Line | None = None
+    block: Block | None = None
+    mean_run_ms: float | None = None
+
+    @property
+    def short_queue(self) -> str:
+        """The queue's short name, as commands take it."""
+        return self.task.queue.removesuffix("_priority")
+
+    @property
+    def per_minute(self) -> float:
+        """How many runs a minute may be expected to end while every worker is busy.
+
+        Of long runs that is what so many workers can do at their recent mean. Short ones are bounded
+        by the dispatch as well, so for them it is what was done in the last minute.
+        """
+        done = sum(daemon.per_minute for daemon in self.daemons)
+        if self.mean_run_ms and (self.mean_run_ms >= _SHORT_RUN_MS or not done):
+            return sum(daemon.workers for daemon in self.daemons) * 60_000 / self.mean_run_ms
+        return done
+
+    @property
+    def own_before(self) -> int:
+        """How many queued tasks of the same queue come before it."""
+        return self.line.own if self.line is not None else 0
+
+
+def reasons_to_wait(facts: Facts) -> list[WaitReason]:
+    """Return everything that keeps a task from starting that is scheduled, queued, retrying or dispatched."""
+    later = facts.task.due_at if facts.task.state in (State.SCHEDULED, State.RETRYING) else 0
+    found = [*_time(facts), *_daemons(facts), *_queue(facts), *_host(facts), *_workers(facts)]
+    if later <= facts.now:
+        return found
+    # What will be over by the time it is due keeps nothing back.
+    return [each for each in found if each.cause in _LASTING or (each.until or 0) >= later]
+
+
+_LASTING = frozenset({Cause.NO_DAEMON, Cause.PAUSED, Cause.NO_HANDLER, Cause.CLOCK})
+
+
+def _time(facts: Facts) -> Iterator[WaitReason]:
+    task = facts.task
+    if task.state is State.DISPATCHED:
+        yield WaitReason(Cause.ON_ITS_WAY, "it is on its way to a worker", facts.now, estimated=True)
+    elif task.due_at <= facts.now:
+        return
+    elif task.state is State.SCHEDULED:
+        yield WaitReason(Cause.NOT_DUE, "it waits for its time", task.due_at)
+    elif task.state is State.RETRYING:
+        because = f" because: {visible(task.error, _ERROR_SHOWN)}" if task.error else ""
+        # A host that wanted to be left alone is no fault of the task, and has cost it no run.
+        failed = f": run {facts.failures} of {facts.runs} failed" if facts.failures else ""
+        yield WaitReason(
+            Cause.BACK_OFF,
+            f"it waits before its next run{failed}{because}",
+            task.due_at,
+            command=f"queuectl retry {task_name(task.id)}",
+        )
+
+
+def _daemons(facts: Facts) -> Iterator[WaitReason]:
+    if not facts.daemons:
+        yield WaitReason(Cause.NO_DAEMON, "no daemon is running", command="queuectl daemon start")
+        return
+    if not any(facts.task.handler in daemon.handlers for daemon in facts.daemons):
+        yield WaitReason(
+            Cause.NO_HANDLER,
+            f"no running daemon has the handler {facts.task.handler!r}: it will be given up when it starts",
+            command="queuectl config show",
+            binding=False,
+        )
+    yield from _clocks(facts)
+
+
+def _clocks(facts: Facts) -> Iterator[WaitReason]:
+    off = [daemon for daemon in facts.daemons if abs(daemon.clock_ahead) > CLOCK_TOLERANCE_MS]
+    waits = facts.task.due_at > facts.now and facts.task.state in (State.SCHEDULED, State.RETRYING)
+    for daemon in off:
+        seconds = abs(daemon.clock_ahead) / 1000
+        behind = daemon.clock_ahead < 0
+        # Planned tasks begin by the first clock that has reached their time.
+        binds = waits and behind and daemon.clock_ahead == max(each.clock_ahead for each in facts.daemons)
+        yield WaitReason(
+            Cause.CLOCK,
+            f"the clock of {visible(daemon.host, 60)} is {seconds:.0f} s {'behind' if behind else 'ahead'}:"
+            f" what it starts by time starts {'late' if behind else 'early'}",
+            facts.task.due_at - daemon.clock_ahead if binds else None,
+            binding=binds,
+        )
+
+
+def _queue(facts: Facts) -> Iterator[WaitReason]:
+    """Ask the rule of admission for each limit by itself, because it names only the first that binds."""
+    rule = facts.rule
+    alone = replace(rule, paused=False, rate_limit=None, concurrency=None)
+    if (block := queue_room(replace(alone, paused=rule.paused), facts.use)[1]) is not None:
+        yield WaitReason(
+            Cause.PAUSED,
+            f"the queue {facts.short_queue} is paused",
+            block.until,
+            command=f"queuectl queue resume {facts.short_queue}",
+        )
+    room, block = queue_room(replace(alone, rate_limit=rule.rate_limit), facts.use)
+    chosen = facts.line is not None and facts.line.chosen
+    if (
+        rule.rate_limit is not None
+        and room is not None
+        and (not room or (facts.own_before >= room and not chosen))
+    ):
+        yield _rate(facts, rule.rate_limit, room, block)
+    if (block := queue_room(replace(alone, concurrency=rule.concurrency), facts.use)[1]) is not None:
+        yield WaitReason(
+            Cause.CONCURRENCY,
+            f"{count(facts.use.at_work, 'task')} of the queue {facts.short_queue} at work, as many as it may have",
+            block.until,
+            command=f"queuectl queue set {facts.short_queue} concurrency=none",
+        )
+
+
+def _rate(facts: Facts, limit: RateLimit, room: int, block: Block | None) -> WaitReason:
+    """Say when the rate limit lets this task start: those of its queue before it use up what becomes free first."""
+    beyond = facts.own_before - room
+    begin = block.until if block is not None else None
+    if begin is None and beyond >= limit.starts:
+        begin = facts.now
+    until = None if begin is None else begin + beyond // limit.starts * limit.period_ms
+    if not room:
+        said = f"the queue {facts.short_queue} has used up its {limit}"
+    else:
+        said = f"the queue {facts.short_queue} may start only {room:,} more by its {limit}"
+    if facts.own_before:
+        said += f", and {count(facts.own_before, 'task')} of it before this one"
+    return WaitReason(
+        Cause.RATE_LIMIT,
+        said,
+        until,
+        estimated=facts.own_before > 0,
+        command=f"queuectl queue set {facts.short_queue} rate_limit=none",
+    )
+
+
+def _host(facts: Facts) -> Iterator[WaitReason]:
+    rule = facts.rule
+    alone = replace(rule, host_gap=None, host_concurrency=None)
+    unheld = replace(facts.host_use, held_until=None)
+    blocks = (
+        host_block(alone, facts.host_use, facts.now),
+        host_block(replace(alone, host_gap=rule.host_gap), unheld, facts.now),
+        host_block(replace(alone, host_concurrency=rule.host_concurrency), unheld, facts.now),
+    )
+    found = [block for block in blocks if block is not None]
+    if not found and facts.block is not None:
+        found = [facts.block]  # it comes into being with the start of a task before it
+    for block in found:
+        yield _host_reason(facts, block)
+
+
+def _host_reason(facts: Facts, block: Block) -> WaitReason:
+    host, name, rule = visible(facts.host, 80), facts.short_queue, facts.rule
+    if block.reason is Reason.HOST_HELD:
+        said = f": {visible(facts.held_because, _ERROR_SHOWN)}" if facts.held_because else ""
+        return WaitReason(Cause.HOST_HELD, f"{host} wants to be left alone{said}", block.until)
+    if block.reason is Reason.HOST_GAP:
+        return WaitReason(
+            Cause.HOST_GAP,
+            f"between two starts at {host} the queue {name} keeps {rule.host_gap:g} s",
+            block.until,
+            estimated=facts.block is block,
+            command=f"queuectl queue set {name} host_gap=none",
+        )
+    return WaitReason(
+        Cause.HOST_CONCURRENCY,
+        f"of the host {host} the queue {name} lets {rule.host_concurrency:,} run at a time",
+        block.until,
+        command=f"queuectl queue set {name} host_concurrency=none",
+    )
+
+
+def _workers(facts: Facts) -> Iterator[WaitReason]:
+    line = facts.line
+    if line is None or not facts.daemons:
+        return  # it is not in the line, or nothing moves in it
+    workers = sum(daemon.workers for daemon in facts.daemons)
+    pace = facts.per_minute
+    if line.free <= 0:
+        busy = "the one worker is busy" if workers == 1 else f"all {workers:,} workers are busy"
+        more = f"queuectl daemon restart --workers {workers * 2}"
+        yield WaitReason(Cause.WORKERS, busy, _after(facts.now, 1, pace), estimated=True, command=more)
+    crowded = line.taken > 0 and not line.chosen and facts.block is None
+    if line.before and (line.free <= 0 or crowded):
+        many = (
+            f"more than {count(line.before, 'queued task')}"
+            if line.least
+            else count(line.before, "queued task")
+        )
+        yield WaitReason(
+            Cause.AHEAD,
+            f"{many} stand before it by score and time",
+            _after(facts.now, max(1, line.before - line.free + 1), pace),
+            estimated=True,
+        )
+
+
+def _after(now: int, runs: int, per_minute: float) -> int | None:
+    return now + round(runs / per_minute * 60_000) if per_minute > 0 else None
+
+
+def count(number: int, thing: str) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -1,0 +1,39 @@
+"""The tasks that a person wants to move, as they are and locked until the move is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from queuectl.domain.lifecycle import State
+from queuectl.store.database import Row, Transaction
+from queuectl.store.rows import placeholders
+
+CHOSEN = "id, queue, state, batch_id"
+"""The columns that make a ``Chosen``."""
+
+
+class Chosen(NamedTuple):
+    """A task that is to be moved, as it is."""
+
+    id: int
+    queue: str
+    state: State
+    batch: int | None
+
+
+def chosen(row: Row) -> Chosen:
+    """Return what a row of these columns says."""
+    number, queue, state, batch = row
+    return Chosen(number, queue, State(state), batch)
+
+
+def locked(transaction: Transaction, ids: Iterable[int]) -> list[Chosen]:
+    """Lock those of these tasks that exist, in the order of their numbers, and return them."""
+    numbers = list(ids)
+    rows = transaction.rows(
+        f"SELECT {CHOSEN} FROM tasks WHERE id IN ({placeholders(numbers)})"
+        f" ORDER BY id{transaction.database.row_lock()}",
+        numbers,
+    )
+    return [chosen(row) for row in rows]
