@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from queuectl.domain.local_time import localised as localised
 from queuectl.errors import InvalidInputError
 from queuectl.time_words import duration_in_words, moment_in_words
 
@@ -95,24 +96,6 @@ def iso(at: int | None) -> str | None:
 def zone_named(name: str) -> tzinfo:
     """Return the zone with this name; the settings have checked that there is one."""
     return UTC if name == "UTC" else ZoneInfo(name)
-
-
-def localised(naive: datetime, zone: tzinfo) -> datetime:
-    """Place a local time in its zone: skipped, it moves to the end of the gap; doubled, it is the first."""
-    moment = naive.replace(tzinfo=zone)
-    if moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == naive:
-        return moment
-    # Read with the offset of the other side, a skipped time falls before the change, and with
-    # this side's after it; the change lies where the offset flips between the two.
-    before, after = (moment.replace(fold=fold).astimezone(UTC) for fold in (1, 0))
-    old = before.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + (after - before) / 2
-        if middle.astimezone(zone).utcoffset() == old:
-            before = middle
-        else:
-            after = middle
-    return after.replace(microsecond=0).astimezone(zone)
 
 
 def _exact(text: str, place: tzinfo) -> datetime | None:
