@@ -142,7 +142,7 @@ def _start(run: Invocation, schedule: str | None, delay: str | None) -> datetime
             return datetime.now(UTC) + duration
         except OverflowError as error:
             raise InvalidInputError(f"{delay!r} is too long", hint="give at most some years") from error
-    return parse_moment(schedule or "", run.settings.timezone)
+    return parse_moment(schedule or "", run.settings.timezone, tell=run.output.say)
 
 
 def _submit_all(
