@@ -8,17 +8,16 @@ from datetime import UTC, datetime, timedelta, tzinfo
 def passes(naive: datetime, zone: tzinfo) -> tuple[datetime, ...]:
     """Return the moments at which the clocks of a zone show a local time: none, one, or both in their order."""
     first, second = (naive.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-    found = [moment for moment in (first, second) if _shown(moment.astimezone(UTC), zone) == naive]
+    found = [each for each in (first, second) if _wall(each, zone) == naive.replace(fold=0)]
     if len(found) == 2 and first.utcoffset() == second.utcoffset():
         return (first,)
     return tuple(found)
 
 
 def localised(naive: datetime, zone: tzinfo) -> datetime:
-    """Place a local time in its zone: skipped, it moves to the end of the gap; doubled, it is the first."""
-    naive = naive.replace(fold=0)
+    """Place a local time in its zone: skipped, it moves to the end of the gap; doubled, its ``fold`` chooses."""
     found = passes(naive, zone)
-    return found[0] if found else end_of_gap(naive, zone)
+    return found[naive.fold if len(found) == 2 else 0] if found else end_of_gap(naive, zone)
 
 
 def end_of_gap(naive: datetime, zone: tzinfo) -> datetime:
@@ -38,7 +37,6 @@ def end_of_gap(naive: datetime, zone: tzinfo) -> datetime:
 
 def change_note(naive: datetime, zone: tzinfo) -> str | None:
     """Return what the clocks do to a local time and what is made of it; None for an ordinary one."""
-    naive = naive.replace(fold=0)
     found = passes(naive, zone)
     if len(found) == 1:
         return None
@@ -48,5 +46,6 @@ def change_note(naive: datetime, zone: tzinfo) -> str | None:
     return f"{said} comes twice that day; the first time is meant"
 
 
-def _shown(moment: datetime, zone: tzinfo) -> datetime:
-    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+def _wall(moment: datetime, zone: tzinfo) -> datetime:
+    """Return what the clocks really show at a moment that was put together from a local time."""
+    return moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0)

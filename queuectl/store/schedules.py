@@ -76,7 +76,8 @@ def claim_due(transaction: Transaction, now: int, *, until: int, node: str) -> S
     """Claim for a node the schedule that is due for the longest time and that nobody fires; None if there is none."""
     due = (
         "SELECT id FROM schedules WHERE paused = 0 AND next_tick_at <= %s"
-        f" AND (firing_until IS NULL OR firing_until <= %s) ORDER BY next_tick_at LIMIT 1{transaction.database.locking()}"
+        " AND (firing_until IS NULL OR firing_until <= %s)"
+        f" ORDER BY next_tick_at LIMIT 1{transaction.database.locking()}"
     )
     rows = transaction.rows(
         "UPDATE schedules SET firing_until = %s, firing_node = %s"

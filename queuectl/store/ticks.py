@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from queuectl.domain.schedule import Tick
-from queuectl.store.database import Transaction
+from queuectl.store.database import Row, Transaction
 from queuectl.store.submission import NewTask
 
 KEPT = 1_000
@@ -38,7 +38,7 @@ def latest(transaction: Transaction, schedule: int, limit: int) -> list[Tick]:
         f"SELECT {_COLUMNS} FROM ticks WHERE schedule_id = %s ORDER BY tick_at DESC LIMIT %s",
         (schedule, limit),
     )
-    return [Tick(*row[:_BY_HAND], bool(row[_BY_HAND]), *row[_BY_HAND + 1 :]) for row in rows]
+    return [_tick(row) for row in rows]
 
 
 def last_of_each(transaction: Transaction) -> dict[int, Tick]:
@@ -48,7 +48,7 @@ def last_of_each(transaction: Transaction) -> dict[int, Tick]:
         f"SELECT {columns} FROM schedules JOIN ticks ON ticks.schedule_id = schedules.id AND ticks.tick_at ="
         " (SELECT MAX(tick_at) FROM ticks AS newest WHERE newest.schedule_id = schedules.id)"
     )
-    return {row[0]: Tick(*row[:_BY_HAND], bool(row[_BY_HAND]), *row[_BY_HAND + 1 :]) for row in rows}
+    return {row[0]: _tick(row) for row in rows}
 
 
 def open_batch(transaction: Transaction, schedule: int) -> int | None:
@@ -80,3 +80,8 @@ def keep_unseen(transaction: Transaction, schedule: int, tasks: Sequence[NewTask
             unseen.discard(task.url_key)
             kept.append(task)
     return kept
+
+
+def _tick(row: Row) -> Tick:
+    fields = dict(zip(Tick.__slots__, row, strict=True))
+    return Tick(**fields | {"by_hand": bool(fields["by_hand"])})
