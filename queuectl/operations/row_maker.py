@@ -9,7 +9,6 @@ from queuectl.domain import priority
 from queuectl.domain.lifecycle import State
 from queuectl.domain.task import ArticleTask
 from queuectl.domain.urls import accept
-from queuectl.errors import InvalidInputError
 from queuectl.operations import fields
 from queuectl.settings import Settings
 from queuectl.store.submission import NewTask
@@ -36,7 +35,7 @@ class RowMaker:
         run_at = not_before
         if task.publish_at is not None:
             run_at = fields.moment(task.publish_at, self._settings.timezone)
-        self._check_handler(task.handler)
+        fields.check_handler(task.handler, self._settings)
         return self._row(
             *url, score, run_at, task.handler, task.timeout, task.memory_limit, task.max_retries,
             fields.metadata(task.metadata), unique=task.unique,
@@ -102,13 +101,6 @@ class RowMaker:
             key if unique else None,
             metadata,
         )
-
-    def _check_handler(self, name: str) -> None:
-        if name != "article" and name not in self._settings.handlers:
-            known = ", ".join(sorted({"article", *self._settings.handlers}))
-            raise InvalidInputError(
-                f"there is no handler {name!r}", hint=f"configure [handlers.{name}], or use one of: {known}"
-            )
 
     def _score(self, task: ArticleTask) -> int:
         if task.priority_score is not None:

@@ -91,7 +91,7 @@ def submit_many(
                     raise _NothingKept
         except _NothingKept:
             written.batch = None
-        tell_planner(database, written)
+        tell_planner(database, 0 if dry_run else written.accepted)
         return BatchReceipt(
             batch_name(written.batch) if written.batch is not None else None,
             written.accepted,
@@ -147,9 +147,9 @@ def write_batch(
     return written
 
 
-def tell_planner(database: Database, written: Written) -> None:
+def tell_planner(database: Database, accepted: int) -> None:
     """After a large batch, let PostgreSQL plan for the table as it is now."""
-    if written.batch is not None and written.accepted >= _MANY:
+    if accepted >= _MANY:
         database.analyze()
 
 

@@ -32,6 +32,13 @@ def record(transaction: Transaction, tick: Tick) -> bool:
     return bool(recorded)
 
 
+def happened(transaction: Transaction, schedule: int, tick_at: int) -> bool:
+    """Tell whether this tick of the schedule has been; a clock that was put back may ask for it again."""
+    return bool(
+        transaction.rows("SELECT 1 FROM ticks WHERE schedule_id = %s AND tick_at = %s", (schedule, tick_at))
+    )
+
+
 def latest(transaction: Transaction, schedule: int, limit: int) -> list[Tick]:
     """Return a schedule's ticks, the newest first."""
     rows = transaction.rows(
