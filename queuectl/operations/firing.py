@@ -87,6 +87,11 @@ class Firing:
             now = self._clock(transaction)
             return schedules.claim_due(transaction, now, until=now + until, node=self._node or "")
 
+    def give_back(self, schedule: Schedule) -> None:
+        """End this node's claim on a schedule that it could not fire."""
+        with self._database.writing() as transaction:
+            schedules.give_back(transaction, schedule.id, self._node or "")
+
     def wait_ms(self) -> int | None:
         """Return the milliseconds until the next schedule is due; 0 if one is now, None if there is none."""
         with self._database.reading() as transaction:

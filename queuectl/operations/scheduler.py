@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from itertools import islice
-from pathlib import PurePosixPath
+from datetime import datetime
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from queuectl.clock import now_ms
-from queuectl.domain import priority as priorities
 from queuectl.domain.catch_up import following
 from queuectl.domain.cron import parse
-from queuectl.domain.schedule import CATCH_UP, OVERLAP, CatchUp, NewSchedule, Overlap, Schedule, Tick
-from queuectl.domain.ticks import PlannedTick, ticks_after
-from queuectl.domain.visible import UNSAFE, visible
+from queuectl.domain.schedule import CatchUp, NewSchedule, Overlap, Schedule, Tick
+from queuectl.domain.ticks import PlannedTick
+from queuectl.domain.visible import visible
 from queuectl.errors import InvalidInputError, ScheduleExistsError, ScheduleNotFoundError
-from queuectl.operations import fields
 from queuectl.operations.firing import Firing
 from queuectl.operations.intake import take_in
 from queuectl.operations.manager import QueueManager
 from queuectl.operations.opening import open_database
-from queuectl.operations.sources.location import FileSource, locate
+from queuectl.operations.schedule_plan import LONGEST_NAME, named_zone, plan_schedule, preview
 from queuectl.operations.sources.reading import Form, SourceReader
 from queuectl.settings import Settings, load
 from queuectl.store import schedules, ticks
 from queuectl.store.database import Database
 from queuectl.wakeup import ring
-
-_LONGEST_NAME = 100
-_MOST_PREVIEWED = 1_000
-_NO_NAME = re.compile(r"[^\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +111,8 @@ class Scheduler:
             ScheduleExistsError: there is a schedule with that name.
             UnreachableError: the database does not answer.
         """
-        wanted = self.planned(
+        wanted = plan_schedule(
+            self.settings,
             url_source,
             cron_expression,
             priority,
@@ -136,53 +126,6 @@ class Scheduler:
             metadata=metadata,
         )
         return self.add(wanted, may_rename=name is None)
-
-    def planned(
-        self,
-        url_source: str,
-        cron_expression: str,
-        priority: str | None = None,
-        *,
-        name: str | None = None,
-        zone: str | None = None,
-        catch_up: CatchUp = "latest",
-        only_new: bool | None = None,
-        overlap: Overlap = "skip",
-        handler: str = "article",
-        priority_score: int | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> NewSchedule:
-        """Return the schedule that ``schedule_recurring`` would store, checked but not stored.
-
-        Raises:
-            InvalidInputError: an argument is not acceptable; the message says which.
-            BadInputFileError: the file lies outside of the folders that may be read.
-        """
-        source = locate(url_source, self.settings)
-        cron = parse(cron_expression)
-        place = zone or self.settings.timezone
-        named_zone(place)
-        _check_choice("catch_up", catch_up, CATCH_UP)
-        _check_choice("overlap", overlap, OVERLAP)
-        fields.check_handler(handler, self.settings)
-        fields.metadata(metadata or {})
-        if priority is not None and priority_score is not None:
-            raise InvalidInputError("a priority and a score contradict each other", hint="give one of them")
-        level = priorities.DEFAULT if priority is None else priorities.level_named(priority)
-        score = level.score if priority_score is None else priorities.checked_score(priority_score)
-        path = str(source.path) if isinstance(source, FileSource) else source.url
-        return NewSchedule(
-            name=_made_name(path) if name is None else _checked_name(name),
-            source=source.shown,
-            cron=cron.text,
-            zone=place,
-            priority_score=score,
-            handler=handler,
-            metadata=dict(metadata or {}),
-            only_new=only_new,
-            catch_up=catch_up,
-            overlap=overlap,
-        )
 
     def add(self, schedule: NewSchedule, *, may_rename: bool = False) -> str:
         """Store a schedule and return its name, with a number behind it if that may be and is needed.
@@ -239,7 +182,7 @@ class Scheduler:
             found = schedules.named(transaction, str(name))
         if found is None:
             raise ScheduleNotFoundError(
-                f"there is no schedule {visible(str(name), _LONGEST_NAME)!r}",
+                f"there is no schedule {visible(str(name), LONGEST_NAME)!r}",
                 hint="see: queuectl schedule list",
             )
         return found
@@ -324,72 +267,3 @@ class Scheduler:
 def get_scheduler(settings: Settings | None = None) -> Scheduler:
     """Return a scheduler of the configured installation."""
     return Scheduler(settings)
-
-
-def preview(cron_expression: str, zone: str, n: int = 20, *, after: int | None = None) -> list[PlannedTick]:
-    """Return the next ``n`` ticks of an expression in a zone after a moment in UTC milliseconds, by default now.
-
-    Raises:
-        InvalidInputError: the expression, the zone or the number is not acceptable.
-    """
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST_PREVIEWED:
-        raise InvalidInputError(
-            f"{n!r} ticks cannot be shown", hint=f"give a number from 1 to {_MOST_PREVIEWED}"
-        )
-    cron, place = parse(cron_expression), named_zone(zone)
-    return list(islice(ticks_after(cron, place, now_ms() if after is None else after), n))
-
-
-def named_zone(name: object) -> tzinfo:
-    """Return the time zone of that name.
-
-    Raises:
-        InvalidInputError: there is none.
-    """
-    try:
-        if isinstance(name, str) and name:
-            return ZoneInfo(name)
-    except (OSError, LookupError, ValueError):
-        pass
-    near = _nearest_zone(str(name))
-    raise InvalidInputError(
-        f"there is no time zone {visible(str(name), 60)!r}",
-        hint=f"did you mean {near}?" if near else "zones look like Asia/Shanghai, Europe/Berlin or UTC",
-    )
-
-
-def _nearest_zone(name: str) -> str | None:
-    from difflib import get_close_matches
-    from zoneinfo import available_timezones
-
-    by_city = {zone.rpartition("/")[2].lower(): zone for zone in sorted(available_timezones())}
-    wanted = name.rpartition("/")[2].strip().lower().replace(" ", "_")
-    near = get_close_matches(wanted, list(by_city), n=1, cutoff=0.75)
-    return by_city[near[0]] if near else None
-
-
-def _check_choice(what: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InvalidInputError(f"{what} is {str(value)[:60]!r}", hint=f"choose one of {', '.join(choices)}")
-
-
-def _checked_name(name: object) -> str:
-    if (
-        not isinstance(name, str)
-        or not 1 <= len(name) <= _LONGEST_NAME
-        or name != name.strip()
-        or UNSAFE.search(name)
-    ):
-        raise InvalidInputError(
-            f"{visible(str(name), 60)!r} cannot name a schedule",
-            hint=f"use 1 to {_LONGEST_NAME} visible characters, such as daily-news",
-        )
-    return name
-
-
-def _made_name(address: str) -> str:
-    """Return a name for the schedule of a source: the file's, or the host with the end of the path."""
-    parts = urlsplit(address)
-    stem = PurePosixPath(parts.path).stem
-    words = [parts.hostname or "", stem] if parts.scheme in {"http", "https"} else [stem]
-    return _NO_NAME.sub("-", "-".join(filter(None, words))).strip("-.")[: _LONGEST_NAME - 5] or "schedule"

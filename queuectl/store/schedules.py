@@ -103,6 +103,14 @@ def release(transaction: Transaction, node: str) -> None:
     )
 
 
+def give_back(transaction: Transaction, schedule: int, node: str) -> None:
+    """End a node's claim on one schedule, whose due ticks are still to be fired."""
+    transaction.execute(
+        "UPDATE schedules SET firing_until = NULL, firing_node = NULL WHERE id = %s AND firing_node = %s",
+        (schedule, node),
+    )
+
+
 def move_on(
     transaction: Transaction, schedule: Schedule, *, next_tick_at: int | None, firing_until: int | None
 ) -> bool:

@@ -112,8 +112,10 @@ class SourceReader:
 
     def close(self) -> None:
         """Close the connections that are kept."""
-        if self._fetcher is not None:
-            self._fetcher.close()
+        with self._lock:
+            fetcher, self._fetcher = self._fetcher, None
+        if fetcher is not None:
+            fetcher.close()
 
     def _shared_fetcher(self) -> Fetcher:
         with self._lock:
