@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from queuectl.domain.admission import Block
 from queuectl.domain.rate import RateLimit
+from queuectl.domain.schedule import ScheduleProblem
 from queuectl.domain.task import Task
 
 
@@ -75,10 +76,11 @@ class RunningTask:
 
 @dataclass(frozen=True, slots=True)
 class RealtimeStatus:
-    """Queues, daemons and services at the moment ``at`` (UTC milliseconds)."""
+    """Queues, daemons and services at the moment ``at`` (UTC milliseconds), and up to ten schedules with a problem."""
 
     at: int
     queues: tuple[QueueStatus, ...]
     nodes: tuple[NodeStatus, ...]
     database: str
     transport: str
+    schedule_problems: tuple[ScheduleProblem, ...] = ()

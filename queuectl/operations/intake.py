@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from shlex import quote
 
 from queuectl.domain.batch import Entry
 from queuectl.domain.schedule import NewSchedule, Schedule
@@ -106,5 +107,5 @@ def _refuse_shrunk(intake: Intake, schedule: Schedule) -> None:
     if before >= SHRINK_FROM and now * _SHRINK_FACTOR <= before:
         raise BadInputFileError(
             f"{intake.reading.name[:_SHOWN]} has shrunk from {before:,} entries to {now:,}",
-            hint=f"if that is right: queuectl schedule run-now '{schedule.name}' --accept-shrunk",
+            hint=f"if that is right: queuectl schedule run-now {quote(schedule.name)} --accept-shrunk",
         )

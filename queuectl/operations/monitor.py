@@ -17,9 +17,11 @@ from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, Runn
 from queuectl.errors import BatchNotFoundError, DeadLetterNotFoundError
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings, load
-from queuectl.store import articles, counters, history, listing, nodes, queues, starts
+from queuectl.store import articles, counters, history, listing, nodes, queues, schedules, starts
 from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
+
+_SHOWN_PROBLEMS = 10
 
 
 class Monitor:
@@ -43,6 +45,7 @@ class Monitor:
             known = nodes.every(transaction)
             shared_now = transaction.now()
             uses = starts.uses(transaction, rules.values(), shared_now)
+            troubled = schedules.problems(transaction, _SHOWN_PROBLEMS)
         return RealtimeStatus(
             at=now,
             queues=tuple(
@@ -52,6 +55,7 @@ class Monitor:
             nodes=tuple(_node_status(node, shared_now) for node in known),
             database=self._database.shown,
             transport="redis" if self.settings.redis_url else "in-process",
+            schedule_problems=tuple(troubled),
         )
 
     def running(self, limit: int = 20) -> list[RunningTask]:

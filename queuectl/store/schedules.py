@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from shlex import quote
 
 import peewee
 
@@ -36,7 +37,7 @@ def insert(transaction: Transaction, schedule: NewSchedule, *, now: int, next_ti
     except peewee.IntegrityError as error:
         raise ScheduleExistsError(
             f"there is a schedule {schedule.name!r} already",
-            hint=f"choose another --name, or see: queuectl schedule show '{schedule.name}'",
+            hint=f"choose another --name, or see: queuectl schedule show {quote(schedule.name)}",
         ) from error
     return int(rows[0][0])
 

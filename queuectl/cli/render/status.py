@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled, rich_cell
@@ -224,6 +225,12 @@ def _alerts(status: RealtimeStatus) -> Iterator[Alert]:
             yield Alert(
                 f"{name} is paused with {count(queue.waiting, 'task')}", f"queuectl queue resume {name}"
             )
+    for trouble in status.schedule_problems:
+        yield Alert(
+            f"schedule {trouble.name}: {trouble.problem}",
+            f"queuectl schedule show {quote(trouble.name)}",
+            BAD,
+        )
     dead = sum(queue.dead for queue in status.queues)
     if dead:
         yield Alert(count(dead, "task is dead", "tasks are dead"), "queuectl dead list")
