@@ -79,13 +79,13 @@ class Firing:
         self._reader = reader
         self._node = node
         self._clock = clock
+        self._claim_ms = round(settings.fetch_timeout * 1000) + _SPARE_MS
 
     def claim(self) -> Schedule | None:
         """Claim the schedule that is due for the longest time, so that no other node reads its source too."""
-        until = round(self._settings.fetch_timeout * 1000) + _SPARE_MS
         with self._database.writing() as transaction:
             now = self._clock(transaction)
-            return schedules.claim_due(transaction, now, until=now + until, node=self._node or "")
+            return schedules.claim_due(transaction, now, until=now + self._claim_ms, node=self._node or "")
 
     def give_back(self, schedule: Schedule) -> None:
         """End this node's claim on a schedule that it could not fire."""
@@ -95,8 +95,9 @@ class Firing:
     def wait_ms(self) -> int | None:
         """Return the milliseconds until the next schedule is due; 0 if one is now, None if there is none."""
         with self._database.reading() as transaction:
-            due = schedules.next_due(transaction)
-            return None if due is None else max(0, due - self._clock(transaction))
+            now = self._clock(transaction)
+            due = schedules.next_due(transaction, until=now + self._claim_ms)
+            return None if due is None else max(0, due - now)
 
     def fire(self, schedule: Schedule) -> list[Fired]:
         """Fire the due ticks of a claimed schedule and return what was recorded.

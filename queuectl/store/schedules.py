@@ -74,25 +74,29 @@ def remove(transaction: Transaction, schedule: int) -> bool:
 
 
 def claim_due(transaction: Transaction, now: int, *, until: int, node: str) -> Schedule | None:
-    """Claim for a node the schedule that is due for the longest time and that nobody fires; None if there is none."""
+    """Claim for a node the schedule that is due for the longest time and that nobody fires; None if there is none.
+
+    A claim beyond ``until`` was made by a clock that has been put back since, and does not count.
+    """
     due = (
         "SELECT id FROM schedules WHERE paused = 0 AND next_tick_at <= %s"
-        " AND (firing_until IS NULL OR firing_until <= %s)"
+        " AND (firing_until IS NULL OR firing_until NOT BETWEEN %s AND %s)"
         f" ORDER BY next_tick_at LIMIT 1{transaction.database.locking()}"
     )
     rows = transaction.rows(
         "UPDATE schedules SET firing_until = %s, firing_node = %s"
         f" WHERE id {transaction.database.any_of(due)} RETURNING {_COLUMNS}",
-        (until, node, now, now),
+        (until, node, now, now + 1, until),
     )
     return _schedule(rows[0]) if rows else None
 
 
-def next_due(transaction: Transaction) -> int | None:
-    """Return when the next schedule is due that nobody fires by then, in UTC milliseconds."""
+def next_due(transaction: Transaction, *, until: int) -> int | None:
+    """Return when the next schedule is due that nobody fires by then; claims beyond ``until`` do not count."""
     rows = transaction.rows(
-        "SELECT MIN(CASE WHEN firing_until > next_tick_at THEN firing_until ELSE next_tick_at END)"
-        " FROM schedules WHERE paused = 0"
+        "SELECT MIN(CASE WHEN firing_until > next_tick_at AND firing_until <= %s THEN firing_until"
+        " ELSE next_tick_at END) FROM schedules WHERE paused = 0",
+        (until,),
     )
     return None if rows[0][0] is None else int(rows[0][0])
 

@@ -46,10 +46,10 @@ def feed_entries(name: str, data: bytes, base: str | None) -> Iterator[Entry]:
         for number, item in enumerate(_items(name, parser), start=1):
             yield _entry(number, item, base)
     except etree.LxmlError as error:
-        if number == 0 and b"<rss" not in data and b"<feed" not in data:
-            _refuse(name, "is neither a list nor a feed", "name a list of URLs, a JSON array, or a feed")
-        reason = " ".join(str(error).split())[:_SHOWN]
-        _refuse(name, f"is a feed that cannot be read: {reason}", "ask its owner to correct it")
+        _refuse_broken(name, str(error))
+    # What breaks off after some items is worth having; what breaks before the first is no feed.
+    if number == 0 and len(parser.error_log):
+        _refuse_broken(name, parser.error_log[0].message)
 
 
 def _items(name: str, parser: Any) -> Iterator[Any]:
@@ -119,6 +119,11 @@ def _forget(element: Any) -> None:
 def _local(element: Any) -> str:
     tag = element.tag
     return etree.QName(tag).localname.lower() if isinstance(tag, str) else ""
+
+
+def _refuse_broken(name: str, reason: str) -> NoReturn:
+    said = visible(" ".join(reason.split()), _SHOWN)
+    _refuse(name, f"is no feed that can be read: {said}", "name a list of URLs, a JSON array, or a feed")
 
 
 def _refuse(name: str, what: str, hint: str) -> NoReturn:

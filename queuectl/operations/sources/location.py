@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from queuectl.domain.urls import accept
-from queuectl.domain.visible import visible
+from queuectl.domain.visible import UNSAFE, visible
 from queuectl.errors import BadInputFileError, InvalidInputError, InvalidURLError
 from queuectl.settings import Settings
 
@@ -59,7 +59,7 @@ def locate(text: object, settings: Settings) -> FileSource | WebSource:
 
 def _file(text: str, settings: Settings) -> FileSource:
     name = unquote(text[len(_FILE) :])
-    if not name or "\0" in name or name.endswith("/"):
+    if not name or name.endswith("/") or UNSAFE.search(name):
         raise InvalidInputError(f"the source {visible(text, 60)!r} names no file", hint=_HINT)
     path = Path(os.path.normpath(settings.home / name))
     folders = (settings.home, *folders_of(settings))
