@@ -34,14 +34,20 @@ class DueTick:
 def due_ticks(cron: Cron, zone: tzinfo, *, since: int, now: int, catch_up: CatchUp) -> list[DueTick]:
     """Return what is to be recorded for the ticks from ``since`` until ``now``, in their order.
 
-    ``latest`` makes up for all of them by the last one, ``all`` for each by itself (a hundred at most),
-    ``none`` for none that is more than a minute late.
+    ``since`` was planned and counts as a tick even if its zone's rules have changed since. ``latest`` makes up for
+    all of them by the last one, ``all`` for each by itself (a hundred at most), ``none`` for none that is more than
+    a minute late.
     """
-    ticks = last_ticks(cron, zone, since - 1, now, ALL_LIMIT if catch_up == "all" else 1)
-    if not ticks:
+    if since > now:
         return []
-    first, *others = [tick.at for tick in ticks]
-    missed = len(ticks_between(cron, zone, since - 1, first - 1, COUNT_LIMIT))
+    limit = ALL_LIMIT if catch_up == "all" else 1
+    ticks = [tick.at for tick in last_ticks(cron, zone, since, now, limit)]
+    if len(ticks) < limit:
+        ticks.insert(0, since)
+    first, *others = ticks
+    missed = 0
+    if first > since:
+        missed = 1 + len(ticks_between(cron, zone, since, first - 1, COUNT_LIMIT - 1))
     counts = catch_up != "none" or now - first <= ON_TIME_MS
     return [DueTick(first, missed, counts), *(DueTick(at) for at in others)]
 

@@ -111,9 +111,10 @@ class Firing:
         with self._database.reading() as transaction:
             now = self._clock(transaction)
         due = due_ticks(cron, zone, since=schedule.next_tick_at, now=now, catch_up=schedule.catch_up)
-        after = following(cron, zone, last=due[-1].at if due else now, now=now)
-        if not due:  # the zone's rules have changed, and what was planned is no tick any more
-            self._move_on(schedule, after)
+        if not due:  # the clock was put back since the claim
+            self.give_back(schedule)
+            return []
+        after = following(cron, zone, last=due[-1].at, now=now)
         return self._fire_all(schedule, due, [*(tick.at for tick in due[1:]), after])
 
     def fire_by_hand(self, schedule: Schedule, *, accept_shrunk: bool = False) -> Fired:
@@ -255,10 +256,6 @@ class Firing:
             batch_id=written.batch,
             problem=None if complaint is None else storable(complaint, _LONGEST_PROBLEM),
         )
-
-    def _move_on(self, schedule: Schedule, after: int | None) -> None:
-        with self._database.writing() as transaction:
-            schedules.move_on(transaction, schedule, next_tick_at=after, firing_until=None)
 
 
 def _bad(error: QueuectlError) -> _Bad:

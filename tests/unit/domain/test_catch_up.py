@@ -48,6 +48,13 @@ def test_none_leaves_out_what_is_late_and_says_so() -> None:
     assert due(DAILY, NOON, NOON + 2 * DAY + 1, "none") == [DueTick(NOON + 2 * DAY, missed=2)]
 
 
+def test_what_was_planned_counts_although_the_rules_of_its_zone_have_changed() -> None:
+    planned = NOON - HOUR
+    assert due(DAILY, planned, planned + 5, "latest") == [DueTick(planned)]
+    assert due(DAILY, planned, NOON, "all") == [DueTick(planned), DueTick(NOON)]
+    assert due(DAILY, planned, NOON, "latest") == [DueTick(NOON, missed=1)]
+
+
 def test_years_of_absence_cost_no_more_than_a_day() -> None:
     (tick,) = due(MINUTELY, NOON, NOON + 3650 * DAY, "latest")
     assert (tick.at, tick.missed) == (NOON + 3650 * DAY, COUNT_LIMIT)
