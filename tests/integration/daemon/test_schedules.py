@@ -82,12 +82,9 @@ def test_a_schedule_is_fired_in_time_and_its_tasks_run(plan: Planned) -> None:
 
 def test_what_was_missed_while_no_daemon_ran_is_made_up_for_by_the_policy(plan: Planned) -> None:
     late = now_ms() // HOUR * HOUR - now_ms() - 5 * HOUR
-    for name, options in {
-        "latest": {},
-        "all": {"catch_up": "all", "overlap": "allow"},
-        "none": {"catch_up": "none"},
-    }.items():
-        plan.add(name, due_in=late, **options)
+    plan.add("latest", due_in=late)
+    plan.add("all", due_in=late, catch_up="all", overlap="allow")
+    plan.add("none", due_in=late, catch_up="none")
     plan.add("paused", due_in=late)
     plan.scheduler.pause("paused")
     plan.site.daemon.start()

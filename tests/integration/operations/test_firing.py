@@ -12,7 +12,6 @@ import pytest
 
 from queuectl.domain.schedule import NewSchedule, Schedule, Tick
 from queuectl.errors import BadInputFileError, RefusedError, SourceUnavailableError
-from queuectl.operations import firing as firing_module
 from queuectl.operations.firing import Fired, Firing
 from queuectl.operations.manager import QueueManager
 from queuectl.operations.sources.reading import SourceReader
@@ -178,7 +177,7 @@ def test_a_crash_before_the_commit_leaves_everything_due(
     claimed = node.claim()
     assert claimed is not None
     with monkeypatch.context() as patched:
-        patched.setattr(firing_module.ticks, "record", crash)
+        patched.setattr(ticks, "record", crash)
         with pytest.raises(KeyboardInterrupt):
             node.fire(claimed)
     assert bench.tasks() == []
@@ -440,7 +439,7 @@ def test_what_the_queue_has_no_room_for_is_refused_as_a_whole(
     def full(*_: object, **__: object) -> None:
         raise RefusedError("medium_priority is full")
 
-    monkeypatch.setattr(firing_module.ticks, "keep_unseen", full)
+    monkeypatch.setattr(ticks, "keep_unseen", full)
     (fired,) = bench.tick()
     assert (fired.tick.outcome, fired.tick.problem) == ("refused", "medium_priority is full")
     assert bench.tasks() == []

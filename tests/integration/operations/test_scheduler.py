@@ -83,10 +83,16 @@ def test_a_schedule_is_kept_as_it_was_asked_for(scheduler: Scheduler) -> None:
     assert found.next_tick_at is not None
     assert datetime.fromtimestamp(found.next_tick_at / 1000, UTC).hour == 2
     assert 0 < found.next_tick_at - now_ms() <= 86_400_000
-    every = {"catch_up": "all", "overlap": "allow", "only_new": True, "zone": "UTC", "priority_score": -3}
+    every: dict[str, Any] = {
+        "catch_up": "all",
+        "overlap": "allow",
+        "only_new": True,
+        "zone": "UTC",
+        "priority_score": -3,
+    }
     other = scheduler.schedule_recurring(
         "https://a.test/feed", "@hourly", name="新闻 one", metadata={"b": 2}, **every
-    )  # type: ignore[arg-type]
+    )
     found = scheduler.get_schedule(other)
     assert {name: getattr(found, name) for name in every} == every
     assert (found.name, found.metadata) == ("新闻 one", {"b": 2})
