@@ -76,7 +76,7 @@ def test_run_now_submits_and_shows_the_tick(daily: CommandLine) -> None:
         "batch_2",
     )
     shown = daily("schedule", "show", "daily").ok().out
-    assert "by hand; line 2: the URL 'foo' does not start" in shown
+    assert "by hand; 1 invalid; line 2: the URL 'foo' does not start" in shown
     assert daily("schedule", "show", "daily", "--json").document["ticks"][0]["invalid"] == 1
 
 

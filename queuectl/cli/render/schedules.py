@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,7 @@ from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STRONG
 from queuectl.cli.render.tables import url_cell
-from queuectl.cli.render.words import brief, count, short_queue
+from queuectl.cli.render.words import brief, count
 from queuectl.domain.cron import parse
 from queuectl.domain.priority import level_of_score
 from queuectl.domain.schedule import Schedule, Tick
@@ -76,7 +76,6 @@ def schedule_grid(schedules: Sequence[Schedule], last: Mapping[int, Tick], now: 
         Column("NEXT"),
         Column("CRON"),
         Column("ZONE"),
-        Column("QUEUE"),
         Column("LAST"),
         Column("SOURCE", flexible=True),
     )
@@ -89,7 +88,6 @@ def schedule_grid(schedules: Sequence[Schedule], last: Mapping[int, Tick], now: 
                 _next(each, now),
                 each.cron,
                 each.zone,
-                short_queue(level_of_score(each.priority_score).queue),
                 _last(last.get(each.id), now),
                 url_cell(each.source),
             ]
@@ -108,13 +106,13 @@ def _next(schedule: Schedule, now: int) -> Cell:
     if schedule.paused or schedule.next_tick_at is None:
         return Styled("-", FAINT)
     wait = schedule.next_tick_at - now
-    return f"in {brief(wait)}" if wait >= 0 else Styled(f"due since {brief(-wait)}", CAREFUL)
+    return f"in {brief(wait)}" if wait >= 0 else Styled(f"overdue {brief(-wait)}", CAREFUL)
 
 
 def _last(tick: Tick | None, now: int) -> Cell:
     if tick is None:
         return Styled("-", FAINT)
-    words = f"{tick.accepted:,} tasks" if tick.outcome == "submitted" else tick.outcome
+    words = count(tick.accepted, "task") if tick.outcome == "submitted" else tick.outcome
     return Styled(f"{words} {brief(now - tick.fired_at)} ago", _OUTCOMES[tick.outcome])
 
 
@@ -158,9 +156,6 @@ def tick_grid(ticks: Sequence[Tick], zone: str) -> Grid:
         Column("TICK"),
         Column("OUTCOME"),
         Column("TASKS", "right"),
-        Column("KNOWN", "right"),
-        Column("DUPLICATE", "right"),
-        Column("INVALID", "right"),
         Column("BATCH"),
         Column("NOTE", flexible=True),
     )
@@ -168,23 +163,29 @@ def tick_grid(ticks: Sequence[Tick], zone: str) -> Grid:
 
 
 def _tick_row(tick: Tick, zone: str) -> list[Cell]:
-    notes = []
-    if tick.by_hand:
-        notes.append("by hand")
-    if tick.missed:
-        notes.append(f"stands for {count(tick.missed, 'missed tick')} too")
-    if tick.problem:
-        notes.append(tick.problem)
+    time = shown(tick.tick_at, zone)
     return [
-        tick_time(tick.tick_at, zone),
+        f"{time[:16]}{time[19:]}",
         Styled(tick.outcome, _OUTCOMES[tick.outcome], _SIGNS[tick.outcome]),
         f"{tick.accepted:,}",
-        f"{tick.known:,}",
-        f"{tick.duplicates:,}",
-        f"{tick.invalid:,}",
         "-" if tick.batch_id is None else batch_name(tick.batch_id),
-        "; ".join(notes),
+        "; ".join(_notes(tick)),
     ]
+
+
+def _notes(tick: Tick) -> Iterator[str]:
+    if tick.by_hand:
+        yield "by hand"
+    if tick.missed:
+        yield f"for {count(tick.missed, 'missed tick')} too"
+    if tick.known:
+        yield f"{tick.known:,} known"
+    if tick.duplicates:
+        yield count(tick.duplicates, "duplicate")
+    if tick.invalid:
+        yield f"{tick.invalid:,} invalid"
+    if tick.problem:
+        yield tick.problem
 
 
 def tick_words(tick: Tick) -> str:
