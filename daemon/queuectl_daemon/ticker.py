@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from queuectl.clock import monotonic, now_ms
@@ -20,6 +21,13 @@ logger = logging.getLogger("queuectl.daemon")
 
 
 _JUMP_MS = 2_000
+
+
+class _Once(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """Rings when the job says, and then in a century."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        return now + timedelta(days=36_525)
 
 
 class Ticker:
@@ -45,7 +53,10 @@ class Ticker:
     def at(self, moment: int, name: str, work: Callable[[], None]) -> None:
         """Call ``work`` at a moment in UTC milliseconds; an earlier call for the same name is replaced."""
         when = datetime.fromtimestamp(moment / 1000, UTC)
-        self._scheduler.add_job(_guarded(name, work), "date", run_date=when, id=name, replace_existing=True)
+        # A job for a single moment is removed when it has rung, and that fails in the middle of a stop.
+        self._scheduler.add_job(
+            _guarded(name, work), _Once(), next_run_time=when, id=name, replace_existing=True
+        )
 
     def keep_time(self) -> bool:
         """Ring everything periodic at once if the wall clock has jumped, and tell whether it has.
