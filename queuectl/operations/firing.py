@@ -21,6 +21,7 @@ from queuectl.errors import (
     DatabaseUnreachableError,
     InvalidInputError,
     QueuectlError,
+    QueueFullError,
     RefusedError,
     StorageError,
 )
@@ -144,7 +145,7 @@ class Firing:
                 f"the schedule {schedule.name!r} was removed meanwhile", hint="see: queuectl schedule list"
             )
         if recorded[0].tick.outcome != "submitted":
-            raise RefusedError(recorded[0].tick.problem, hint="see: queuectl queue list")
+            raise QueueFullError(recorded[0].tick.problem, hint="see: queuectl queue list")
         return recorded[0]
 
     def _fire_all(self, schedule: Schedule, due: list[DueTick], nexts: list[int | None]) -> list[Fired]:
@@ -220,7 +221,7 @@ class Firing:
                 else:
                     tick = self._submit(transaction, schedule, tick, found)
                 ticks.record(transaction, tick)
-        except RefusedError as error:  # what it brings has no room; the tick is recorded by itself
+        except QueueFullError as error:  # what it brings has no room; the tick is recorded by itself
             refused = _Bad("refused", error.message)
             return self._record(schedule, due, refused, after=after, is_last=is_last, by_hand=by_hand)
         tell_planner(self._database, tick.accepted)

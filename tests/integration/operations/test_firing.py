@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from queuectl.domain.schedule import NewSchedule, Schedule, Tick
-from queuectl.errors import BadInputFileError, RefusedError, SourceUnavailableError
+from queuectl.errors import BadInputFileError, QueueFullError, SourceUnavailableError
 from queuectl.operations.firing import Fired, Firing
 from queuectl.operations.manager import QueueManager
 from queuectl.operations.sources.reading import SourceReader
@@ -431,19 +431,24 @@ def test_an_unforeseen_error_of_one_source_is_recorded_with_its_tick(
     assert bench.schedule().next_tick_at == NOON + HOUR
 
 
-def test_what_the_queue_has_no_room_for_is_refused_as_a_whole(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_what_the_queue_has_no_room_for_is_refused_as_a_whole_and_comes_with_the_next_tick(
+    bench: Bench,
 ) -> None:
+    manager = QueueManager(bench.settings)
+    manager.update_queue_config("medium", {"max_size": 2})
     bench.add(bench.urls(3), only_new=True)
-
-    def full(*_: object, **__: object) -> None:
-        raise RefusedError("medium_priority is full")
-
-    monkeypatch.setattr(ticks, "keep_unseen", full)
     (fired,) = bench.tick()
-    assert (fired.tick.outcome, fired.tick.problem) == ("refused", "medium_priority is full")
+    assert (fired.tick.outcome, fired.tick.accepted) == ("refused", 0)
+    assert "medium_priority" in str(fired.tick.problem)
     assert bench.tasks() == []
-    assert bench.schedule().problem == "medium_priority is full"
+    assert bench.schedule().problem == fired.tick.problem
+    with pytest.raises(QueueFullError):
+        bench.node().fire_by_hand(bench.schedule())
+    manager.update_queue_config("medium", {"max_size": None})
+    manager.close()
+    bench.now += HOUR
+    assert bench.tick()[0].tick.accepted == 3
+    assert bench.schedule().problem is None
 
 
 # Sources on the web.
