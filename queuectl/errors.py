@@ -75,6 +75,10 @@ class QueueNotFoundError(NotFoundError):
     """There is no queue with this name."""
 
 
+class ScheduleNotFoundError(NotFoundError):
+    """There is no schedule with this name."""
+
+
 class DeadLetterNotFoundError(NotFoundError):
     """There is no dead letter with this id."""
 
@@ -87,6 +91,10 @@ class RefusedError(QueuectlError):
 
 class DuplicateTaskError(RefusedError):
     """An open task for the same URL exists already."""
+
+
+class ScheduleExistsError(RefusedError):
+    """There is a schedule with this name already."""
 
 
 class QueueFullError(RefusedError):
@@ -129,6 +137,10 @@ class DatabaseUnreachableError(UnreachableError):
 
 class TransportUnreachableError(UnreachableError):
     """Redis does not answer."""
+
+
+class SourceUnavailableError(UnreachableError):
+    """A schedule's source cannot be read now; it may be there at the next tick."""
 
 
 class SchemaError(UnreachableError):

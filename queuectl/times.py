@@ -7,11 +7,14 @@ what that does not know goes to the language parser, which is large and loaded o
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from queuectl.domain.local_time import change_note
+from queuectl.domain.local_time import localised as localised
 from queuectl.errors import InvalidInputError
 from queuectl.time_words import duration_in_words, moment_in_words
 
@@ -29,12 +32,18 @@ _EXAMPLES = 'write it as "2027-01-31 10:00", "2027-01-31T10:00:00+08:00", "in 2h
 
 
 def parse_moment(
-    text: str, zone: str, *, now: datetime | None = None, towards: Direction = "future"
+    text: str,
+    zone: str,
+    *,
+    now: datetime | None = None,
+    towards: Direction = "future",
+    tell: Callable[[str], None] | None = None,
 ) -> datetime:
     """Return the moment that ``text`` names, with a zone; without one of its own it is read in ``zone``.
 
     A bare duration counts from now, forwards or backwards as ``towards`` says. A local time that the
-    clocks skip means the first moment after the gap, one that happens twice the first of both.
+    clocks skip means the first moment after the gap, one that happens twice the first of both; ``tell``
+    is told so in a sentence.
 
     Raises:
         InvalidInputError: the text is no time, or could mean two.
@@ -45,7 +54,11 @@ def parse_moment(
     if len(words) > _LONGEST:
         raise InvalidInputError("the text for the time is too long", hint=_EXAMPLES)
     try:
-        moment = _exact(words, place) or _by_duration(words, base, towards) or _in_words(words, base, towards)
+        moment = (
+            _settled(_exact(words, place), tell)
+            or _by_duration(words, base, towards)
+            or _settled(_in_words(words, base, towards), tell)
+        )
     except (OverflowError, ValueError) as error:
         raise InvalidInputError(f"there is no such time as {text!r}", hint=_EXAMPLES) from error
     if moment is None:
@@ -97,22 +110,15 @@ def zone_named(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
-def localised(naive: datetime, zone: tzinfo) -> datetime:
-    """Place a local time in its zone: skipped, it moves to the end of the gap; doubled, it is the first."""
-    moment = naive.replace(tzinfo=zone)
-    if moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == naive:
-        return moment
-    # Read with the offset of the other side, a skipped time falls before the change, and with
-    # this side's after it; the change lies where the offset flips between the two.
-    before, after = (moment.replace(fold=fold).astimezone(UTC) for fold in (1, 0))
-    old = before.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + (after - before) / 2
-        if middle.astimezone(zone).utcoffset() == old:
-            before = middle
-        else:
-            after = middle
-    return after.replace(microsecond=0).astimezone(zone)
+def _settled(wall: datetime | None, tell: Callable[[str], None] | None) -> datetime | None:
+    """Return the moment that is meant by what the clocks of a zone are to show, which they may skip or repeat."""
+    if wall is None or wall.tzinfo is None:
+        return wall
+    naive = wall.replace(tzinfo=None)
+    note = change_note(naive, wall.tzinfo)
+    if note is not None and tell is not None:
+        tell(note)
+    return localised(naive, wall.tzinfo)
 
 
 def _exact(text: str, place: tzinfo) -> datetime | None:
@@ -121,8 +127,9 @@ def _exact(text: str, place: tzinfo) -> datetime | None:
         return None
     *numbers, suffix = match.groups()
     year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
-    naive = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001  its zone follows
-    return localised(naive, place if suffix is None else _zone_of(suffix))
+    return datetime(
+        year, month, day, hour, minute, second, tzinfo=place if suffix is None else _zone_of(suffix)
+    )
 
 
 def _zone_of(suffix: str) -> tzinfo:
@@ -154,7 +161,7 @@ def _in_words(text: str, base: datetime, towards: Direction) -> datetime | None:
     assert place is not None  # noqa: S101  for the type checker: the base was made with a zone
     naive = moment_in_words(text, base.replace(tzinfo=None), prefer_future=towards == "future")
     if naive is not None:
-        return localised(naive, place)
+        return naive.replace(tzinfo=place)
     swappable = _SWAPPABLE.search(text)
     if swappable is not None and int(swappable[1]) <= 12 and int(swappable[2]) <= 12:
         raise InvalidInputError(
@@ -176,4 +183,4 @@ def _by_language(text: str, base: datetime, place: tzinfo, towards: Direction) -
     )
     if not isinstance(parsed, datetime):
         return None
-    return parsed if parsed.tzinfo is not None else localised(parsed, place)
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=place)

@@ -14,7 +14,7 @@ from queuectl.clock import monotonic
 from queuectl.domain.retry import RetryRule
 from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
-from queuectl.store import history, nodes, tasks
+from queuectl.store import history, nodes, schedules, tasks
 from queuectl.store.database import Database
 from queuectl.store.nodes import LifeLock, NodeRecord
 from queuectl_daemon import endings
@@ -167,5 +167,6 @@ def recover(database: Database, node: str, rule_for: Callable[[Claimed], RetryRu
                 released += len(held)
             if len(held) < _GROUP:
                 released += tasks.release_dispatched(transaction, node=node)
+                schedules.release(transaction, node)
                 nodes.remove(transaction, node)
                 return released

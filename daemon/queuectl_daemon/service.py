@@ -20,7 +20,7 @@ from queuectl.errors import QueuectlError
 from queuectl.handlers import registry
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings
-from queuectl.store import hosts, nodes, queues, starts, tasks
+from queuectl.store import hosts, nodes, queues, schedules, starts, tasks
 from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
 from queuectl_daemon import endings
@@ -36,6 +36,7 @@ from queuectl_daemon.published import PublishedFiles
 from queuectl_daemon.pump import Pump
 from queuectl_daemon.recovery import Recovery
 from queuectl_daemon.runner import Runner
+from queuectl_daemon.schedules import LOOK_SECONDS, Schedules
 from queuectl_daemon.ticker import Ticker
 from queuectl_daemon.transport import RedisTransport
 from queuectl_daemon.upkeep import purge_dead_letters
@@ -174,6 +175,10 @@ class Service:
 
     def _start_ticker(self, parts: ExitStack) -> None:
         ticker = Ticker()
+        self._schedules = Schedules(
+            self._database, self.settings, self.node, ring=ticker.at, on_submitted=self._pump.wake
+        )
+        ticker.every(LOOK_SECONDS, "schedules", self._schedules.look)
         ticker.every(_FEED_SECONDS, "feed", self._feed.write_if_new)
         predecessor = self._lock.predecessor
         if predecessor is not None:
@@ -186,12 +191,14 @@ class Service:
             ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
         parts.callback(ticker.stop)
         ticker.start()
+        self._ticker = ticker
 
     # While it runs.
 
     def _wait(self) -> None:
         while not self._signals and self._failure is None:
             self._signalled.wait(0.5)
+            self._ticker.keep_time()
             if self._pump.failure is not None:
                 self._fail("the pump has failed")
 
@@ -274,6 +281,7 @@ class Service:
             logger.info(
                 "stopping; running tasks have %g s", self.settings.grace_period, extra={"action": "stopping"}
             )
+        self._schedules.stop()
         self._pump.drain()
         self._until(lambda: self._is_idle() or self._signals > 1, self.settings.grace_period)
         if self._flights.running_count():
@@ -304,6 +312,7 @@ class Service:
                 self._files.settle(self.node)
             with self._database.writing() as transaction:
                 tasks.release_dispatched(transaction, node=self.node)
+                schedules.release(transaction, self.node)
                 nodes.remove(transaction, self.node)
             self._lock.leave()
         except QueuectlError as error:

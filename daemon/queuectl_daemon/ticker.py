@@ -1,4 +1,4 @@
-"""The daemon's own periodic work, rung by APScheduler: late messages, the feed, the purge.
+"""The daemon's own periodic work, rung by APScheduler: late messages, the feed, schedules, the purge.
 
 APScheduler only rings the bell: its jobs live in memory, in UTC, with unlimited grace, and each
 does the same thing however late or often it is called.
@@ -8,18 +8,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
+from queuectl.clock import monotonic, now_ms
 from queuectl.errors import QueuectlError
 
 logger = logging.getLogger("queuectl.daemon")
 
 
-class Ticker:
-    """Call functions at fixed intervals, each never twice at once."""
+_JUMP_MS = 2_000
 
-    def __init__(self) -> None:
+
+class _Once(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """Rings when the job says, and then in a century."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        return now + timedelta(days=36_525)
+
+
+class Ticker:
+    """Call functions at fixed intervals or at a moment, each never twice at once."""
+
+    def __init__(self, *, wall: Callable[[], int] = now_ms, elapsed: Callable[[], float] = monotonic) -> None:
+        self._wall = wall
+        self._elapsed = elapsed
+        self._clocks_apart = self._measured()
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -32,6 +49,31 @@ class Ticker:
     def once(self, name: str, work: Callable[[], None]) -> None:
         """Call ``work`` one time, beside everything else."""
         self._scheduler.add_job(_guarded(name, work), "date", id=name)
+
+    def at(self, moment: int, name: str, work: Callable[[], None]) -> None:
+        """Call ``work`` at a moment in UTC milliseconds; an earlier call for the same name is replaced."""
+        when = datetime.fromtimestamp(moment / 1000, UTC)
+        # A job for a single moment is removed when it has rung, and that fails in the middle of a stop.
+        self._scheduler.add_job(
+            _guarded(name, work), _Once(), next_run_time=when, id=name, replace_existing=True
+        )
+
+    def keep_time(self) -> bool:
+        """Ring everything periodic at once if the wall clock has jumped, and tell whether it has.
+
+        The intervals are planned on the wall clock, so one that is put back would stop them for as long.
+        """
+        apart = self._measured()
+        jumped = abs(apart - self._clocks_apart) > _JUMP_MS
+        self._clocks_apart = apart
+        if jumped:
+            for job in self._scheduler.get_jobs():
+                if isinstance(job.trigger, IntervalTrigger):
+                    job.modify(next_run_time=datetime.now(UTC))
+        return jumped
+
+    def _measured(self) -> float:
+        return self._wall() - self._elapsed() * 1000
 
     def start(self) -> None:
         """Begin to ring."""

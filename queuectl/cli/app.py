@@ -56,6 +56,16 @@ SECTIONS = (
         ),
     ),
     (
+        "Schedules",
+        (
+            Entry(
+                "schedule",
+                f"{_HERE}.schedule:app",
+                "Submit the URLs of a file, an address or a feed at set times.",
+            ),
+        ),
+    ),
+    (
         "Queues",
         (
             Entry(

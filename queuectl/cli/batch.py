@@ -75,7 +75,7 @@ def batch(
 
     if priority is not None:
         level_named(priority)
-    start = read_time(start_at) if start_at is not None else None
+    start = parse_moment(start_at, zone, tell=run.output.say) if start_at is not None else None
     with open_input(file) as source, _progress(run, source.lines) as on_progress:
         receipt = run.manager.submit_entries(
             source.entries(read_time),

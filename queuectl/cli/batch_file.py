@@ -6,10 +6,6 @@ used at all changes nothing. Memory stays flat however long the file or a line o
 
 from __future__ import annotations
 
-import codecs
-import json
-import re
-import shlex
 import shutil
 import sys
 import tempfile
@@ -18,20 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO
 
 from queuectl.domain.batch import Entry
-from queuectl.domain.task import ArticleTask
-from queuectl.errors import BadInputFileError, InvalidInputError
-
-LINE_LIMIT = 64 * 1024
-"""The most bytes a line may have."""
+from queuectl.errors import BadInputFileError
+from queuectl.operations.sources.lines import PIECE, line_entries, looked_through, task_maker
 
 STANDARD_INPUT = "-"
-_SHOWN_TEXT = 200
-_PIECE = 1024 * 1024
-_COMMENT = re.compile(r"\s+#.*")
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +33,7 @@ class InputFile:
 
     def entries(self, read_time: Callable[[str], datetime]) -> Iterator[Entry]:
         """Yield an entry for each line that is neither empty nor a comment."""
-        self.stream.seek(0)
-        for number, line in enumerate(_bounded_lines(self.stream), start=1):
-            if line is None:
-                yield Entry(number, "", problem=f"the line is longer than {LINE_LIMIT // 1024} KiB")
-                continue
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            if text and not text.startswith("#"):
-                yield _entry(number, text, read_time)
+        return line_entries(self.stream, task_maker(read_time))
 
 
 @contextmanager
@@ -63,7 +45,7 @@ def open_input(name: str) -> Iterator[InputFile]:
     """
     with _spooled(sys.stdin.buffer) if name == STANDARD_INPUT else _opened(Path(name)) as stream:
         shown = "standard input" if name == STANDARD_INPUT else name
-        yield InputFile(shown, _looked_through(shown, stream), stream)
+        yield InputFile(shown, looked_through(shown, stream), stream)
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -86,140 +68,9 @@ def _opened(path: Path) -> IO[bytes]:
 def _spooled(source: IO[bytes]) -> IO[bytes]:
     spool = tempfile.TemporaryFile()  # noqa: SIM115  whoever asked for it closes it
     try:
-        shutil.copyfileobj(source, spool, _PIECE)
+        shutil.copyfileobj(source, spool, PIECE)
     except OSError as error:
         raise BadInputFileError(
             f"the input cannot be read or kept: {error.strerror}", hint="free some space"
         ) from error
     return spool
-
-
-def _looked_through(name: str, stream: IO[bytes]) -> int:
-    """Return the number of lines of a stream after making sure that all of it is UTF-8 text."""
-    stream.seek(0)
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    lines, last, first = 0, b"", True
-    while piece := stream.read(_PIECE):
-        if first and piece.startswith(_UTF16):
-            _refuse_encoding(name, "UTF-16")
-        if first and b"\0" in piece:
-            raise BadInputFileError(f"{name} is not a text file", hint="name a file with one URL a line")
-        first = False
-        try:
-            decoder.decode(piece)
-        except UnicodeDecodeError as error:
-            _refuse_line(name, lines + 1 + error.object[: error.start].count(b"\n"), error)
-        lines += piece.count(b"\n")
-        last = piece[-1:]
-    try:
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        _refuse_line(name, lines + 1, error)
-    if not last:
-        raise BadInputFileError(f"{name} is empty", hint="put one URL on each line")
-    return lines + (last != b"\n")
-
-
-def _refuse_line(name: str, line: int, error: UnicodeDecodeError) -> NoReturn:
-    byte = error.object[error.start]
-    tail = error.object[error.start : error.start + 2]
-    try:
-        tail.decode("gb18030")
-        guess = "GB18030"
-    except UnicodeDecodeError:
-        guess = "ISO-8859-1"
-    problem = f"{name} is not UTF-8 text: line {line} has the byte 0x{byte:02x}"
-    raise BadInputFileError(problem, hint=_conversion(name, guess)) from error
-
-
-def _refuse_encoding(name: str, encoding: str) -> NoReturn:
-    raise BadInputFileError(f"{name} is {encoding} and not UTF-8 text", hint=_conversion(name, encoding))
-
-
-def _conversion(name: str, encoding: str) -> str:
-    return f"convert it: iconv -f {encoding} -t UTF-8 {shlex.quote(name)} > utf8.txt"
-
-
-def _bounded_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
-    """Yield each line, or None for one that is too long; that one is passed over without being kept."""
-    while line := stream.readline(LINE_LIMIT + 2):
-        if len(line.rstrip(b"\r\n")) <= LINE_LIMIT:
-            yield line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = stream.readline(_PIECE)
-        yield None
-
-
-def _entry(number: int, text: str, read_time: Callable[[str], datetime]) -> Entry:
-    shown = text[:_SHOWN_TEXT]
-    if not text.startswith("{"):
-        return Entry(number, shown, ArticleTask(_COMMENT.sub("", text)))
-    try:
-        return Entry(number, shown, _task(_parsed(text), read_time))
-    except InvalidInputError as error:
-        return Entry(number, shown, problem=error.message)
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        fields = json.loads(text, object_pairs_hook=_without_repetition, parse_constant=_no_number)
-    except RecursionError as error:
-        raise InvalidInputError("the JSON is nested too deeply") from error
-    except json.JSONDecodeError as error:
-        raise InvalidInputError(f"not valid JSON: {error.msg} at column {error.colno}") from error
-    except ValueError as error:
-        raise InvalidInputError(f"not valid JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise InvalidInputError("the JSON is not an object")
-    return fields
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise InvalidInputError(f"the field {repeated!r} is given twice")
-    return fields
-
-
-def _no_number(name: str) -> NoReturn:
-    raise InvalidInputError(f"{name} is not a number in JSON")
-
-
-_WHOLE, _NUMBER, _TEXT = (int,), (int, float), (str,)
-_FIELDS: dict[str, tuple[type, ...]] = {
-    "url": _TEXT,
-    "priority": _TEXT,
-    "score": _WHOLE,
-    "metadata": (dict,),
-    "handler": _TEXT,
-    "schedule": _TEXT,
-    "timeout": _NUMBER,
-    "memory_limit": _WHOLE,
-    "max_retries": _WHOLE,
-}
-_NAMES = {"score": "priority_score", "schedule": "publish_at"}
-_KINDS: dict[tuple[type, ...], str] = {
-    _WHOLE: "a whole number",
-    _NUMBER: "a number",
-    _TEXT: "a text",
-    (dict,): "an object",
-}
-
-
-def _task(fields: dict[str, Any], read_time: Callable[[str], datetime]) -> ArticleTask:
-    if "url" not in fields:
-        raise InvalidInputError("the field 'url' is missing")
-    values: dict[str, Any] = {}
-    for name, value in fields.items():
-        kinds = _FIELDS.get(name)
-        if kinds is None:
-            raise InvalidInputError(f"unknown field {name!r}; known are {', '.join(_FIELDS)}")
-        if value is None and name != "url":
-            continue
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            raise InvalidInputError(f"the field {name!r} is not {_KINDS[kinds]}")
-        values[_NAMES.get(name, name)] = read_time(str(value)) if name == "schedule" else value
-    return ArticleTask(**values)

@@ -14,3 +14,14 @@ def priorities() -> list[str]:
 def states() -> list[str]:
     """Return the states of a task."""
     return [state.value for state in State]
+
+
+def schedules() -> list[str]:
+    """Return the names of the schedules of this installation; none if its database cannot be asked."""
+    from queuectl.errors import QueuectlError
+    from queuectl.operations.scheduler import get_scheduler
+
+    try:
+        return [schedule.name for schedule in get_scheduler().list_schedules()]
+    except QueuectlError:
+        return []

@@ -79,7 +79,7 @@ def submit(
     """
     run: Invocation = ctx.obj
     fields = {
-        "metadata": _metadata(meta or []),
+        "metadata": metadata(meta or []),
         "handler": handler,
         "timeout": timeout,
         "memory_limit": memory_limit,
@@ -117,14 +117,19 @@ def _check(urls: list[str], priority: str | None, score: int | None) -> None:
         accept(url)
 
 
-def _metadata(pairs: list[str]) -> dict[str, Any] | None:
-    metadata = {}
+def metadata(pairs: list[str]) -> dict[str, Any] | None:
+    """Return the metadata in ``KEY=VALUE`` pairs.
+
+    Raises:
+        InvalidInputError: one of them is no such pair.
+    """
+    found = {}
     for pair in pairs:
         key, given, value = pair.partition("=")
         if not given or not key.strip():
             raise InvalidInputError(f"the metadata {pair!r} is not KEY=VALUE", hint="write --meta author=Ann")
-        metadata[key.strip()] = value
-    return metadata or None
+        found[key.strip()] = value
+    return found or None
 
 
 def _start(run: Invocation, schedule: str | None, delay: str | None) -> datetime | None:
@@ -142,7 +147,7 @@ def _start(run: Invocation, schedule: str | None, delay: str | None) -> datetime
             return datetime.now(UTC) + duration
         except OverflowError as error:
             raise InvalidInputError(f"{delay!r} is too long", hint="give at most some years") from error
-    return parse_moment(schedule or "", run.settings.timezone)
+    return parse_moment(schedule or "", run.settings.timezone, tell=run.output.say)
 
 
 def _submit_all(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from queuectl.domain.admission import Block
 from queuectl.domain.rate import RateLimit
+from queuectl.domain.schedule import ScheduleProblem
 from queuectl.domain.task import Task
 
 DEAD_LETTERS_COUNTED = 10_000
@@ -78,7 +79,7 @@ class RunningTask:
 
 @dataclass(frozen=True, slots=True)
 class RealtimeStatus:
-    """Queues, daemons and services at the moment ``at`` (UTC milliseconds).
+    """Queues, daemons and services at the moment ``at`` (UTC milliseconds), and up to ten schedules with a problem.
 
     ``dead_letters`` are those that have not been resurrected, counted until there is
     one more than ``DEAD_LETTERS_COUNTED``.
@@ -90,3 +91,4 @@ class RealtimeStatus:
     database: str
     transport: str
     dead_letters: int = 0
+    schedule_problems: tuple[ScheduleProblem, ...] = ()

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from queuectl.errors import QueuectlError
 from queuectl.operations.administration import Check, database_check
@@ -16,13 +17,14 @@ from queuectl.operations.local_daemon import local_daemon
 from queuectl.operations.opening import open_database
 from queuectl.operations.probes import probe_redis
 from queuectl.settings import Settings
-from queuectl.store import nodes
+from queuectl.store import nodes, schedules
 from queuectl.store.version import SAFE_SQLITE, engine_version, is_safe_sqlite
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 SLOW_MS = 20.0
 _SPARE_FILES = 128
 _FILES_OF_A_WORKER = 8
+_SHOWN_PROBLEMS = 10
 
 
 def diagnose(settings: Settings) -> list[Check]:
@@ -155,6 +157,23 @@ def _files(settings: Settings) -> Iterator[Check]:
     yield Check("open files", enough, f"{shown}, {needed} needed for {settings.workers} workers", hint)
 
 
+def _schedules(settings: Settings) -> Iterator[Check]:
+    try:
+        database = open_database(settings)
+    except QueuectlError:  # reported by its own check
+        return
+    with database.reading() as transaction:
+        troubled = schedules.problems(transaction, _SHOWN_PROBLEMS)
+        known = schedules.every(transaction)
+    database.close()
+    for each in troubled:
+        hint = f"see: queuectl schedule show {quote(each.name)}"
+        yield Check(f"schedule {each.name}", ok=False, detail=each.problem, hint=hint)
+    if not troubled:
+        number = len(known)
+        yield Check("schedules", ok=True, detail=f"{number} known, none with a problem" if number else "none")
+
+
 def _log(settings: Settings) -> Iterator[Check]:
     folder: Path = settings.home / "logs"
     if folder.exists() and not os.access(folder, os.W_OK):
@@ -170,4 +189,5 @@ _LOOKS: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
     ("daemon", _daemon),
     ("handlers", _handlers),
     ("open files", _files),
+    ("schedules", _schedules),
 )

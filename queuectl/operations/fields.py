@@ -7,6 +7,7 @@ from datetime import datetime
 
 from queuectl.domain.task import ArticleTask
 from queuectl.errors import InvalidInputError, InvalidURLError
+from queuectl.settings import Settings
 from queuectl.times import localised, milliseconds, zone_named
 
 METADATA_LIMIT = 64 * 1024
@@ -28,6 +29,19 @@ def check(task: ArticleTask) -> None:
     _check_number("timeout", task.timeout, 0.001, 7 * 86_400)
     _check_number("memory limit", task.memory_limit, 16, 1_048_576, whole=True)
     _check_number("number of retries", task.max_retries, 0, 1_000, whole=True)
+
+
+def check_handler(name: object, settings: Settings) -> None:
+    """Check that there is a handler of that name.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
+    if name != "article" and name not in settings.handlers:
+        known = ", ".join(sorted({"article", *settings.handlers}))
+        raise InvalidInputError(
+            f"there is no handler {name!r:.60}", hint=f"configure [handlers.{name}], or use one of: {known}"
+        )
 
 
 def _check_number(what: str, value: object, least: float, most: float, *, whole: bool = False) -> None:

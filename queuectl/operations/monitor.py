@@ -27,9 +27,11 @@ from queuectl.operations import batches
 from queuectl.operations.explain import explain
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings, load
-from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, starts
+from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, schedules, starts
 from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
+
+_SHOWN_PROBLEMS = 10
 
 
 class Monitor:
@@ -54,6 +56,7 @@ class Monitor:
             letters = dead_letters.count(transaction, DeadLetterSelection(limit=DEAD_LETTERS_COUNTED + 1))
             shared_now = transaction.now()
             uses = starts.uses(transaction, rules.values(), shared_now)
+            troubled = schedules.problems(transaction, _SHOWN_PROBLEMS)
         return RealtimeStatus(
             at=now,
             queues=tuple(
@@ -64,6 +67,7 @@ class Monitor:
             database=self._database.shown,
             transport="redis" if self.settings.redis_url else "in-process",
             dead_letters=letters,
+            schedule_problems=tuple(troubled),
         )
 
     def explain(self, task_id: str | int) -> Explanation:

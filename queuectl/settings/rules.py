@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -74,6 +75,13 @@ def _folder(value: object) -> Path:
         return Path(value).expanduser()
     except RuntimeError as error:  # "~" of somebody without a home
         raise ValueError from error
+
+
+def _folders(value: object) -> tuple[Path, ...]:
+    folders = [_folder(each) for each in value] if isinstance(value, list | tuple) else None
+    if folders is None or not all(each.is_absolute() for each in folders):
+        raise ValueError
+    return tuple(Path(os.path.normpath(each)) for each in folders)
 
 
 def _zone(value: object) -> str:
@@ -162,6 +170,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "fetch_allow_networks": Rule("networks such as 127.0.0.0/8 or ::1/128", _networks, is_list=True),
         "fetch_timeout": _number(0.1, 3600, "seconds"),
         "fetch_max_bytes": _whole(1024, 1024 * 1024 * 1024),
+        "source_folders": Rule("absolute folders such as /srv/lists", _folders, is_list=True),
+        "source_max_bytes": _whole(1024, 1024 * 1024 * 1024),
         "task_timeout": _SECONDS_OF_A_RUN,
         "max_retries": _RETRIES,
         "retry_backoff": _BACKOFF,

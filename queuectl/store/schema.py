@@ -188,6 +188,68 @@ class HostRow(Table):
         table_name = "hosts"
 
 
+class ScheduleRow(Table):
+    """A rule that submits the URLs of a source at set times."""
+
+    id = peewee.BigAutoField()
+    name = peewee.TextField()
+    source = peewee.TextField()
+    cron = peewee.TextField()
+    zone = peewee.TextField()
+    priority_score = peewee.IntegerField()
+    handler = peewee.TextField()
+    metadata = peewee.TextField()
+    only_new = peewee.IntegerField(null=True)
+    catch_up = peewee.TextField()
+    overlap = peewee.TextField()
+    paused = peewee.IntegerField()
+    created_at = peewee.BigIntegerField()
+    next_tick_at = peewee.BigIntegerField(null=True)
+    firing_until = peewee.BigIntegerField(null=True)
+    firing_node = peewee.TextField(null=True)
+    etag = peewee.TextField(null=True)
+    last_modified = peewee.TextField(null=True)
+    good_entries = peewee.IntegerField(null=True)
+    problem = peewee.TextField(null=True)
+    problem_since = peewee.BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "schedules"
+
+
+class TickRow(Table):
+    """One firing of a schedule."""
+
+    schedule_id = peewee.BigIntegerField()
+    tick_at = peewee.BigIntegerField()
+    fired_at = peewee.BigIntegerField()
+    outcome = peewee.TextField()
+    accepted = peewee.IntegerField()
+    duplicates = peewee.IntegerField()
+    known = peewee.IntegerField()
+    invalid = peewee.IntegerField()
+    missed = peewee.IntegerField()
+    by_hand = peewee.IntegerField()
+    batch_id = peewee.BigIntegerField(null=True)
+    node = peewee.TextField(null=True)
+    problem = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "ticks"
+        primary_key = peewee.CompositeKey("schedule_id", "tick_at")
+
+
+class SourceUrlRow(Table):
+    """A URL that the source of a schedule has had."""
+
+    schedule_id = peewee.BigIntegerField()
+    url_key = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "source_urls"
+        primary_key = peewee.CompositeKey("schedule_id", "url_key")
+
+
 class NodeRow(Table):
     """One daemon process, from its boot to its end."""
 
@@ -259,6 +321,9 @@ TABLES: tuple[type[Table], ...] = (
     QueueRow,
     QueueStartRow,
     HostRow,
+    ScheduleRow,
+    TickRow,
+    SourceUrlRow,
     NodeRow,
     CounterRow,
     BatchCounterRow,

@@ -113,6 +113,14 @@ EVERY_COMMAND = [
     ["queue", "resume", "low"],
     ["clear-queue", "low", "--yes"],
     ["clear-queue", "low", "--dry-run"],
+    ["schedule", "add", "file://urls.txt", "--cron", "@daily"],
+    ["schedule", "list"],
+    ["schedule", "show", "daily"],
+    ["schedule", "pause", "daily"],
+    ["schedule", "resume", "daily"],
+    ["schedule", "run-now", "daily"],
+    ["schedule", "preview", "daily"],
+    ["schedule", "remove", "daily", "--yes"],
     ["dead", "list"],
     ["dead", "list", "--group"],
     ["dead", "resurrect", "--all", "--yes"],
@@ -136,13 +144,14 @@ EVERY_COMMAND = [
 
 @pytest.fixture(scope="module")
 def template() -> Iterator[Path]:
-    """Make a home with one waiting task, one cancelled one, and an input file."""
+    """Make a home with one waiting task, one cancelled one, an input file, and a schedule that reads it."""
     folder = guard.new_folder()
     cli = CommandLine(folder)
     (folder / "urls.txt").write_text(f"{URL}\n")
     cli("submit", URL, URL + "2").ok()
     cli("cancel", "2").ok()
     cli("batch", "urls.txt", "--on-duplicate", "allow", "--interval", "30").ok()
+    cli("schedule", "add", "file://urls.txt", "--cron", "@daily", "--name", "daily").ok()
     yield folder
     guard.remove_folder(folder)
 

@@ -129,3 +129,25 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_programs_get_times_in_one_form() -> None:
     assert iso(None) is None
     assert iso(1_795_485_600_007) == "2026-11-24T02:00:00.007Z"
+
+
+NOTES = {
+    "2026-03-29 02:30": (
+        "03:00:00 +02:00",
+        "2026-03-29 02:30 does not exist: the clocks skip it, so 03:00 is meant",
+    ),
+    "2026-10-25 02:30": ("02:30:00 +02:00", "2026-10-25 02:30 comes twice that day; the first time is meant"),
+    "2026-10-25 02:30 UTC": ("03:30:00 +01:00", None),
+    "2026-03-29 03:30": ("03:30:00 +02:00", None),
+    "in 2h": ("04:00:00 +01:00", None),
+}
+
+
+@pytest.mark.parametrize("text", NOTES)
+def test_what_is_made_of_a_skipped_or_doubled_time_is_told(text: str) -> None:
+    told: list[str] = []
+    now = datetime(2026, 1, 1, 1, tzinfo=UTC)
+    moment = parse_moment(text, "Europe/Berlin", now=now, tell=told.append)
+    expected, note = NOTES[text]
+    assert shown(milliseconds(moment), "Europe/Berlin")[11:] == expected
+    assert told == ([] if note is None else [note])

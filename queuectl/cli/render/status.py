@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled, rich_cell
@@ -238,6 +239,12 @@ def _alerts(status: RealtimeStatus) -> Iterator[Alert]:
             yield Alert(
                 f"{name} is paused with {count(queue.waiting, 'task')}", f"queuectl queue resume {name}"
             )
+    for trouble in status.schedule_problems:
+        yield Alert(
+            f"schedule {trouble.name}: {trouble.problem}",
+            f"queuectl schedule show {quote(trouble.name)}",
+            BAD,
+        )
     if status.dead_letters:
         many = "more than " if status.dead_letters > DEAD_LETTERS_COUNTED else ""
         number = min(status.dead_letters, DEAD_LETTERS_COUNTED)

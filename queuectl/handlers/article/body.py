@@ -16,6 +16,10 @@ _STEP = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 
 
+class PageTooLargeError(PermanentError):
+    """The answer has more bytes than may be read."""
+
+
 def read_body(chunks: Iterable[bytes], encoding: str, limit: int, *, check: Callable[[], None]) -> bytes:
     """Return the decoded body; ``limit`` bounds the bytes on the wire and the decoded bytes alike.
 
@@ -77,8 +81,8 @@ def _gunzipped(chunks: Iterable[bytes], limit: int) -> bytes:
     return bytes(decoded)
 
 
-def _too_large(limit: int) -> PermanentError:
-    return PermanentError(
+def _too_large(limit: int) -> PageTooLargeError:
+    return PageTooLargeError(
         f"the page is larger than {limit:,} bytes",
         hint="raise fetch_max_bytes if such pages are meant to be fetched",
     )

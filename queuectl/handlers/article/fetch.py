@@ -41,20 +41,50 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]{1,40})", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _HEADERS = [
     (b"User-Agent", f"queuectl/{__version__}".encode()),
-    (b"Accept", b"text/html, application/xhtml+xml, text/plain;q=0.8, */*;q=0.1"),
     (b"Accept-Encoding", b"gzip, identity"),
 ]
+_ACCEPT_ARTICLES = b"text/html, application/xhtml+xml, text/plain;q=0.8, */*;q=0.1"
+_VALIDATOR = re.compile(r"[\x20-\x7e]{1,500}")
+
+
+class StatusError(PermanentError):
+    """The server answered with a status that says no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What a server said of the version of a page, so that it can be asked whether there is another one."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+NOTHING_KNOWN = Validators()
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a server answered: the decompressed body, still in the page's own charset."""
+    """What a server answered: the decompressed body, still in the page's own charset.
+
+    ``unchanged`` means that the version is the one that was known, so that there is no body.
+    """
 
     url: str
     final_url: str
     media_type: str
     charset: str | None
     body: bytes
+    validators: Validators = NOTHING_KNOWN
+    unchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is asked of every hop of a fetch; ``check`` may raise to end it."""
+
+    types: frozenset[str] | None
+    known: Validators
+    check: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +95,8 @@ class _Answer:
     media_type: str = ""
     charset: str | None = None
     body: bytes = b""
+    validators: Validators = NOTHING_KNOWN
+    unchanged: bool = False
 
 
 class Fetcher:
@@ -98,13 +130,14 @@ class Fetcher:
         self,
         url: str,
         *,
-        types: frozenset[str] = ARTICLE_TYPES,
+        types: frozenset[str] | None = ARTICLE_TYPES,
+        known: Validators = NOTHING_KNOWN,
         check: Callable[[], None] = lambda: None,
     ) -> Page:
         """Return the page at ``url``, after at most five redirects.
 
-        ``types`` are the media types that are wanted. ``check`` is called often and may raise to
-        end the fetch.
+        ``types`` are the media types that are wanted, None for all. ``known`` is the version that is known
+        already. ``check`` is called often and may raise to end the fetch.
 
         Raises:
             PermanentError: no later attempt can succeed.
@@ -113,16 +146,25 @@ class Fetcher:
         """
         self._exchange.begin_fetch(self._timeout)
         current = first = _normal(url)
+        wish = _Wish(types, known, check)
         for _ in range(REDIRECTS + 1):
             check()
             try:
-                answer = self._ask(current, types, check)
+                answer = self._ask(current, wish)
             except RetryableError as error:
                 # What another host, to which this one redirects, wants is not the word of the task's own.
                 error.hold_host &= urlsplit(current).hostname == urlsplit(first).hostname
                 raise
             if answer.location is None:
-                return Page(url, current, answer.media_type, answer.charset, answer.body)
+                return Page(
+                    url,
+                    current,
+                    answer.media_type,
+                    answer.charset,
+                    answer.body,
+                    answer.validators,
+                    answer.unchanged,
+                )
             current = _redirected(current, answer.location)
         raise PermanentError(f"more than {REDIRECTS} redirects, the last one to {_short(current)}")
 
@@ -130,21 +172,21 @@ class Fetcher:
         """Close the connections that are kept."""
         self._pool.close()
 
-    def _ask(self, url: str, types: frozenset[str], check: Callable[[], None]) -> _Answer:
+    def _ask(self, url: str, wish: _Wish) -> _Answer:
         """Make one request; on a kept connection that proves dead, a second one on a fresh connection."""
         try:
-            return self._ask_once(url, types, check)
+            return self._ask_once(url, wish)
         except (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError) as error:
             if self._exchange.connected or not self._exchange.in_headers:
                 _refuse_broken(url, error)
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as error:
             _refuse_broken(url, error)
         try:
-            return self._ask_once(url, types, check)
+            return self._ask_once(url, wish)
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as error:
             _refuse_broken(url, error)
 
-    def _ask_once(self, url: str, types: frozenset[str], check: Callable[[], None]) -> _Answer:
+    def _ask_once(self, url: str, wish: _Wish) -> _Answer:
         parts = urlsplit(url)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         address = httpcore2.URL(
@@ -153,33 +195,49 @@ class Fetcher:
             port=parts.port,
             target=target.encode(),
         )
-        headers = [(b"Host", parts.netloc.encode()), *_HEADERS]
+        headers = [(b"Host", parts.netloc.encode()), *_HEADERS, *_asked(wish)]
         self._exchange.begin_request()
         # The waits on a connection have their own deadline; this one is for a place in the pool.
         limits = {"timeout": {"pool": self._exchange.remaining()}}
         with self._pool.stream("GET", address, headers=headers, extensions=limits) as response:
             self._exchange.in_headers = False
-            return self._read(url, response, types, check)
+            return self._read(url, response, wish)
 
-    def _read(
-        self, url: str, response: httpcore2.Response, types: frozenset[str], check: Callable[[], None]
-    ) -> _Answer:
+    def _read(self, url: str, response: httpcore2.Response, wish: _Wish) -> _Answer:
         if len(response.headers) > _HEADER_LINES:
             raise PermanentError(f"the answer has more than {_HEADER_LINES} header lines")
         headers = {name.lower(): value for name, value in response.headers}
         location = headers.get(b"location")
         if response.status in _REDIRECT_STATUSES and location is not None:
             return _Answer(location=_text(location))
+        if response.status == HTTPStatus.NOT_MODIFIED and wish.known != NOTHING_KNOWN:
+            return _Answer(unchanged=True, validators=wish.known)
         if not 200 <= response.status < 300:
             _refuse_status(url, response.status, _text(headers.get(b"retry-after", b"")))
         content_type = _text(headers.get(b"content-type", b""))
         media_type = content_type.partition(";")[0].strip().lower()
-        if media_type and media_type not in types:
+        if media_type and wish.types is not None and media_type not in wish.types:
             raise PermanentError(f"not an article: {_short(url)} is of the type {media_type[:60]!r}")
         encoding = _text(headers.get(b"content-encoding", b"")).strip().lower()
-        body = read_body(response.iter_stream(), encoding, self._max_bytes, check=check)
+        body = read_body(response.iter_stream(), encoding, self._max_bytes, check=wish.check)
         charset = _CHARSET.search(content_type)
-        return _Answer(None, media_type, charset[1] if charset else None, body)
+        version = Validators(_validator(headers.get(b"etag")), _validator(headers.get(b"last-modified")))
+        return _Answer(None, media_type, charset[1] if charset else None, body, version)
+
+
+def _asked(wish: _Wish) -> Iterable[tuple[bytes, bytes]]:
+    """Return the headers that say what is wanted."""
+    yield b"Accept", b"*/*" if wish.types is None else _ACCEPT_ARTICLES
+    if wish.known.etag is not None:
+        yield b"If-None-Match", wish.known.etag.encode()
+    if wish.known.last_modified is not None:
+        yield b"If-Modified-Since", wish.known.last_modified.encode()
+
+
+def _validator(header: bytes | None) -> str | None:
+    """Return what a header says of a version, if it can be said back in another header."""
+    text = _text(header or b"").strip()
+    return text if _VALIDATOR.fullmatch(text) else None
 
 
 def _normal(url: str) -> str:
@@ -208,7 +266,7 @@ def _refuse_status(url: str, status: int, retry_after: str) -> NoReturn:
         wait = wait_asked_for(retry_after)
         overrun = status in _OVERRUN and wait is not None
         raise RetryableError(message, retry_after=wait, hold_host=overrun)
-    raise PermanentError(message)
+    raise StatusError(message)
 
 
 def _refuse_broken(url: str, error: Exception) -> NoReturn:

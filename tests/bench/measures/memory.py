@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import psutil
 
 from tests.bench.daemon import Daemon
 from tests.bench.figures import Bound, Figure, figure
-from tests.bench.stage import KINDS, Stage
+from tests.bench.stage import ENGINES, KINDS, Stage, urls
 
 _BOUND = Bound(120)
 _MEGABYTE = 1_000_000
@@ -29,8 +30,27 @@ def run(stage: Stage) -> list[Figure]:
                 # Shared pages count once in this sum, divided among those who share them.
                 family[kind].append(sum(each.memory_full_info().pss for each in processes) / _MEGABYTE)
                 sizes.add(len(processes))
+    stocked = _with_tasks_for_later(stage)
     number = "/".join(map(str, sorted(sizes)))
     return [
         *(figure(f"{kind}: the daemon's process", own[kind], "MB", _BOUND) for kind in KINDS),
         *(figure(f"{kind}: its {number} processes together", family[kind], "MB") for kind in KINDS),
+        *stocked,
     ]
+
+
+def _with_tasks_for_later(stage: Stage) -> list[Figure]:
+    """Measure a daemon while many tasks are due tomorrow, which should make no difference to it."""
+    tasks = stage.size(1_000_000, 10_000)
+    figures = []
+    for kind in ENGINES:
+        with stage.place(kind) as place:
+            with place.manager() as manager:
+                manager.submit_batch(urls(tasks), start_at=datetime.now(UTC) + timedelta(days=1))
+            sizes = []
+            for _ in stage.rounds(f"memory with {tasks:,} tasks for later"):
+                with Daemon(place) as daemon:
+                    time.sleep(stage.size(4, 1))
+                    sizes.append(psutil.Process(daemon.pid).memory_info().rss / _MEGABYTE)
+            figures.append(figure(f"{kind}: the same with {tasks:,} tasks due tomorrow", sizes, "MB", _BOUND))
+    return figures

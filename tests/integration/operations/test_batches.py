@@ -18,7 +18,7 @@ from queuectl.domain.selection import Selection
 from queuectl.domain.task import Task
 from queuectl.errors import DuplicateTaskError, InvalidInputError, InvalidURLError, RefusedError
 from queuectl.operations.monitor import Monitor
-from queuectl.operations.submission import GROUP
+from queuectl.operations.prepared import GROUP
 from queuectl.store.database import Database
 from tests.support.factories import all_rows, counts_are_right
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from queuectl.cli.batch_file import LINE_LIMIT, open_input
+from queuectl.cli.batch_file import open_input
 from queuectl.domain.batch import Entry
 from queuectl.domain.task import ArticleTask
 from queuectl.errors import BadInputFileError, InvalidInputError
+from queuectl.operations.sources.lines import LINE_LIMIT
 
 AT = datetime(2027, 1, 1, tzinfo=UTC)
 
