@@ -118,7 +118,11 @@ def test_what_a_sudden_end_took_from_the_files_is_written_again(
         describing="the files to be as they were",
     )
     assert whole.stat().st_mtime_ns == untouched
-    assert "wrote 3 files of articles again" in site.daemon.log()
+    wait_until(
+        lambda: "wrote 3 files of articles again" in site.daemon.log(),
+        within=10,
+        describing="the log to tell of it",
+    )
 
 
 def test_an_orderly_end_forces_files_to_the_disk_and_leaves_alone_what_stands_in_their_place(
