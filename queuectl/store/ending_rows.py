@@ -45,7 +45,8 @@ def ending_row(ending: Ending) -> tuple[object, ...]:
         ending.due_at,
         ending.finished_at if target in FINAL else None,
         1 if released else 0,
-        0 if ending.charged else 1,
+        # A task that has ended for good is never compared with its limit again.
+        1 if not ending.charged and target not in FINAL else 0,
         1 if ending.verdict is Verdict.CRASHED else 0,
         ending.result,
         ending.error,
