@@ -32,6 +32,22 @@ class RunsTasks(Protocol):
         """Run a claimed task to its end; never raises."""
         ...
 
+    def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
+        """Begin a task that needs no thread and return, calling ``done`` at its end; False for any other task."""
+        ...
+
+
+class HasThreads(Protocol):
+    """What sees to it that a thread is free while others are at work."""
+
+    def occupy(self) -> None:
+        """Take note that the calling thread is at work."""
+        ...
+
+    def vacate(self) -> None:
+        """Take note that it is free again."""
+        ...
+
 
 class AttemptFailedError(Exception):
     """An attempt ended without success; the dead-letter middleware decides what follows."""
@@ -42,45 +58,87 @@ class AttemptFailedError(Exception):
         self.outcome = outcome
 
 
-def declare(
-    broker: dramatiq.Broker,
-    flights: Flights,
-    runner: RunsTasks,
-    budgets: Budgets,
-    finish: Callable[[Ending], None],
-) -> None:
+def declare(broker: dramatiq.Broker, attempts: Attempts) -> None:
     """Declare one actor per queue; Dramatiq takes the lowest number first, queuectl the highest score."""
-
-    def perform(task: int, fence: int) -> None:
-        flight = flights.begin(task, fence)
-        if flight is None:
-            return
-        work = flight.work
-        outcome = _outcome(flight)
-        if outcome.verdict is Verdict.SUCCEEDED:
-            finish(decide(work, outcome, _NO_RULE, now_ms()))
-        else:
-            raise AttemptFailedError(work, outcome)
-
-    def _outcome(flight: Flight) -> Outcome:
-        if flight.cancelled:
-            return Outcome(Verdict.CANCELLED)
-        try:
-            outcome = runner.run(budgets.applied(flight.work))
-        except Exception as error:  # the runner never raises; if it does, the task must not be held for ever
-            logger.exception("the runner has failed", extra={"action": "runner_failed"})
-            return Outcome(Verdict.FAILED, error=f"the runner has failed: {type(error).__name__}")
-        if flight.cancelled and outcome.verdict is not Verdict.SUCCEEDED:
-            return replace(outcome, verdict=Verdict.CANCELLED)
-        return outcome
-
     for place, level in enumerate(LEVELS):
         broker.declare_queue(level.queue)
         dramatiq.Actor(
-            perform,
+            attempts.perform,
             broker=broker,
             actor_name=level.queue + ACTOR_SUFFIX,
             queue_name=level.queue,
             priority=place,
             options={"throws": (AttemptFailedError,)},
         )
+
+
+class Attempts:
+    """What the actors do: begin a claimed task, once, and hand in how it ended.
+
+    ``judge`` is the dead-letter middleware's, for runs that end when their message is long done.
+    """
+
+    def __init__(
+        self,
+        flights: Flights,
+        runner: RunsTasks,
+        budgets: Budgets,
+        *,
+        finish: Callable[[Ending], None],
+        judge: Callable[[Claimed, Outcome], None],
+        threads: HasThreads,
+    ) -> None:
+        self._flights = flights
+        self._runner = runner
+        self._budgets = budgets
+        self._finish = finish
+        self._judge = judge
+        self._threads = threads
+
+    def perform(self, task: int, fence: int) -> None:
+        """Run a task, or set it going where it needs no thread.
+
+        Raises:
+            AttemptFailedError: it ended without success.
+        """
+        flight = self._flights.begin(task, fence)
+        if flight is None:
+            return
+        outcome = self._outcome(flight)
+        if outcome is None:
+            return
+        if outcome.verdict is not Verdict.SUCCEEDED:
+            raise AttemptFailedError(flight.work, outcome)
+        self._succeed(flight, outcome)
+
+    def _outcome(self, flight: Flight) -> Outcome | None:
+        """Return how the run ended; nothing while it goes on elsewhere."""
+        if flight.cancelled:
+            return Outcome(Verdict.CANCELLED)
+        try:
+            work = self._budgets.applied(flight.work)
+            if self._runner.take_up(work, lambda outcome: self._ended(flight, outcome)):
+                return None
+            self._threads.occupy()
+            try:
+                return _wanted(flight, self._runner.run(work))
+            finally:
+                self._threads.vacate()
+        except Exception as error:  # the runner never raises; if it does, the task must not be held for ever
+            logger.exception("the runner has failed", extra={"action": "runner_failed"})
+            return Outcome(Verdict.FAILED, error=f"the runner has failed: {type(error).__name__}")
+
+    def _ended(self, flight: Flight, outcome: Outcome) -> None:
+        if outcome.verdict is Verdict.SUCCEEDED:
+            self._succeed(flight, outcome)
+        else:
+            self._judge(flight.work, _wanted(flight, outcome))
+
+    def _succeed(self, flight: Flight, outcome: Outcome) -> None:
+        self._finish(decide(flight.work, outcome, _NO_RULE, now_ms()))
+
+
+def _wanted(flight: Flight, outcome: Outcome) -> Outcome:
+    if flight.cancelled and outcome.verdict is not Verdict.SUCCEEDED:
+        return replace(outcome, verdict=Verdict.CANCELLED)
+    return outcome

@@ -1,4 +1,4 @@
-"""How many more tasks of each queue this daemon may claim or dispatch at this moment."""
+"""How many more tasks of each queue and kind this daemon may claim or dispatch at this moment."""
 
 from __future__ import annotations
 
@@ -8,17 +8,32 @@ from collections.abc import Collection, Mapping, Sequence
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import Claimed
 from queuectl_daemon.flights import Flights
+from queuectl_daemon.kinds import NO_CAPS, KindRoom, Kinds
 from queuectl_daemon.window import Pace, room
 
 
 class Capacity:
-    """The rooms of a daemon with so many workers; a paused queue never has any."""
+    """The rooms of a daemon with so many ``workers``, which may be changed at any time; a paused queue has none."""
 
-    def __init__(self, flights: Flights, pace: Pace, workers: int, *, in_turns: bool = False) -> None:
+    def __init__(self, flights: Flights, workers: int, kinds: Kinds, *, in_turns: bool = False) -> None:
         self._flights = flights
-        self._pace = pace
-        self._workers = workers
+        self._kinds = kinds
         self._in_turns = in_turns
+        self.workers = workers
+        self.pace = Pace()
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether some kinds of work may have fewer tasks at a time than there are workers.
+
+        Who takes a message from a shared list does not know its kind. So a node with caps takes its
+        tasks straight from the database.
+        """
+        return self._kinds.bind(self.workers)
+
+    def of_kinds(self) -> KindRoom:
+        """Return the rooms of the kinds."""
+        return self._kinds.room(self._flights.at_work()) if self.is_capped else NO_CAPS
 
     def to_claim(
         self, claimed: Sequence[Claimed], fetched: int, paused: Collection[str], *, listed: bool
@@ -30,8 +45,8 @@ class Capacity:
         held = self._flights.waiting().copy()
         for work in claimed:
             held[work.queue] += 1
-        ahead = self._pace.claims_ahead(listed=listed)
-        capacity = self._workers + ahead - self._flights.running_count() - fetched
+        ahead = self.pace.claims_ahead(listed=listed)
+        capacity = self.workers + ahead - self._flights.running_count() - fetched
         rooms = room(capacity, held, in_turns=self._in_turns)
         return rooms | dict.fromkeys(paused, 0)
 
@@ -47,7 +62,7 @@ class Capacity:
 
     def to_dispatch(self, listed: Mapping[str, int], paused: Collection[str]) -> dict[str, int]:
         """Return the rooms in the shared lists, which hold so many messages now."""
-        free = max(0, self._workers - self._flights.running_count())
+        free = max(0, self.workers - self._flights.running_count())
         # Nobody pops the messages of a paused queue, so they must not keep others from being sent.
         held = {**listed, **dict.fromkeys(paused, 0)}
-        return room(self._pace.listed(free), held, in_turns=self._in_turns)
+        return room(self.pace.listed(free), held, in_turns=self._in_turns)

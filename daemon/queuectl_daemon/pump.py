@@ -50,8 +50,9 @@ _TRUSTED_SECONDS = 10.0
 class Pump(threading.Thread):
     """Move tasks between the database and the workers.
 
-    ``hand_over`` gives claimed tasks to the workers, ``cancel`` asks for the end of a run, and
-    ``describe`` returns the node's description of itself, which goes along once a second.
+    ``hand_over`` gives claimed tasks to the workers, ``cancel`` asks for the end of a run, ``scale``
+    takes a wish for another number of workers, and ``describe`` returns the node's description of
+    itself, which goes along once a second.
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class Pump(threading.Thread):
         flights: Flights,
         *,
         node: str,
-        workers: int,
+        capacity: Capacity,
         aging: bool,
         hand_over: Callable[[list[Claimed]], None],
         cancel: Callable[[int, int], None],
+        scale: Callable[[int], None],
         describe: Callable[[Pace], nodes.NodeReport],
     ) -> None:
         super().__init__(name="pump", daemon=True)
@@ -72,10 +74,10 @@ class Pump(threading.Thread):
         self._node = node
         self._hand_over = hand_over
         self._cancel = cancel
+        self._scale = scale
         self._describe = describe
         self.transport: RedisTransport | None = None
-        self.pace = Pace()
-        self._capacity = Capacity(flights, self.pace, workers, in_turns=aging)
+        self._capacity = capacity
         self.stale = 0
         self.articles_stored = 0
         self.failure: BaseException | None = None
@@ -238,10 +240,11 @@ class Pump(threading.Thread):
         # It may be asked for again while the transaction runs, and must then be done again.
         reconcile, self._reconcile = self._reconcile, False
         comparing = looking and started - self._last_compare >= _COMPARE_SECONDS
-        lists = self.transport if self.transport is not None and self.transport.up else None
+        has_lists = self.transport is not None and self.transport.up and not self._capacity.is_capped
+        lists = self.transport if has_lists else None
         try:
             with self._database.writing() as transaction:
-                tick = Tick(transaction, self._node, self._view)
+                tick = Tick(transaction, self._node, self._view, self._capacity.of_kinds())
                 if reconcile:
                     tick.reconcile(self._flights.keys())
                 tick.record(endings)
@@ -250,7 +253,10 @@ class Pump(threading.Thread):
                 tick.claim(messages)
                 tick.promote(looking=looking)
                 if looking:
-                    tick.look(running=self._flights.running_count() > 0)
+                    tick.look(running=bool(self._flights.keys()))
+                    # What is wanted is durable already; and who asked may be told that nothing begins now.
+                    for task, fence in tick.cancels:
+                        self._cancel(task, fence)
                 if not self._draining:
                     self._take(tick, lists, looking=looking)
                 self._beat(transaction, started)
@@ -260,7 +266,7 @@ class Pump(threading.Thread):
             self._reconcile |= reconcile
             raise
         self.stale += len(endings) - len(tick.recorded)
-        self.pace.note(len(endings), seconds, started - self._last_tick)
+        self._capacity.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started
         if comparing:
             self._last_compare = started
@@ -315,20 +321,22 @@ class Pump(threading.Thread):
 
     def _beat(self, transaction: Transaction, now: float) -> None:
         if now - self._last_beat >= _BEAT_SECONDS:
-            nodes.save(transaction, self._describe(self.pace), LEASE_MS)
+            nodes.save(transaction, self._describe(self._capacity.pace), LEASE_MS)
             self._last_beat = now
 
     def _act(self, tick: Tick, endings: Sequence[Ending]) -> None:
         """Act on what is now durable."""
         self._flights.remove(endings)
         self.articles_stored += tick.articles
-        if any(each.move is Move.RELEASE for each in tick.recorded):
-            self._look = True
+        self._look |= any(each.move is Move.RELEASE for each in tick.recorded)
+        if tick.has_more:
+            self._bell.set()
         if tick.claimed:
             self._flights.add(tick.claimed)
             self._hand_over(tick.claimed)
-        for task, fence in tick.cancels:
-            self._cancel(task, fence)
+        if tick.wanted_workers not in (None, self._capacity.workers):
+            self._scale(tick.wanted_workers)
+            self._last_beat = 0.0  # so that whoever wanted it soon reads that it is so
         for task, fence in tick.revoked:
             logger.warning(
                 "task_%d was taken from this node; its run here is ended", task, extra={"task_id": task}
@@ -338,7 +346,7 @@ class Pump(threading.Thread):
             if tick.dispatched:
                 self.transport.push(tick.dispatched)
             if not self._draining:
-                self.transport.invite(self._rooms_to_claim(()))
+                self.transport.invite({} if self._capacity.is_capped else self._rooms_to_claim(()))
         if self._draining or self._view.paused:
             self._give_back(QUEUES if self._draining else self._view.paused)
 

@@ -12,23 +12,25 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
-import dramatiq
-
 from queuectl import __version__
 from queuectl.clock import monotonic, now_ms
+from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
 from queuectl.operations.opening import open_database
-from queuectl.settings import Settings
+from queuectl.settings import Isolation, Settings
 from queuectl.store import nodes, tasks
 from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
 from queuectl_daemon import endings
-from queuectl_daemon.actors import declare
+from queuectl_daemon.actors import Attempts, declare
 from queuectl_daemon.broker import ClaimedBroker
 from queuectl_daemon.budgets import Budgets
+from queuectl_daemon.capacity import Capacity
+from queuectl_daemon.crew import Crew
 from queuectl_daemon.feed import FeedWriter
 from queuectl_daemon.flights import Flights
 from queuectl_daemon.home import HomeLock
+from queuectl_daemon.kinds import Kinds, caps_of
 from queuectl_daemon.listener import Listener
 from queuectl_daemon.middleware import DeadLetters
 from queuectl_daemon.published import PublishedFiles
@@ -65,6 +67,9 @@ class Service:
         self._lock = HomeLock(settings.home, settings.database_url)
         # The fork server must begin while this process has one thread and no connection.
         self._runner = Runner(settings, on_progress=self._progressed)
+        kinds = Kinds(caps_of(settings), self._kind_of, self._runner.kinds)
+        in_turns = bool(settings.priority_aging)
+        self._capacity = Capacity(self._flights, settings.workers, kinds, in_turns=in_turns)
 
     def run(self) -> int:
         """Run until a signal; return the exit status.
@@ -114,19 +119,29 @@ class Service:
         )
 
     def _make_pump(self) -> Pump:
-        broker = ClaimedBroker([DeadLetters(self._budgets.rule_for, lambda ending: pump.finish(ending))])
+        dead_letters = DeadLetters(self._budgets.rule_for, lambda ending: pump.finish(ending))
+        broker = ClaimedBroker([dead_letters])
         pump = Pump(
             self._database,
             self._flights,
             node=self.node,
-            workers=self.settings.workers,
+            capacity=self._capacity,
             aging=bool(self.settings.priority_aging),
             hand_over=broker.hand_over,
             cancel=self._cancel,
+            scale=self._scale,
             describe=self._describe,
         )
-        declare(broker, self._flights, self._runner, self._budgets, pump.finish)
-        self._broker = broker
+        self._crew = Crew(broker, most=self._capacity.workers, worker_timeout=_WORKER_TIMEOUT_MS)
+        attempts = Attempts(
+            self._flights,
+            self._runner,
+            self._budgets,
+            finish=pump.finish,
+            judge=dead_letters.judge,
+            threads=self._crew,
+        )
+        declare(broker, attempts)
         return pump
 
     def _start_recovery(self, parts: ExitStack) -> None:
@@ -141,12 +156,11 @@ class Service:
         recovery.boot()
 
     def _start_worker(self, parts: ExitStack) -> None:
-        self._broker.emit_after("process_boot")
-        worker = dramatiq.Worker(
-            self._broker, worker_threads=self.settings.workers, worker_timeout=_WORKER_TIMEOUT_MS
-        )
-        parts.callback(worker.stop, timeout=_WORKER_STOP_MS)
-        worker.start()
+        if self._capacity.is_capped:
+            self._runner.learn()  # or an async def would be held back by the cap of threads until it has run once
+        self._crew.broker.emit_after("process_boot")
+        parts.callback(self._crew.stop, timeout=_WORKER_STOP_MS)
+        self._crew.start()
 
     def _start_transport(self, parts: ExitStack) -> None:
         if self.settings.redis_url is None:
@@ -203,6 +217,22 @@ class Service:
             flight.cancelled = True
             self._runner.cancel(task, fence)
 
+    def _scale(self, workers: int) -> None:
+        """Run so many tasks at a time from now on: more at once, fewer as the present ones end."""
+        logger.info(
+            "%d workers from now on, %d until now",
+            workers,
+            self._capacity.workers,
+            extra={"action": "scaled", "node": self.node},
+        )
+        self._capacity.workers = workers
+        self._runner.resize(workers)
+        self._crew.resize(workers)
+        self._pump.wake()
+
+    def _kind_of(self, work: Claimed) -> Isolation:
+        return self._runner.kind_of(self._budgets.applied(work))
+
     def _progressed(self, task: int, fence: int, fraction: float, note: str) -> None:
         flight = self._flights.get(task, fence)
         if flight is not None:
@@ -229,12 +259,13 @@ class Service:
             pid=os.getpid(),
             version=__version__,
             started_at=self._started_at,
-            workers=self.settings.workers,
+            workers=self._capacity.workers,
             running=len(running),
             transport=self._transport_name(),
             transport_up=int(transport is None or transport.up),
             per_minute=pace.per_minute(),
             progress=json.dumps(said),
+            kinds=json.dumps(self._runner.kinds()),
         )
 
     def _transport_name(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from queuectl.clock import now_ms
+from queuectl.clock import monotonic, now_ms
 from queuectl.domain.admission import Grant, QueueRules, admit, admit_in_order
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
@@ -17,8 +17,19 @@ from queuectl.store.database import Transaction
 from queuectl.store.tasks import START, Message, Place
 from queuectl_daemon.endings import never_began
 from queuectl_daemon.flights import Key
+from queuectl_daemon.kinds import NO_CAPS, KindRoom
 
 _DUE_GROUP = 1_000
+
+
+_MOST_STEPS = 32
+"""Takes from one queue in one tick, where caps allow only a few tasks at once; the next tick goes on."""
+
+_LONG_SEARCH_SECONDS = 0.005
+_REST = 4.0  # times the duration of a long search
+
+Line = tuple[str, tuple[str, ...]]
+"""A queue without the tasks of these handlers."""
 
 
 class UnrecordableError(Exception):
@@ -31,14 +42,17 @@ class View:
 
     ``waiting`` are the queues that may hold queued tasks, ``places`` how far each has been taken:
     a scan that starts there does not pass over the remains of tasks taken before. Both are only
-    true until somebody else changes something, and are therefore forgotten at every look. With
-    ``aging`` the queues take turns by the ranks of their tasks.
+    true until somebody else changes something, and are therefore forgotten at every look, as are the
+    lines that were ``searched`` in vain. ``resting`` says until when a line that is long to search
+    is left alone. With ``aging`` the queues take turns by the ranks of their tasks.
     """
 
     aging: bool = False
     rules: dict[str, QueueRules] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=lambda: set(QUEUES))
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[Line, Place] = field(default_factory=dict)
+    searched: set[Line] = field(default_factory=set)
+    resting: dict[Line, float] = field(default_factory=dict)
     next_due: int | None = 0
     strangers: frozenset[Key] = frozenset()
 
@@ -51,6 +65,7 @@ class View:
         """Look at every queue from its beginning again."""
         self.waiting = set(QUEUES)
         self.places = {}
+        self.searched = set()
 
 
 @dataclass(slots=True)
@@ -60,12 +75,15 @@ class Tick:
     transaction: Transaction
     node: str
     view: View
+    kinds: KindRoom = NO_CAPS
     recorded: list[Ending] = field(default_factory=list)
     claimed: list[Claimed] = field(default_factory=list)
     dispatched: list[Message] = field(default_factory=list)
     cancels: list[Key] = field(default_factory=list)
     revoked: list[Key] = field(default_factory=list)
     articles: int = 0
+    wanted_workers: int | None = None
+    has_more: bool = False
 
     def compare(self, known: Collection[Key]) -> None:
         """Compare what this node runs with what the database says that it runs.
@@ -112,6 +130,7 @@ class Tick:
         """Claim the tasks whose messages have come."""
         if messages:
             self.claimed = tasks.claim(self.transaction, messages, node=self.node, now=now_ms())
+            self.kinds.count(self.claimed)
 
     def promote(self, *, looking: bool) -> None:
         """Send due tasks to their queues, and learn when the next one falls due."""
@@ -129,9 +148,10 @@ class Tick:
             view.next_due = min(retries if view.next_due is None else [*retries, view.next_due])
 
     def look(self, *, running: bool) -> None:
-        """Read what people may have changed: the queues' rules, where tasks wait, and which runs they want to end."""
+        """Read what people may have changed: rules, workers, where tasks wait, and which runs they want to end."""
         self.view.rules = queues.rules(self.transaction)
         self.view.waiting &= counters.queued(self.transaction)
+        self.wanted_workers = nodes.wanted_workers(self.transaction, self.node)
         if running:
             self.cancels = nodes.cancel_requests(self.transaction, self.node)
 
@@ -149,7 +169,7 @@ class Tick:
             if limit <= 0:
                 continue
             taken = take(grant.queue, limit)
-            if taken < limit:
+            if taken < limit and not self.kinds.full:
                 self.view.waiting.discard(grant.queue)
             for queue in QUEUES[QUEUES.index(grant.queue) :]:
                 rooms[queue] -= taken
@@ -163,16 +183,45 @@ class Tick:
         return admit_in_order(view.rules, {}, rooms, heads)
 
     def _start(self, queue: str, limit: int) -> int:
-        after = self.view.places.get(queue, START)
-        begun, self.view.places[queue] = tasks.start(
-            self.transaction, queue, limit, node=self.node, now=now_ms(), after=after
+        taken = 0
+        for _ in range(_MOST_STEPS):
+            line = (queue, self.kinds.full)
+            step = self.kinds.most(limit - taken)
+            begun = self._start_from(line, step)
+            self.kinds.count(begun)
+            self.claimed += begun
+            taken += len(begun)
+            if taken == limit or len(begun) < step:
+                return taken
+        self.has_more = True
+        return taken
+
+    def _start_from(self, line: Line, limit: int) -> list[Claimed]:
+        """Start tasks of a queue without some handlers, unless there were none or they are long to find."""
+        view, began = self.view, monotonic()
+        queue, full = line
+        if line in view.searched or began < view.resting.get(line, 0.0):
+            return []
+        begun, view.places[line] = tasks.start(
+            self.transaction,
+            queue,
+            limit,
+            node=self.node,
+            now=now_ms(),
+            after=view.places.get(line, START),
+            without=full,
         )
-        self.claimed += begun
-        return len(begun)
+        if len(begun) < limit:
+            view.searched.add(line)
+        took = monotonic() - began
+        if full and took > _LONG_SEARCH_SECONDS:
+            view.resting[line] = began + took * (1 + _REST)
+        return begun
 
     def _dispatch(self, queue: str, limit: int) -> int:
-        after = self.view.places.get(queue, START)
-        sent, self.view.places[queue] = tasks.dispatch(
+        line = (queue, ())
+        after = self.view.places.get(line, START)
+        sent, self.view.places[line] = tasks.dispatch(
             self.transaction, queue, limit, node=self.node, now=now_ms(), after=after
         )
         self.dispatched += sent

@@ -7,6 +7,7 @@ engine it is or begins a transaction.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import random
 import sqlite3
@@ -23,7 +24,7 @@ from queuectl.clock import monotonic, now_ms
 from queuectl.errors import ConflictError, DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
 from queuectl.store.counters import Tally, add
-from queuectl.store.rows import Columns, array_table, json_table
+from queuectl.store.rows import Columns, array_table, json_table, text_array
 from queuectl.wakeup import CHANNEL
 
 Engine = Literal["sqlite", "postgresql"]
@@ -162,6 +163,12 @@ class Database:
         PostgreSQL may run a limited, locking ``IN (SELECT …)`` more than once and so lock too much.
         """
         return f"IN ({subselect})" if self.engine == "sqlite" else f"= ANY(ARRAY({subselect}))"
+
+    def none_of(self, column: str, texts: Sequence[str]) -> tuple[str, list[object]]:
+        """Return a condition that a column is none of these texts, and its one parameter."""
+        if self.engine == "sqlite":
+            return f" AND {column} NOT IN (SELECT value FROM json_each(%s))", [json.dumps(texts)]
+        return f" AND {column} <> ALL(%s::text[])", [text_array(texts)]
 
     def checkpoint_here(self) -> None:
         """Let this thread's connection, and only this one, move SQLite's log into its file as it goes."""

@@ -10,7 +10,7 @@ from queuectl.store.database import Database, Transaction
 
 _COLUMNS = (
     "id, host, pid, version, started_at, workers, running, transport, transport_up, per_minute, progress,"
-    " heartbeat_at, lease_until"
+    " kinds, heartbeat_at, lease_until"
 )
 
 # Keeps the nodes' advisory locks apart from any other use of advisory locks in the same database.
@@ -19,7 +19,10 @@ _LOCK_SPACE = 1_903_260_017
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """One daemon as it describes itself; ``started_at`` is UTC milliseconds, ``progress`` is JSON text."""
+    """One daemon as it describes itself; ``started_at`` is UTC milliseconds.
+
+    ``progress`` and ``kinds``, where each handler runs, are JSON text.
+    """
 
     id: str
     host: str
@@ -32,6 +35,7 @@ class NodeReport:
     transport_up: int
     per_minute: float
     progress: str
+    kinds: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,11 @@ def save(transaction: Transaction, node: NodeReport, lease_ms: int) -> None:
     """Write a node's description of itself; its lease begins now, by the clock that all nodes share."""
     now = transaction.now()
     transaction.execute(
-        f"INSERT INTO nodes ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        f"INSERT INTO nodes ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, lease_until = excluded.lease_until,"
         " workers = excluded.workers, running = excluded.running, transport = excluded.transport,"
-        " transport_up = excluded.transport_up, per_minute = excluded.per_minute, progress = excluded.progress",
+        " transport_up = excluded.transport_up, per_minute = excluded.per_minute, progress = excluded.progress,"
+        " kinds = excluded.kinds",
         (*(getattr(node, name) for name in NodeReport.__slots__), now, now + lease_ms),
     )
 
@@ -71,10 +76,29 @@ def holders(transaction: Transaction) -> list[str]:
     return [row[0] for row in rows]
 
 
+def want_workers(transaction: Transaction, node: str, workers: int) -> bool:
+    """Note that a node is to run so many tasks at a time; return whether it is listed."""
+    cursor = transaction.execute("UPDATE nodes SET wanted_workers = %s WHERE id = %s", (workers, node))
+    return bool(cursor.rowcount)
+
+
+def wanted_workers(transaction: Transaction, node: str) -> int | None:
+    """Return how many tasks at a time somebody wants a node to run, if anybody has said so."""
+    rows = transaction.rows("SELECT wanted_workers FROM nodes WHERE id = %s", (node,))
+    return None if not rows or rows[0][0] is None else int(rows[0][0])
+
+
 def cancel_requests(transaction: Transaction, node: str) -> list[tuple[int, int]]:
-    """Return (id, fence) of the tasks that run on ``node`` and that a person wants to end."""
+    """Hear, once each, of the tasks at work on ``node`` that a person wants to end; return (id, fence) of each.
+
+    Whoever asked can read that it was heard. A row that somebody has locked is heard of next time.
+    """
+    wanted = "SELECT id FROM tasks WHERE node = %s AND state = 'running' AND cancel_requested = 1"
     rows: Sequence[tuple[int, int]] = transaction.rows(
-        "SELECT id, fence FROM tasks WHERE node = %s AND state = 'running' AND cancel_requested = 1", (node,)
+        "UPDATE tasks SET cancel_requested = 2 WHERE id "
+        + transaction.database.any_of(wanted + transaction.database.locking())
+        + " RETURNING id, fence",
+        (node,),
     )
     return list(rows)
 

@@ -192,6 +192,8 @@ class NodeRow(Table):
     transport_up = peewee.IntegerField()
     per_minute = peewee.DoubleField()
     progress = peewee.TextField()
+    wanted_workers = peewee.IntegerField(null=True)
+    kinds = peewee.TextField()
 
     class Meta:
         table_name = "nodes"

@@ -97,18 +97,28 @@ def dispatch(
 
 
 def start(
-    transaction: Transaction, queue: str, limit: int, *, node: str, now: int, after: Place = START
+    transaction: Transaction,
+    queue: str,
+    limit: int,
+    *,
+    node: str,
+    now: int,
+    after: Place = START,
+    without: Sequence[str] = (),
 ) -> tuple[list[Claimed], Place]:
     """Dispatch and claim in one statement, for workers that are free on this node.
 
-    Returns the claimed tasks in order, and the place of the last one to go on from.
+    Tasks of the handlers in ``without`` are passed over. Returns the claimed tasks in order, and the
+    place of the last one to go on from.
     """
+    database = transaction.database
+    excluded, names = database.none_of("handler", without) if without else ("", [])
     rows = transaction.rows(
         "UPDATE tasks SET state = 'running', fence = fence + 1, attempt = attempt + 1, node = %s, started_at = %s,"
         " error = NULL WHERE id "
-        + transaction.database.any_of(_ready(transaction))
+        + database.any_of(_ready(transaction, excluded))
         + f" RETURNING {_CLAIMED}, rank, due_at",
-        (node, now, queue, *after, limit),
+        (node, now, queue, *after, *names, limit),
     )
     if not rows:
         return [], after
@@ -118,10 +128,10 @@ def start(
     return [Claimed(*row[:14]) for row in rows], (last[14], last[15], last[0])
 
 
-def _ready(transaction: Transaction) -> str:
+def _ready(transaction: Transaction, condition: str = "") -> str:
     return (
         "SELECT id FROM tasks WHERE state = 'queued' AND queue = %s AND (rank, due_at, id) > (%s, %s, %s)"
-        f" ORDER BY rank, due_at, id LIMIT %s{transaction.database.locking()}"
+        f"{condition} ORDER BY rank, due_at, id LIMIT %s{transaction.database.locking()}"
     )
 
 

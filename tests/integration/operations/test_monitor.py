@@ -56,6 +56,7 @@ def a_node(**fields: object) -> NodeReport:
         transport_up=1,
         per_minute=12.5,
         progress="{}",
+        kinds="{}",
     )
     return replace(node, **fields)  # type: ignore[arg-type]
 

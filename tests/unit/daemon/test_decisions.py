@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from queuectl.domain.task import Claimed
 from queuectl.settings import HandlerSettings, QueueSettings, Settings
 from queuectl.store.tasks import InHand
 from queuectl_daemon import endings
-from queuectl_daemon.actors import AttemptFailedError, declare
+from queuectl_daemon.actors import AttemptFailedError, Attempts, declare
 from queuectl_daemon.broker import ACTOR_SUFFIX, ClaimedBroker
 from queuectl_daemon.budgets import Budgets
 from queuectl_daemon.flights import Flights
@@ -161,11 +162,45 @@ class _Script:
         self.asked.append(work)
         return self.outcome
 
+    def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
+        """Run the tasks that are marked so on the way, as the event loop does elsewhere."""
+        if "async" not in work.metadata:
+            return False
+        self.asked.append(work)
+        done(self.outcome)
+        return True
+
+
+class _Threads:
+    """Threads that only count who is at work."""
+
+    busy = 0
+    most = 0
+
+    def occupy(self) -> None:
+        self.busy += 1
+        self.most = max(self.most, self.busy)
+
+    def vacate(self) -> None:
+        self.busy -= 1
+
+
+def attempts_of(script: _Script, finished: list[Ending], flights: Flights, judge: DeadLetters) -> Attempts:
+    return Attempts(
+        flights,
+        script,
+        Budgets(settings(task_timeout=9.0)),
+        finish=finished.append,
+        judge=judge.judge,
+        threads=_Threads(),
+    )
+
 
 def perform(outcome: Outcome, work: Claimed, *, cancelled: bool = False) -> tuple[_Script, list[Ending]]:
     flights, finished, script = Flights(), list[Ending](), _Script(outcome)
-    broker = ClaimedBroker([DeadLetters(lambda _: RULE, finished.append)])
-    declare(broker, flights, script, Budgets(settings(task_timeout=9.0)), finished.append)
+    dead_letters = DeadLetters(lambda _: RULE, finished.append)
+    broker = ClaimedBroker([dead_letters])
+    declare(broker, attempts_of(script, finished, flights, dead_letters))
     flights.add([work])
     flight = flights.get(work.id, work.fence)
     assert flight is not None
@@ -182,6 +217,13 @@ def perform(outcome: Outcome, work: Claimed, *, cancelled: bool = False) -> tupl
     return script, finished
 
 
+def idle_broker() -> ClaimedBroker:
+    broker, finished = ClaimedBroker([]), list[Ending]()
+    judge = DeadLetters(lambda _: RULE, finished.append)
+    declare(broker, attempts_of(_Script(Outcome(Verdict.SUCCEEDED)), finished, Flights(), judge))
+    return broker
+
+
 def test_a_success_is_handed_in_once_although_its_message_came_twice() -> None:
     script, finished = perform(Outcome(Verdict.SUCCEEDED, result="1"), claimed())
     assert [(each.move, each.result) for each in finished] == [(Move.SUCCEED, "1")]
@@ -193,6 +235,22 @@ def test_a_failure_is_handed_in_once_by_the_middleware() -> None:
     assert [(each.move, each.error) for each in finished] == [(Move.RETRY, "no")]
 
 
+@pytest.mark.parametrize(
+    ("verdict", "move"),
+    [
+        (Verdict.SUCCEEDED, Move.SUCCEED),
+        (Verdict.TIMED_OUT, Move.RETRY),
+        (Verdict.REFUSED, Move.BURY),
+        (Verdict.CANCELLED, Move.CANCEL),
+        (Verdict.INTERRUPTED, Move.RELEASE),
+    ],
+)
+def test_a_run_that_needs_no_thread_is_judged_by_the_same_rule(verdict: Verdict, move: Move) -> None:
+    script, finished = perform(Outcome(verdict), claimed(metadata='{"async": 1}'))
+    assert [each.move for each in finished] == [move]
+    assert [work.timeout for work in script.asked] == [9.0]
+
+
 def test_a_task_that_was_cancelled_before_it_began_does_not_run() -> None:
     script, finished = perform(Outcome(Verdict.SUCCEEDED), claimed(), cancelled=True)
     assert script.asked == []
@@ -200,8 +258,7 @@ def test_a_task_that_was_cancelled_before_it_began_does_not_run() -> None:
 
 
 def test_the_actors_take_the_most_urgent_queue_first() -> None:
-    broker = ClaimedBroker([])
-    declare(broker, Flights(), _Script(Outcome(Verdict.SUCCEEDED)), Budgets(settings()), lambda _: None)
+    broker = idle_broker()
     priorities = [broker.get_actor(level.queue + ACTOR_SUFFIX).priority for level in LEVELS]
     assert priorities == sorted(priorities)
     assert len(set(priorities)) == len(LEVELS)
@@ -209,8 +266,7 @@ def test_the_actors_take_the_most_urgent_queue_first() -> None:
 
 
 def test_nothing_is_enqueued_past_the_database() -> None:
-    broker = ClaimedBroker([])
-    declare(broker, Flights(), _Script(Outcome(Verdict.SUCCEEDED)), Budgets(settings()), lambda _: None)
+    broker = idle_broker()
     with pytest.raises(NotImplementedError):
         broker.get_actor("low_priority_actor").send(1, 1)
 
