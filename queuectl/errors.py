@@ -75,6 +75,10 @@ class QueueNotFoundError(NotFoundError):
     """There is no queue with this name."""
 
 
+class NodeNotFoundError(NotFoundError):
+    """There is no running daemon with this id."""
+
+
 class DeadLetterNotFoundError(NotFoundError):
     """There is no dead letter with this id."""
 

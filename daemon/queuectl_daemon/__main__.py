@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
+import threading
 from pathlib import Path
 
 from queuectl import __version__
@@ -12,8 +15,14 @@ from queuectl.settings import load
 
 
 def main() -> None:
-    """Run the daemon and exit with its status."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the daemon and exit with its status, whatever threads handlers have left behind."""
+    status = run(sys.argv[1:])
+    if all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        sys.exit(status)
+    # The interpreter would wait for them, which may be for ever; every task of theirs has been given back.
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def run(arguments: list[str]) -> int:

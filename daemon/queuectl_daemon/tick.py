@@ -153,7 +153,7 @@ class Tick:
         self.view.waiting &= counters.queued(self.transaction)
         self.wanted_workers = nodes.wanted_workers(self.transaction, self.node)
         if running:
-            self.cancels = nodes.cancel_requests(self.transaction, self.node)
+            self.cancels = nodes.hear_cancel_requests(self.transaction, self.node)
 
     def start(self, rooms: dict[str, int]) -> None:
         """Claim queued tasks for this node's own workers."""

@@ -146,12 +146,14 @@ def cancel(ctx: typer.Context, ids: Ids) -> None:
       queuectl cancel 12 13 14
     """
     run: Invocation = ctx.obj
-    _each(run, ids, run.manager.cancel_task, _cancelled)
+    _each(run, ids, run.manager.cancel_task, lambda task: _cancelled(run, task))
 
 
-def _cancelled(task: Task) -> str:
+def _cancelled(run: Invocation, task: Task) -> str:
     if task.state is State.RUNNING:
-        return "is asked to stop"
+        from queuectl.cli.stopping import asked_to_stop
+
+        return asked_to_stop(run, task)
     return f"is cancelled; undo it with: queuectl retry {task_name(task.id)}"
 
 

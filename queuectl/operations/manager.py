@@ -23,6 +23,7 @@ from queuectl.errors import (
     WaitTimedOutError,
     WrongStateError,
 )
+from queuectl.operations.hearing import wait_until_heard
 from queuectl.operations.opening import open_database
 from queuectl.operations.submission import submit_many, submit_one
 from queuectl.settings import Settings, load
@@ -242,7 +243,7 @@ class QueueManager:
             pause = min(pause * 1.3, 0.25)
 
     def cancel_task(self, task_id: str | int) -> Task:
-        """Cancel a waiting task, or ask a running one to end; return it as it then is.
+        """Cancel a waiting task, or ask a running one to end; return it as it then is. No run begins any more.
 
         Raises:
             TaskNotFoundError: there is no such task.
@@ -252,6 +253,8 @@ class QueueManager:
         with self._database.writing() as transaction:
             done = tasks.cancel(transaction, [number], now_ms())
         self._wake()
+        if done.get(number) is State.RUNNING:
+            wait_until_heard(self._database, number)
         task = self.get_task(number)
         if not done:
             raise WrongStateError(

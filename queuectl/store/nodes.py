@@ -88,7 +88,7 @@ def wanted_workers(transaction: Transaction, node: str) -> int | None:
     return None if not rows or rows[0][0] is None else int(rows[0][0])
 
 
-def cancel_requests(transaction: Transaction, node: str) -> list[tuple[int, int]]:
+def hear_cancel_requests(transaction: Transaction, node: str) -> list[tuple[int, int]]:
     """Hear, once each, of the tasks at work on ``node`` that a person wants to end; return (id, fence) of each.
 
     Whoever asked can read that it was heard. A row that somebody has locked is heard of next time.
@@ -101,6 +101,16 @@ def cancel_requests(transaction: Transaction, node: str) -> list[tuple[int, int]
         (node,),
     )
     return list(rows)
+
+
+def has_not_heard(transaction: Transaction, task: int) -> bool:
+    """Tell whether the node on which a task runs, a listed one, has yet to hear that a person wants it to end."""
+    found = transaction.rows(
+        "SELECT 1 FROM tasks JOIN nodes ON nodes.id = tasks.node"
+        " WHERE tasks.id = %s AND state = 'running' AND cancel_requested = 1",
+        (task,),
+    )
+    return bool(found)
 
 
 class LifeLock:
