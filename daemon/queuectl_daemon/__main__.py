@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 import threading
@@ -13,15 +12,19 @@ from queuectl import __version__
 from queuectl.errors import ExitCode, QueuectlError
 from queuectl.settings import load
 
+_PATIENCE_SECONDS = 2.0
+
 
 def main() -> None:
     """Run the daemon and exit with its status, whatever threads handlers have left behind."""
     status = run(sys.argv[1:])
-    if all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-        sys.exit(status)
-    # The interpreter would wait for them, which may be for ever; every task of theirs has been given back.
-    logging.shutdown()
-    sys.stderr.flush()
+    # The interpreter waits for some kinds of threads, which may be for ever; their tasks have been given back.
+    threading.Thread(target=_end_anyway, args=(status,), daemon=True).start()
+    sys.exit(status)
+
+
+def _end_anyway(status: int) -> None:
+    threading.Event().wait(_PATIENCE_SECONDS)
     os._exit(status)
 
 

@@ -64,23 +64,34 @@ def scale(
 
 
 def _chosen(database: Database, settings: Settings, node: str | None, everywhere: bool) -> list[NodeRecord]:
-    with database.reading() as transaction:
-        now = transaction.now()
-        alive = [each for each in nodes.every(transaction) if each.lease_until > now]
+    alive = _alive(database)
     if node is not None:
         return [_named(alive, node)]
-    if everywhere:
-        found: Sequence[NodeRecord] = alive
-    else:
-        local = local_daemon(settings.home)
-        found = [each for each in alive if local is not None and each.id == local.node]
+    found = alive if everywhere else _local(database, settings)
     if not found:
         where = "anywhere" if everywhere else "in this home"
         others = "" if everywhere or not alive else "; for one elsewhere: --node ID or --all"
         raise DaemonNotRunningError(
             f"no daemon is running {where}", hint=f"start it with: queuectl daemon start{others}"
         )
-    return list(found)
+    return found
+
+
+def _alive(database: Database) -> list[NodeRecord]:
+    with database.reading() as transaction:
+        now = transaction.now()
+        return [each for each in nodes.every(transaction) if each.lease_until > now]
+
+
+def _local(database: Database, settings: Settings) -> list[NodeRecord]:
+    """Return this home's daemon; one that has just become ready is listed a moment later."""
+    deadline, pause = monotonic() + PATIENCE_SECONDS, threading.Event()
+    while (local := local_daemon(settings.home)) is not None and monotonic() < deadline:
+        found = [each for each in _alive(database) if each.id == local.node]
+        if found:
+            return found
+        pause.wait(_PAUSE_SECONDS)
+    return []
 
 
 def _named(alive: Sequence[NodeRecord], node: str) -> NodeRecord:
