@@ -9,6 +9,7 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import Claimed
 from queuectl_daemon.flights import Flights
 from queuectl_daemon.kinds import NO_CAPS, KindRoom, Kinds
+from queuectl_daemon.transport import RedisTransport
 from queuectl_daemon.window import Pace, room
 
 
@@ -30,6 +31,10 @@ class Capacity:
         tasks straight from the database.
         """
         return self._kinds.bind(self.workers)
+
+    def lists(self, transport: RedisTransport | None) -> RedisTransport | None:
+        """Return the transport if tasks may go through its shared lists now."""
+        return None if transport is None or not transport.up or self.is_capped else transport
 
     def of_kinds(self) -> KindRoom:
         """Return the rooms of the kinds."""

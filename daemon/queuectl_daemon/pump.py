@@ -240,8 +240,7 @@ class Pump(threading.Thread):
         # It may be asked for again while the transaction runs, and must then be done again.
         reconcile, self._reconcile = self._reconcile, False
         comparing = looking and started - self._last_compare >= _COMPARE_SECONDS
-        has_lists = self.transport is not None and self.transport.up and not self._capacity.is_capped
-        lists = self.transport if has_lists else None
+        lists = self._capacity.lists(self.transport)
         try:
             with self._database.writing() as transaction:
                 tick = Tick(transaction, self._node, self._view, self._capacity.of_kinds())

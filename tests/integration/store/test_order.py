@@ -160,6 +160,22 @@ def test_a_start_forgets_the_last_error(database: Database) -> None:
     assert stored(database, task)["error"] is None
 
 
+def test_what_is_left_out_is_passed_over_and_stays_first(database: Database) -> None:
+    names = ["page", "odd\"\\'name", "note", "page", "note"]
+    with database.writing() as transaction:
+        ids = submit(
+            transaction, *(new_task(number, score=10, handler=name) for number, name in enumerate(names))
+        )
+        begun, place = tasks.start(
+            transaction, QUEUE, 10, node=NODE, now=NOW, without=["page", "odd\"\\'name"]
+        )
+        assert [work.id for work in begun] == [ids[2], ids[4]]
+        assert place[2] == ids[4]
+        rest, _ = tasks.start(transaction, QUEUE, 10, node=NODE, now=NOW)
+    assert [work.id for work in rest] == [ids[0], ids[1], ids[3]]
+    assert counts_are_right(database)
+
+
 class TestHeads:
     """The queues of the first tasks of all, by which queues take turns."""
 
