@@ -37,8 +37,16 @@ class RunsTasks(Protocol):
         ...
 
 
-class HasThreads(Protocol):
-    """What sees to it that a thread is free while others are at work."""
+class HasRoom(Protocol):
+    """What counts the runs, and sees to it that a thread is free while others are at work."""
+
+    def admit(self) -> bool:
+        """Wait until another run may go on; False when none may begin any more."""
+        ...
+
+    def leave(self) -> None:
+        """Take note that a run is over."""
+        ...
 
     def occupy(self) -> None:
         """Take note that the calling thread is at work."""
@@ -86,14 +94,14 @@ class Attempts:
         *,
         finish: Callable[[Ending], None],
         judge: Callable[[Claimed, Outcome], None],
-        threads: HasThreads,
+        crew: HasRoom,
     ) -> None:
         self._flights = flights
         self._runner = runner
         self._budgets = budgets
         self._finish = finish
         self._judge = judge
-        self._threads = threads
+        self._crew = crew
 
     def perform(self, task: int, fence: int) -> None:
         """Run a task, or set it going where it needs no thread.
@@ -101,12 +109,16 @@ class Attempts:
         Raises:
             AttemptFailedError: it ended without success.
         """
+        if not self._crew.admit():
+            return
         flight = self._flights.begin(task, fence)
         if flight is None:
+            self._crew.leave()
             return
         outcome = self._outcome(flight)
         if outcome is None:
-            return
+            return  # it goes on in the event loop, and leaves the crew there
+        self._crew.leave()
         if outcome.verdict is not Verdict.SUCCEEDED:
             raise AttemptFailedError(flight.work, outcome)
         self._succeed(flight, outcome)
@@ -119,16 +131,17 @@ class Attempts:
             work = self._budgets.applied(flight.work)
             if self._runner.take_up(work, lambda outcome: self._ended(flight, outcome)):
                 return None
-            self._threads.occupy()
+            self._crew.occupy()
             try:
                 return _wanted(flight, self._runner.run(work))
             finally:
-                self._threads.vacate()
+                self._crew.vacate()
         except Exception as error:  # the runner never raises; if it does, the task must not be held for ever
             logger.exception("the runner has failed", extra={"action": "runner_failed"})
             return Outcome(Verdict.FAILED, error=f"the runner has failed: {type(error).__name__}")
 
     def _ended(self, flight: Flight, outcome: Outcome) -> None:
+        self._crew.leave()
         if outcome.verdict is Verdict.SUCCEEDED:
             self._succeed(flight, outcome)
         else:

@@ -139,7 +139,7 @@ class Service:
             self._budgets,
             finish=pump.finish,
             judge=dead_letters.judge,
-            threads=self._crew,
+            crew=self._crew,
         )
         declare(broker, attempts)
         return pump

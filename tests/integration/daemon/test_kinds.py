@@ -48,6 +48,18 @@ def test_a_hundred_async_tasks_run_at_once_without_a_thread_or_child_each(
     site.check()
 
 
+@both_ends
+def test_quick_async_tasks_never_run_more_at_once_than_there_are_workers(
+    install: MakeInstallation, kind: str
+) -> None:
+    site = install(kind, workers=5)
+    tasks = site.submit_many(400, "a_nap", seconds=0.01) + site.submit_many(200, "work", seconds=0.005)
+    site.daemon.start()
+    site.wait_until_done()
+    assert 3 <= most_at_once(site, tasks) <= 5
+    site.check()
+
+
 @every_kind
 def test_no_kind_passes_its_cap_and_the_others_go_on(install: MakeInstallation, kind: str) -> None:
     site = install(kind, workers=8, workers_process=1, workers_thread=2)

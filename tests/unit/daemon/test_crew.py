@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -35,6 +36,34 @@ def test_work_that_does_not_stay_brings_up_no_thread(crew: Crew) -> None:
         crew.occupy()
         crew.vacate()
     assert len(crew.workers) == 2
+
+
+def test_no_more_runs_go_on_than_there_may_be(crew: Crew) -> None:
+    admitted: list[bool] = []
+    assert [crew.admit() for _ in range(4)] == [True] * 4
+    waiting = threading.Thread(target=lambda: admitted.append(crew.admit()), daemon=True)
+    waiting.start()
+    waiting.join(0.05)
+    assert admitted == []
+    crew.leave()
+    waiting.join(5)
+    assert admitted == [True]
+
+
+def test_a_larger_crew_lets_in_who_waits_and_one_that_stops_sends_everybody_away(crew: Crew) -> None:
+    admitted: list[bool] = []
+    for _ in range(4):
+        crew.admit()
+    waiting = [threading.Thread(target=lambda: admitted.append(crew.admit()), daemon=True) for _ in range(3)]
+    for thread in waiting:
+        thread.start()
+    crew.resize(5)
+    wait_until(lambda: admitted == [True], within=5)
+    crew.stop()
+    for thread in waiting:
+        thread.join(5)
+    assert admitted == [True, False, False]
+    assert not crew.admit()
 
 
 def test_a_larger_crew_has_a_free_thread_at_once(crew: Crew) -> None:

@@ -171,36 +171,48 @@ class _Script:
         return True
 
 
-class _Threads:
-    """Threads that only count who is at work."""
+class _Crew:
+    """A crew with room for everybody, which only counts."""
 
-    busy = 0
-    most = 0
+    def __init__(self) -> None:
+        self.runs = self.busy = 0
+
+    def admit(self) -> bool:
+        self.runs += 1
+        return True
+
+    def leave(self) -> None:
+        self.runs -= 1
 
     def occupy(self) -> None:
         self.busy += 1
-        self.most = max(self.most, self.busy)
 
     def vacate(self) -> None:
         self.busy -= 1
 
 
-def attempts_of(script: _Script, finished: list[Ending], flights: Flights, judge: DeadLetters) -> Attempts:
+def attempts_of(
+    script: _Script,
+    finished: list[Ending],
+    flights: Flights,
+    judge: DeadLetters,
+    crew: _Crew | None = None,
+) -> Attempts:
     return Attempts(
         flights,
         script,
         Budgets(settings(task_timeout=9.0)),
         finish=finished.append,
         judge=judge.judge,
-        threads=_Threads(),
+        crew=crew or _Crew(),
     )
 
 
 def perform(outcome: Outcome, work: Claimed, *, cancelled: bool = False) -> tuple[_Script, list[Ending]]:
-    flights, finished, script = Flights(), list[Ending](), _Script(outcome)
+    flights, finished, script, crew = Flights(), list[Ending](), _Script(outcome), _Crew()
     dead_letters = DeadLetters(lambda _: RULE, finished.append)
     broker = ClaimedBroker([dead_letters])
-    declare(broker, attempts_of(script, finished, flights, dead_letters))
+    declare(broker, attempts_of(script, finished, flights, dead_letters, crew))
     flights.add([work])
     flight = flights.get(work.id, work.fence)
     assert flight is not None
@@ -214,6 +226,7 @@ def perform(outcome: Outcome, work: Claimed, *, cancelled: bool = False) -> tupl
             actor(work.id, work.fence)
         except AttemptFailedError as error:
             broker.emit_after("process_message", MessageProxy(message), exception=error)
+    assert (crew.runs, crew.busy) == (0, 0), "whoever was let in has left"
     return script, finished
 
 
