@@ -50,9 +50,8 @@ _TRUSTED_SECONDS = 10.0
 class Pump(threading.Thread):
     """Move tasks between the database and the workers.
 
-    ``hand_over`` gives claimed tasks to the workers, ``cancel`` asks for the end of a run, ``scale``
-    takes a wish for another number of workers, and ``describe`` returns the node's description of
-    itself, which goes along once a second.
+    ``hand_over`` gives claimed tasks to the workers, ``cancel`` asks for the end of a run, ``scale`` for
+    other numbers of workers; what ``describe`` returns, the node as it sees itself, is stored every second.
     """
 
     def __init__(
@@ -253,7 +252,7 @@ class Pump(threading.Thread):
                 tick.promote(looking=looking)
                 if looking:
                     tick.look(running=bool(self._flights.keys()))
-                    # What is wanted is durable already; and who asked may be told that nothing begins now.
+                    # Who wants it has committed that already, and may be told that nothing begins now.
                     for task, fence in tick.cancels:
                         self._cancel(task, fence)
                 if not self._draining:
@@ -267,8 +266,7 @@ class Pump(threading.Thread):
         self.stale += len(endings) - len(tick.recorded)
         self._capacity.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started
-        if comparing:
-            self._last_compare = started
+        self._last_compare = started if comparing else self._last_compare
         self._act(tick, endings)
         self._renew_trust(started)
 
@@ -286,7 +284,7 @@ class Pump(threading.Thread):
             unknown = not lists.withdraw() or bool(self._fetched)
             # What is on its way here cannot be of a level of which nothing is listed. It needs room as well,
             # though, and only where claims run ahead of the workers is there enough for both.
-            if not unknown or self.pace.claims_ahead(listed=True):
+            if not unknown or self._capacity.pace.claims_ahead(listed=True):
                 rooms = self._capacity.to_claim(tick.claimed, 0, self._view.paused, listed=True)
                 tick.start(self._capacity.untouched(rooms, lists.listed))
         tick.dispatch(self._capacity.to_dispatch(lists.listed, self._view.paused))
@@ -328,7 +326,7 @@ class Pump(threading.Thread):
         self._flights.remove(endings)
         self.articles_stored += tick.articles
         self._look |= any(each.move is Move.RELEASE for each in tick.recorded)
-        if tick.has_more:
+        if self._look or tick.has_more:
             self._bell.set()
         if tick.claimed:
             self._flights.add(tick.claimed)
@@ -337,9 +335,6 @@ class Pump(threading.Thread):
             self._scale(tick.wanted_workers)
             self._last_beat = 0.0  # so that whoever wanted it soon reads that it is so
         for task, fence in tick.revoked:
-            logger.warning(
-                "task_%d was taken from this node; its run here is ended", task, extra={"task_id": task}
-            )
             self._cancel(task, fence)
         if self.transport is not None and self.transport.up:
             if tick.dispatched:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from queuectl.store.tasks import START, Message, Place
 from queuectl_daemon.endings import never_began
 from queuectl_daemon.flights import Key
 from queuectl_daemon.kinds import NO_CAPS, KindRoom
+
+logger = logging.getLogger("queuectl.daemon")
 
 _DUE_GROUP = 1_000
 
@@ -100,6 +103,10 @@ class Tick:
             history.record(self.transaction, tasks.end(self.transaction, lost), self.node)
         self.view.strangers = strangers
         self.revoked = [key for key in known if key not in held and key not in ended]
+        for task, _ in self.revoked:
+            logger.warning(
+                "task_%d was taken from this node; its run here is ended", task, extra={"task_id": task}
+            )
 
     def reconcile(self, known: Collection[Key]) -> None:
         """Give back what this node holds without knowing: its messages, and claims whose commit went unheard."""

@@ -13,7 +13,7 @@ import random
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from queuectl.clock import monotonic, now_ms
 from queuectl.errors import ConflictError, DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
 from queuectl.store.counters import Tally, add
-from queuectl.store.rows import Columns, array_table, json_table, text_array
+from queuectl.store.rows import Columns, array, array_table, json_table
 from queuectl.wakeup import CHANNEL
 
 Engine = Literal["sqlite", "postgresql"]
@@ -164,11 +164,11 @@ class Database:
         """
         return f"IN ({subselect})" if self.engine == "sqlite" else f"= ANY(ARRAY({subselect}))"
 
-    def none_of(self, column: str, texts: Sequence[str]) -> tuple[str, list[object]]:
-        """Return a condition that a column is none of these texts, and its one parameter."""
+    def none_of(self, texts: Iterable[str]) -> tuple[str, str]:
+        """Return a condition tail for "is none of these texts", and its one parameter, however many they are."""
         if self.engine == "sqlite":
-            return f" AND {column} NOT IN (SELECT value FROM json_each(%s))", [json.dumps(texts)]
-        return f" AND {column} <> ALL(%s::text[])", [text_array(texts)]
+            return "NOT IN (SELECT value FROM json_each(%s))", json.dumps(list(texts), ensure_ascii=False)
+        return "<> ALL(%s::text[])", array(texts)
 
     def checkpoint_here(self) -> None:
         """Let this thread's connection, and only this one, move SQLite's log into its file as it goes."""

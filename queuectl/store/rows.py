@@ -18,7 +18,7 @@ def json_table(columns: Columns, rows: Sequence[Sequence[object]]) -> tuple[str,
 def array_table(columns: Columns, rows: Sequence[Sequence[object]]) -> tuple[str, list[object]]:
     """Return PostgreSQL's table expression named ``v`` for ``rows``, and its parameters, one for each column."""
     cells = zip(*rows, strict=True) if rows else ((),) * len(columns)
-    return _array_table(columns), [text_array(column) for column in cells]
+    return _array_table(columns), [array(column) for column in cells]
 
 
 @functools.lru_cache(maxsize=64)
@@ -36,7 +36,7 @@ def _array_table(columns: Columns) -> str:
     return f"unnest({arrays}) AS v({names})"
 
 
-def text_array(values: Iterable[object]) -> str:
+def array(values: Iterable[object]) -> str:
     """Return values as the text of a PostgreSQL array.
 
     The driver would write ``ARRAY[…]`` with an expression for each element, which the server parses

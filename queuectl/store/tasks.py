@@ -111,12 +111,14 @@ def start(
     Tasks of the handlers in ``without`` are passed over. Returns the claimed tasks in order, and the
     place of the last one to go on from.
     """
-    database = transaction.database
-    excluded, names = database.none_of("handler", without) if without else ("", [])
+    condition, names = "", list[str]()
+    if without:
+        tail, name = transaction.database.none_of(without)
+        condition, names = f" AND handler {tail}", [name]
     rows = transaction.rows(
         "UPDATE tasks SET state = 'running', fence = fence + 1, attempt = attempt + 1, node = %s, started_at = %s,"
         " error = NULL WHERE id "
-        + database.any_of(_ready(transaction, excluded))
+        + transaction.database.any_of(_ready(transaction, condition))
         + f" RETURNING {_CLAIMED}, rank, due_at",
         (node, now, queue, *after, *names, limit),
     )
