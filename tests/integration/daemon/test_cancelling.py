@@ -75,7 +75,7 @@ def test_no_run_begins_after_the_answer_however_close_the_race(install: MakeInst
             site.manager.cancel_task(task)
             answered[task] = time.monotonic_ns()
     site.wait_until_done()
-    assert len(answered) > 50
+    assert len(answered) > 20
     late = [each for each in site.witness.starts() if each.at > answered.get(each.task, each.at)]
     assert late == []
     site.check()

@@ -94,7 +94,7 @@ def test_a_daemon_is_named_or_all_are(
     here.daemon.start()
     there.daemon.start()
     scale(here.settings, 5)
-    assert sorted(workers(here)) == [3, 5]
+    wait_until(lambda: sorted(workers(here)) == [3, 5], within=5, describing="both to be listed")
     (one,) = scale(here.settings, 6, node=there.daemon.node[:8])
     assert (one.node, one.before, one.done) == (there.daemon.node, 3, True)
     assert sorted(workers(here)) == [5, 6]
@@ -110,4 +110,4 @@ def test_a_restart_reads_the_settings_again(install: MakeInstallation) -> None:
     scale(site.settings, 9)
     site.daemon.stop()
     site.daemon.start()
-    assert workers(site) == [2]
+    wait_until(lambda: workers(site) == [2], within=5, describing="two workers")
