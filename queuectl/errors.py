@@ -174,7 +174,9 @@ class PermanentError(HandlerError):
 class RetryableError(HandlerError):
     """The attempt failed in a way that may pass; the task runs again by its retry rule.
 
-    ``retry_after`` is the least number of seconds to wait before the next attempt.
+    ``retry_after`` is the least number of seconds to wait before the next attempt. With ``hold_host``
+    the host of the task is not to be called at all before then: no task of it starts, in whatever
+    queue, for at least a second and at most a day, and the attempt is not charged to its task.
     """
 
     def __init__(
@@ -182,7 +184,9 @@ class RetryableError(HandlerError):
         message: str | None = None,
         *,
         retry_after: float | None = None,
+        hold_host: bool = False,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+        self.hold_host = hold_host

@@ -17,6 +17,7 @@ from queuectl.domain.retry import RetryRule, decide
 from queuectl.domain.task import Claimed
 from queuectl_daemon.broker import ACTOR_SUFFIX
 from queuectl_daemon.budgets import Budgets
+from queuectl_daemon.endings import never_began
 from queuectl_daemon.flights import Flight, Flights
 
 logger = logging.getLogger("queuectl.daemon")
@@ -114,6 +115,10 @@ class Attempts:
         flight = self._flights.begin(task, fence)
         if flight is None:
             self._crew.leave()
+            return
+        if flight.began is None:
+            self._crew.leave()
+            self._finish(never_began(flight.work))
             return
         outcome = self._outcome(flight)
         if outcome is None:

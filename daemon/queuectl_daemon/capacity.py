@@ -41,19 +41,37 @@ class Capacity:
         return self._kinds.room(self._flights.at_work()) if self.is_capped else NO_CAPS
 
     def to_claim(
-        self, claimed: Sequence[Claimed], fetched: int, paused: Collection[str], *, listed: bool
+        self,
+        claimed: Sequence[Claimed],
+        fetched: int,
+        paused: Collection[str],
+        *,
+        listed: bool,
+        before: Mapping[str, int] | None = None,
+        only_free: bool = False,
     ) -> dict[str, int]:
         """Return the rooms for claims, when ``claimed`` are claimed already and ``fetched`` messages wait to be.
 
-        ``listed`` says that messages come through Redis.
+        ``listed`` says that messages come through Redis, and those that are ``before`` take their
+        room first. For ``only_free`` workers no claim runs ahead.
         """
         held = self._flights.waiting().copy()
+        held.update(before or {})
         for work in claimed:
             held[work.queue] += 1
-        ahead = self.pace.claims_ahead(listed=listed)
+        ahead = 0 if only_free else self.pace.claims_ahead(listed=listed)
         capacity = self.workers + ahead - self._flights.running_count() - fetched
         rooms = room(capacity, held, in_turns=self._in_turns)
         return rooms | dict.fromkeys(paused, 0)
+
+    def to_invite(self, fetched: int, paused: Collection[str]) -> dict[str, int]:
+        """Return the rooms for messages, when ``fetched`` wait to be claimed."""
+        return {} if self.is_capped else self.to_claim((), fetched, paused, listed=True)
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether claims that come through Redis run ahead of the workers."""
+        return self.pace.claims_ahead(listed=True) > 0
 
     def untouched(self, rooms: Mapping[str, int], listed: Mapping[str, int]) -> dict[str, int]:
         """Return the rooms of the queues of which, and of those above which, nothing is listed or in hand."""

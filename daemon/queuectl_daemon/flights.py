@@ -8,14 +8,30 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from queuectl.clock import monotonic
 from queuectl.domain.ending import Ending
 from queuectl.domain.task import Claimed
 
 _LARGEST_BYTES = 16 * 1024 * 1024
+_REMEMBERED_DELAYS = 1_000
+
+
+class Window(NamedTuple):
+    """When a claimed task may begin, by the monotonic clock; its limits count it as begun within this time.
+
+    ``counted_at`` is the moment under which its queue's rate limit has counted it, if it has one.
+    """
+
+    opens: float = 0.0
+    closes: float = math.inf
+    counted_at: int | None = None
+
+
+ANY_TIME = Window()
 
 
 @dataclass(slots=True)
@@ -23,11 +39,17 @@ class Flight:
     """One claimed task; ``began`` is when its run started, by the monotonic clock."""
 
     work: Claimed
+    window: Window = ANY_TIME
     began: float | None = None
     cancelled: bool = False
     ended: bool = False
     fraction: float | None = None
     note: str | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it may not begin any more."""
+        return self.window is not ANY_TIME and monotonic() > self.window.closes
 
 
 Key = tuple[int, int]
@@ -44,14 +66,18 @@ class Flights:
         self._ended: deque[tuple[Ending, float]] = deque()
         self._waiting: Counter[str] = Counter()
         self._begun: deque[str] = deque()
+        self._has_windows = False
+        self._delays: deque[float] = deque(maxlen=_REMEMBERED_DELAYS)
         self.grounded = False
         self.trusted_until = math.inf
 
-    def add(self, works: Iterable[Claimed]) -> None:
-        """Take in claimed tasks; only the pump calls this."""
+    def add(self, works: Iterable[Claimed], windows: Mapping[Key, Window] | None = None) -> None:
+        """Take in claimed tasks, some of which may begin within their window only; only the pump calls this."""
+        self._has_windows |= bool(windows)
         for work in works:
             key = (work.id, work.fence)
-            self._claimed[key] = self._unbegun[key] = Flight(work)
+            window = windows.get(key, ANY_TIME) if windows else ANY_TIME
+            self._claimed[key] = self._unbegun[key] = Flight(work, window)
             self._waiting[work.queue] += 1
 
     def begin(self, task: int, fence: int) -> Flight | None:
@@ -59,7 +85,8 @@ class Flights:
 
         Whoever takes the flight out of the un-begun ones owns it: a worker that begins it, or the
         pump that gives it back. No run starts when the pump has not reached the database for so
-        long that another node may soon take this one for dead.
+        long that another node may soon take this one for dead. A flight that comes back without
+        having begun is too late for its window: it is not to be run but given back.
         """
         if self.grounded or monotonic() > self.trusted_until:
             return None
@@ -67,8 +94,12 @@ class Flights:
         flight = self._unbegun.pop(key, None)
         if flight is None:
             return None
-        flight.began = monotonic()
-        self._running[key] = flight
+        now = monotonic()
+        if flight.window is not ANY_TIME:
+            self._delays.append(now - flight.window.opens)
+        if now <= flight.window.closes:
+            flight.began = now
+            self._running[key] = flight
         self._begun.append(flight.work.queue)
         return flight
 
@@ -112,12 +143,39 @@ class Flights:
         for ending in endings:
             self._claimed.pop((ending.work.id, ending.work.fence), None)
 
+    def take_delays(self) -> list[float]:
+        """Return how long after their windows opened the latest flights began, in seconds; only the pump calls this."""
+        return [self._delays.popleft() for _ in range(len(self._delays))]
+
+    def uncounted(self, endings: Iterable[Ending]) -> list[tuple[str, int]]:
+        """Return queue and moment of each start that was counted and did not happen, of these ends."""
+        if not self._has_windows:
+            return []
+        flights = [self.get(each.work.id, each.work.fence) for each in endings]
+        return [
+            (flight.work.queue, flight.window.counted_at)
+            for flight in flights
+            if flight is not None and flight.began is None and flight.window.counted_at is not None
+        ]
+
     def drop_waiting(self, queues: Collection[str]) -> list[Claimed]:
-        """Take away the tasks of these queues that have not begun; only the pump calls this."""
+        """Take away the tasks of these queues that have not begun."""
+        return self._drop(lambda flight: flight.work.queue in queues)
+
+    def drop_unwanted(self, queues: Collection[str], hosts: Collection[str]) -> list[Claimed]:
+        """Take away what has not begun of these queues and hosts, and what may not begin any more."""
+        if not queues and not hosts and not self._has_windows:
+            return []
+        return self._drop(
+            lambda flight: flight.work.queue in queues or flight.work.host in hosts or flight.is_late
+        )
+
+    def _drop(self, unwanted: Callable[[Flight], bool]) -> list[Claimed]:
+        """Take away such tasks; only the pump calls this."""
         dropped: list[Claimed] = []
         for key in list(self._unbegun):  # keys alone: making pairs may let another thread in between
             waiting = self._unbegun.get(key)
-            flight = self._unbegun.pop(key, None) if waiting and waiting.work.queue in queues else None
+            flight = self._unbegun.pop(key, None) if waiting and unwanted(waiting) else None
             if flight is not None:
                 self._begun.append(flight.work.queue)
                 dropped.append(flight.work)

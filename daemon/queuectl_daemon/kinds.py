@@ -7,7 +7,7 @@ that kind are left out of what is taken, and the others go on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from queuectl.domain.task import Claimed
 from queuectl.settings import Isolation, Settings
@@ -70,9 +70,23 @@ class KindRoom:
         """The handlers of which nothing more may be taken."""
         return tuple(sorted(name for name, kind in self._kinds.items() if self._left.get(kind, 1) <= 0))
 
-    def most(self, wanted: int) -> int:
-        """Return how many tasks may be taken at once, such that no kind can pass its cap whichever they are."""
-        return min([wanted, *(left for left in self._left.values() if left > 0)])
+    @property
+    def binds(self) -> bool:
+        """Whether any kind has a cap."""
+        return bool(self._left)
+
+    def fitting(self, handlers: Sequence[str]) -> int:
+        """Return how many of these tasks, given by their handlers, may be taken before one has no room."""
+        if not self._left:
+            return len(handlers)
+        wanted: Counter[Isolation] = Counter()
+        for place, handler in enumerate(handlers):
+            kind = self._kinds.get(handler)  # one that nobody knows ends at once
+            if kind is not None:
+                wanted[kind] += 1
+                if wanted[kind] > self._left.get(kind, wanted[kind]):
+                    return place
+        return len(handlers)
 
     def count(self, taken: Iterable[Claimed]) -> None:
         """Take note of tasks that were taken."""

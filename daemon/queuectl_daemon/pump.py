@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from queuectl.clock import monotonic, now_ms
+from queuectl.domain.admission import QueueRules
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
 from queuectl.domain.priority import QUEUES
@@ -22,10 +23,14 @@ from queuectl.store import nodes
 from queuectl.store.database import Database, Transaction
 from queuectl_daemon.capacity import Capacity
 from queuectl_daemon.endings import never_began, unrecordable
+from queuectl_daemon.filling import Filling
 from queuectl_daemon.flights import Flights, Key
+from queuectl_daemon.punctuality import Punctuality
 from queuectl_daemon.recovery import LEASE_MS
-from queuectl_daemon.tick import Tick, UnrecordableError, View
+from queuectl_daemon.taking import Taking
+from queuectl_daemon.tick import Tick, UnrecordableError
 from queuectl_daemon.transport import RedisTransport
+from queuectl_daemon.view import View
 from queuectl_daemon.window import Pace
 
 logger = logging.getLogger("queuectl.daemon")
@@ -51,7 +56,8 @@ class Pump(threading.Thread):
     """Move tasks between the database and the workers.
 
     ``hand_over`` gives claimed tasks to the workers, ``cancel`` asks for the end of a run, ``scale`` for
-    other numbers of workers; what ``describe`` returns, the node as it sees itself, is stored every second.
+    another number of workers, ``on_rules`` is told what people have set for the queues; what ``describe``
+    returns, the node as it sees itself, is stored every second.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class Pump(threading.Thread):
         hand_over: Callable[[list[Claimed]], None],
         cancel: Callable[[int, int], None],
         scale: Callable[[int], None],
+        on_rules: Callable[[Mapping[str, QueueRules]], None],
         describe: Callable[[Pace], nodes.NodeReport],
     ) -> None:
         super().__init__(name="pump", daemon=True)
@@ -74,8 +81,10 @@ class Pump(threading.Thread):
         self._hand_over = hand_over
         self._cancel = cancel
         self._scale = scale
+        self._on_rules = on_rules
         self._describe = describe
         self.transport: RedisTransport | None = None
+        self._punctuality = Punctuality()
         self._capacity = capacity
         self.stale = 0
         self.articles_stored = 0
@@ -92,10 +101,7 @@ class Pump(threading.Thread):
         self._is_down = False
         self._stumbles = 0
         self._group = _LARGEST_GROUP
-        self._last_tick = 0.0
-        self._last_look = 0.0
-        self._last_compare = 0.0
-        self._last_beat = 0.0
+        self._last_tick = self._last_look = self._last_compare = self._last_beat = 0.0
 
     def wake(self) -> None:
         """Look at once: something was submitted, cancelled, paused or resumed."""
@@ -160,9 +166,10 @@ class Pump(threading.Thread):
             self._database.close()
 
     def _wait(self) -> None:
-        pause = _LOOK_SECONDS
-        if self._view.next_due is not None:
-            pause = min(pause, max(0.0, (self._view.next_due - now_ms()) / 1000))
+        pause, now = _LOOK_SECONDS, now_ms()
+        moment = self._view.next_moment(now)
+        if moment is not None:
+            pause = min(pause, max(0.0, (moment - now) / 1000))
         self._bell.wait(pause)
         self._bell.clear()
         self._full.clear()
@@ -238,25 +245,30 @@ class Pump(threading.Thread):
         messages = self._take_messages()
         # It may be asked for again while the transaction runs, and must then be done again.
         reconcile, self._reconcile = self._reconcile, False
+        self._view.reopen(now_ms(), ended=bool(endings))
         comparing = looking and started - self._last_compare >= _COMPARE_SECONDS
         lists = self._capacity.lists(self.transport)
         try:
             with self._database.writing() as transaction:
-                tick = Tick(transaction, self._node, self._view, self._capacity.of_kinds())
+                tick = Tick(transaction, self._node, self._view)
+                taking = Taking(
+                    transaction, self._node, self._view, self._punctuality, self._capacity.of_kinds()
+                )
                 if reconcile:
                     tick.reconcile(self._flights.keys())
                 tick.record(endings)
                 if comparing:
                     tick.compare(self._flights.keys())
+                if looking:
+                    tick.look(self._cancel if self._flights.keys() else None)
+                tick.keep_holds()
                 tick.claim(messages)
                 tick.promote(looking=looking)
-                if looking:
-                    tick.look(running=bool(self._flights.keys()))
-                    # Who wants it has committed that already, and may be told that nothing begins now.
-                    for task, fence in tick.cancels:
-                        self._cancel(task, fence)
                 if not self._draining:
-                    self._take(tick, lists, looking=looking)
+                    has_lists = self.transport is not None
+                    filling = Filling(taking, self._capacity, tick.claimed, self._fetched, has_lists)
+                    filling.fill(lists, looking=looking)
+                tick.note_hosts(taking.last_starts)
                 self._beat(transaction, started)
         except BaseException:
             self._flights.put_back(endings)
@@ -267,27 +279,8 @@ class Pump(threading.Thread):
         self._capacity.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started
         self._last_compare = started if comparing else self._last_compare
-        self._act(tick, endings)
+        self._act(tick, taking, endings)
         self._renew_trust(started)
-
-    def _take(self, tick: Tick, lists: RedisTransport | None, *, looking: bool) -> None:
-        """Claim tasks for this node's workers, or dispatch them to the lists that all nodes share.
-
-        Where there are lists, only a look claims directly, and only what has none of its level or
-        above at work: on an idle daemon, or before less urgent tasks, it is spared the way through
-        Redis and back.
-        """
-        if lists is None:
-            tick.start(self._rooms_to_claim(tick.claimed))
-            return
-        if looking:
-            unknown = not lists.withdraw() or bool(self._fetched)
-            # What is on its way here cannot be of a level of which nothing is listed. It needs room as well,
-            # though, and only where claims run ahead of the workers is there enough for both.
-            if not unknown or self._capacity.pace.claims_ahead(listed=True):
-                rooms = self._capacity.to_claim(tick.claimed, 0, self._view.paused, listed=True)
-                tick.start(self._capacity.untouched(rooms, lists.listed))
-        tick.dispatch(self._capacity.to_dispatch(lists.listed, self._view.paused))
 
     def _take_messages(self) -> list[Key]:
         if self._stopping:
@@ -300,7 +293,7 @@ class Pump(threading.Thread):
         Those whose start was refused meanwhile have lost their message, so they go back.
         """
         if monotonic() > self._flights.trusted_until:
-            self._give_back()
+            self._give_back(self._flights.drop_waiting(QUEUES))
         self._flights.trusted_until = started + _TRUSTED_SECONDS
 
     def _begin_look(self, now: float) -> bool:
@@ -311,40 +304,46 @@ class Pump(threading.Thread):
         self._view.forget()
         return True
 
-    def _rooms_to_claim(self, claimed: Sequence[Claimed]) -> dict[str, int]:
-        return self._capacity.to_claim(
-            claimed, len(self._fetched), self._view.paused, listed=self.transport is not None
-        )
-
     def _beat(self, transaction: Transaction, now: float) -> None:
         if now - self._last_beat >= _BEAT_SECONDS:
             nodes.save(transaction, self._describe(self._capacity.pace), LEASE_MS)
             self._last_beat = now
 
-    def _act(self, tick: Tick, endings: Sequence[Ending]) -> None:
+    def _act(self, tick: Tick, taking: Taking, endings: Sequence[Ending]) -> None:
         """Act on what is now durable."""
+        self._learn(tick)
         self._flights.remove(endings)
         self.articles_stored += tick.articles
         self._look |= any(each.move is Move.RELEASE for each in tick.recorded)
-        if self._look or tick.has_more:
+        if self._look or taking.has_more:
             self._bell.set()
-        if tick.claimed:
-            self._flights.add(tick.claimed)
-            self._hand_over(tick.claimed)
-        if tick.wanted_workers not in (None, self._capacity.workers):
-            self._scale(tick.wanted_workers)
-            self._last_beat = 0.0  # so that whoever wanted it soon reads that it is so
+        claimed = tick.claimed + taking.claimed
+        if claimed:
+            self._flights.add(claimed, taking.windows)
+            self._hand_over(claimed)
         for task, fence in tick.revoked:
             self._cancel(task, fence)
         if self.transport is not None and self.transport.up:
-            if tick.dispatched:
-                self.transport.push(tick.dispatched)
+            self.transport.push(taking.dispatched)
             if not self._draining:
-                self.transport.invite({} if self._capacity.is_capped else self._rooms_to_claim(()))
-        if self._draining or self._view.paused:
-            self._give_back(QUEUES if self._draining else self._view.paused)
+                self.transport.invite(self._capacity.to_invite(len(self._fetched), self._view.paused))
+        unwanted = QUEUES if self._draining else self._view.paused
+        self._give_back(self._flights.drop_unwanted(unwanted, self._view.holds))
 
-    def _give_back(self, queues: Collection[str] = QUEUES) -> None:
-        for work in self._flights.drop_waiting(queues):
+    def _learn(self, tick: Tick) -> None:
+        """Take in what is now known of rules and workers, and of how and whether starts that count have happened."""
+        self._on_rules(self._view.rules)
+        if tick.wanted_workers not in (None, self._capacity.workers):
+            self._scale(tick.wanted_workers)
+            self._last_beat = 0.0  # so that whoever wanted it soon reads that it is so
+        if tick.became_limited:
+            self._give_back(self._flights.drop_waiting(tick.became_limited))
+        for queue, at in self._flights.uncounted(tick.recorded):
+            self._view.refund(queue, at)
+        for seconds in self._flights.take_delays():
+            self._punctuality.note(seconds)
+
+    def _give_back(self, works: Sequence[Claimed]) -> None:
+        for work in works:
             self._flights.finish(never_began(work))
             self._bell.set()

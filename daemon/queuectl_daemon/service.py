@@ -18,7 +18,7 @@ from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
 from queuectl.operations.opening import open_database
 from queuectl.settings import Isolation, Settings
-from queuectl.store import nodes, tasks
+from queuectl.store import hosts, nodes, queues, starts, tasks
 from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
 from queuectl_daemon import endings
@@ -48,6 +48,9 @@ _WORKER_STOP_MS = 3_000
 _LATE_MESSAGE_MS = 15_000
 _LATE_LOOK_SECONDS = 5
 _FEED_SECONDS = 2
+_PRUNE_SECONDS = 30
+_PRUNED_AT_ONCE = 2_000
+_HOSTS_KEPT_MS = 86_400_000  # the longest gap between starts on one host that can be set
 _FORCE_SECONDS = 3.0
 _FLUSH_SECONDS = 10.0
 
@@ -96,6 +99,8 @@ class Service:
     def _start(self, parts: ExitStack) -> None:
         self._database = open_database(self.settings)
         apply_aging(self._database, self.settings.priority_aging)
+        with self._database.reading() as transaction:
+            self._budgets.learn(queues.rules(transaction))
         self._pump = self._make_pump()
         self._files = PublishedFiles(self._database, self.settings.home)
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
@@ -130,6 +135,7 @@ class Service:
             hand_over=broker.hand_over,
             cancel=self._cancel,
             scale=self._scale,
+            on_rules=self._budgets.learn,
             describe=self._describe,
         )
         self._crew = Crew(broker, most=self._capacity.workers, worker_timeout=_WORKER_TIMEOUT_MS)
@@ -183,6 +189,7 @@ class Service:
         predecessor = self._lock.predecessor
         if predecessor is not None:
             ticker.once("published files", lambda: self._files.mend(predecessor))
+        ticker.every(_PRUNE_SECONDS, "old starts", self._prune_starts)
         if self._pump.transport is not None:
             ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
         parts.callback(ticker.stop)
@@ -244,6 +251,15 @@ class Service:
             late = tasks.release_dispatched(transaction, node=self.node, before=now_ms() - _LATE_MESSAGE_MS)
         if late:
             self._pump.wake()
+
+    def _prune_starts(self) -> None:
+        """Forget starts that no limit looks back at any more, in bounded numbers."""
+        with self._database.reading() as transaction:
+            rules = queues.rules(transaction)
+        with self._database.writing() as transaction:
+            now = transaction.now()
+            starts.prune(transaction, list(rules.values()), now, _PRUNED_AT_ONCE)
+            hosts.prune(transaction, now - _HOSTS_KEPT_MS, _PRUNED_AT_ONCE)
 
     def _describe(self, pace: Pace) -> NodeReport:
         running = self._flights.running()

@@ -95,7 +95,8 @@ class RedisTransport(threading.Thread):
         for message in messages:
             self._outgoing.append(message)
             self.listed[message.queue] += 1
-        self._bell.set()
+        if self._outgoing:
+            self._bell.set()
 
     def invite(self, rooms: Mapping[str, int]) -> None:
         """Say how many messages of each queue may be popped by the next exchange, in place of the last time."""

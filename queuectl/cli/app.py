@@ -52,7 +52,7 @@ SECTIONS = (
                 f"{_HERE}.status:status",
                 "Show queues, daemons, running tasks and what needs attention.",
             ),
-            Entry("queue", f"{_HERE}.queue:app", "List, show, pause and resume queues."),
+            Entry("queue", f"{_HERE}.queue:app", "List, show, limit, pause and resume queues."),
             Entry("clear-queue", f"{_HERE}.queue:clear_queue", "Cancel everything that waits in a queue."),
             Entry("dead", f"{_HERE}.dead:app", "Look at tasks that will not run again."),
         ),

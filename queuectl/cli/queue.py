@@ -1,8 +1,9 @@
-"""``queuectl queue`` and ``clear-queue``: look at queues, pause, resume and empty them."""
+"""``queuectl queue`` and ``clear-queue``: look at queues, limit, pause, resume and empty them."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import InvalidInputError, RefusedError
 
-app = group("List, show, pause and resume queues.")
+app = group("List, show, limit, pause and resume queues.")
 
 Name = Annotated[
     str,
@@ -22,6 +23,12 @@ Name = Annotated[
         autocompletion=priorities,
     ),
 ]
+
+
+def _keys() -> list[str]:
+    from queuectl.domain.queue_limits import LIMITS
+
+    return [f"{key}=" for key in LIMITS]
 
 
 @command(app, "list")
@@ -35,17 +42,17 @@ def list_queues(ctx: typer.Context) -> None:
     from queuectl.cli.render.tables import queue_grid
 
     run: Invocation = ctx.obj
-    queues = run.monitor.get_realtime_status().queues
+    status = run.monitor.get_realtime_status()
     run.output.show(
-        lambda: {"queues": [queue_shape(queue) for queue in queues]},
-        lambda: queue_grid(queues),
-        [queue.name for queue in queues],
+        lambda: {"queues": [queue_shape(queue) for queue in status.queues]},
+        lambda: queue_grid(status.queues, status.at, run.settings.timezone),
+        [queue.name for queue in status.queues],
     )
 
 
 @command(app)
 def show(ctx: typer.Context, name: Name) -> None:
-    """Show one queue with the number of its tasks in each state.
+    """Show one queue with the number of its tasks in each state, and its limits.
 
     Examples:
       queuectl queue show high
@@ -56,8 +63,70 @@ def show(ctx: typer.Context, name: Name) -> None:
 
     run: Invocation = ctx.obj
     full = queue_named(name)
-    queue = next(each for each in run.monitor.get_realtime_status().queues if each.name == full)
-    run.output.show(lambda: queue_shape(queue), lambda: queue_facts(queue), [queue.name])
+    status = run.monitor.get_realtime_status()
+    queue = next(each for each in status.queues if each.name == full)
+    run.output.show(
+        lambda: queue_shape(queue),
+        lambda: queue_facts(queue, status.at, run.settings.timezone),
+        [queue.name],
+    )
+
+
+@command(app, "set")
+def set_limits(
+    ctx: typer.Context,
+    name: Name,
+    limits: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE...", help="Limits to set; none removes one.", autocompletion=_keys),
+    ] = None,
+) -> None:
+    """Set limits of a queue; a running daemon keeps to them at once.
+
+    max_size: tasks that may wait. rate_limit: starts in any period, such as 5/s, 10/m, 150/h or
+    1000/d. concurrency: tasks at work, on all machines together. host_gap: seconds between two
+    starts on one host. host_concurrency: tasks of one host at work. task_timeout (s), memory_limit
+    (MB), max_retries and retry_backoff (s) hold for runs that start from now on.
+
+    Examples:
+      queuectl queue set high max_size=200 rate_limit=150/h task_timeout=600
+      queuectl queue set low host_gap=1.5 host_concurrency=2
+      queuectl queue set high rate_limit=none
+    """
+    from queuectl.cli.render.shapes import changes_shape
+    from queuectl.cli.render.tables import change_grid
+    from queuectl.domain.priority import queue_named
+
+    run: Invocation = ctx.obj
+    full = queue_named(name)
+    changes = run.manager.update_queue_config(full, _pairs(limits or []))
+    undo = f"queuectl queue set {name} {' '.join(f'{each.key}={each.before}' for each in changes)}"
+    if changes or run.output.json:
+        run.output.show(
+            lambda: changes_shape(full, changes, undo),
+            lambda: change_grid(changes),
+            [each.key for each in changes],
+        )
+    run.output.say(f"set it back with: {undo}" if changes else f"{full} has these limits already")
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    """Return the limits that words such as ``max_size=200`` name.
+
+    Raises:
+        InvalidInputError: a word has another form, or a limit is named twice.
+    """
+    pairs: dict[str, str] = {}
+    for word in words:
+        key, given, value = word.partition("=")
+        if not given or key in pairs:
+            what = f"{key} is given twice" if given else f"{word!r} has no value"
+            raise InvalidInputError(
+                f"nothing was changed: {what}",
+                hint="write key=value, such as max_size=200; none removes a limit",
+            )
+        pairs[key] = value
+    return pairs
 
 
 @command(app)

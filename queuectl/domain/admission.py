@@ -14,6 +14,9 @@ from enum import StrEnum
 
 from queuectl.domain.rate import RateLimit
 
+_SHORTEST_GUARD_MS = 20
+_LONGEST_GUARD_MS = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class QueueRules:
@@ -42,6 +45,18 @@ class QueueRules:
         return self.host_gap is not None or self.host_concurrency is not None
 
     @property
+    def start_guard_ms(self) -> int | None:
+        """How long after it was counted a start may happen; None where that makes no difference.
+
+        The counts take the later end of this span, so that no window and no gap is cut short by the
+        time between a claim and the first line of its handler.
+        """
+        spans = [] if self.rate_limit is None else [self.rate_limit.period_ms]
+        if self.host_gap is not None:
+            spans.append(round(self.host_gap * 1000))
+        return min(max(min(spans) // 50, _SHORTEST_GUARD_MS), _LONGEST_GUARD_MS) if spans else None
+
+    @property
     def limits_starts(self) -> bool:
         """Whether a start depends on more than the switch and on free workers."""
         return self.rate_limit is not None or self.concurrency is not None or self.limits_hosts
@@ -64,7 +79,8 @@ class QueueUse:
 class HostUse:
     """What the host limits have to be compared with, over all queues and nodes.
 
-    ``held_until`` is the moment before which the host asked not to be called again.
+    ``last_start_at`` is the latest moment at which the last start may have happened, ``held_until``
+    the one before which the host asked not to be called again.
     """
 
     running: int = 0

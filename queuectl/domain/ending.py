@@ -15,7 +15,8 @@ class Ending:
     """What becomes of a task after a run.
 
     ``move`` is one of succeed, retry, bury, cancel and release. ``due_at`` (UTC milliseconds) is
-    when a retry may start, ``cause`` why a task is buried. A release is charged or not.
+    when a retry may start, ``cause`` why a task is buried. A release or a retry is charged or not.
+    ``hold_until`` (UTC milliseconds) is how long the host of the task wants to be left alone.
     """
 
     work: Claimed
@@ -29,3 +30,4 @@ class Ending:
     error: str | None = None
     traceback: str | None = None
     article: Article | None = None
+    hold_until: int | None = None

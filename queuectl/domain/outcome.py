@@ -23,7 +23,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run's end. ``result`` is JSON text, ``retry_after`` seconds."""
+    """One run's end. ``result`` is JSON text, ``retry_after`` seconds.
+
+    With ``hold_host`` no task of the same host starts before ``retry_after`` has passed.
+    """
 
     verdict: Verdict
     result: str | None = None
@@ -31,3 +34,4 @@ class Outcome:
     traceback: str | None = None
     retry_after: float | None = None
     article: Article | None = None
+    hold_host: bool = False

@@ -19,6 +19,18 @@ class RateLimit:
     starts: int
     period_ms: int
 
+    @property
+    def grain_ms(self) -> int:
+        """How finely starts are told apart in time: of one period about a thousand moments are kept."""
+        return max(1, self.period_ms // 1000)
+
+    def stamp(self, latest: int) -> int:
+        """Return the moment under which starts are counted that begin at ``latest`` at the latest.
+
+        It is never an earlier one, so that what is counted together leaves the window late, not early.
+        """
+        return -(-latest // self.grain_ms) * self.grain_ms
+
     def __str__(self) -> str:
         unit = next(name for name, length in _UNITS.items() if length == self.period_ms)
         return f"{self.starts}/{unit}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
@@ -16,6 +16,10 @@ CRASH_LIMIT = 3
 
 RETRY_AFTER_LIMIT = 86_400.0
 """No server can postpone a task by more than a day (in seconds)."""
+
+
+SHORTEST_HOLD = 1.0
+"""A host that wants to be left alone is left alone for at least this long (in seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def decide(work: Claimed, outcome: Outcome, rule: RetryRule, finished_at: int) -
             return _ended(work, outcome, finished_at, Move.BURY, cause="refused")
         case Verdict.CRASHED if work.crashes + 1 >= CRASH_LIMIT:
             return _ended(work, outcome, finished_at, Move.BURY, cause="crashed")
+        case Verdict.FAILED if outcome.hold_host:
+            return _held(work, outcome, rule, finished_at)
         case Verdict.FAILED | Verdict.CRASHED | Verdict.TIMED_OUT | Verdict.OVER_MEMORY:
             return _failed(work, outcome, rule, finished_at)
 
@@ -70,6 +76,14 @@ def _failed(work: Claimed, outcome: Outcome, rule: RetryRule, finished_at: int) 
     if outcome.retry_after is not None:
         wait = max(wait, min(outcome.retry_after, RETRY_AFTER_LIMIT))
     return _ended(work, outcome, finished_at, Move.RETRY, due_at=finished_at + round(wait * 1000))
+
+
+def _held(work: Claimed, outcome: Outcome, rule: RetryRule, finished_at: int) -> Ending:
+    """The host is not ready, which is no fault of the task: it waits as long as the host does, uncharged."""
+    asked = rule.backoff if outcome.retry_after is None else outcome.retry_after
+    until = finished_at + round(min(max(asked, SHORTEST_HOLD), RETRY_AFTER_LIMIT) * 1000)
+    ending = _ended(work, outcome, finished_at, Move.RETRY, due_at=until, charged=False)
+    return replace(ending, hold_until=until)
 
 
 def _ended(

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from queuectl.domain.admission import Block
+from queuectl.domain.rate import RateLimit
 from queuectl.domain.task import Task
 
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """One queue's counts by state. ``oldest_wait_ms`` is how long the task that starts next has been due."""
+    """One queue's counts by state, and its limits as ``QueueRules`` has them.
+
+    ``oldest_wait_ms`` is how long the task that starts next has been due, ``block`` what keeps all
+    of the queue's tasks from starting now.
+    """
 
     name: str
     paused: bool
@@ -23,6 +29,16 @@ class QueueStatus:
     dead: int = 0
     cancelled: int = 0
     oldest_wait_ms: int | None = None
+    max_size: int | None = None
+    rate_limit: RateLimit | None = None
+    concurrency: int | None = None
+    host_gap: float | None = None
+    host_concurrency: int | None = None
+    task_timeout: float | None = None
+    memory_limit: int | None = None
+    max_retries: int | None = None
+    retry_backoff: float | None = None
+    block: Block | None = None
 
     @property
     def waiting(self) -> int:

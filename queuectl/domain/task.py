@@ -121,3 +121,4 @@ class Claimed:
     memory_limit: int | None
     max_retries: int | None
     started_at: int
+    host: str

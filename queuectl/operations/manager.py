@@ -25,6 +25,7 @@ from queuectl.errors import (
 )
 from queuectl.operations.hearing import wait_until_heard
 from queuectl.operations.opening import open_database
+from queuectl.operations.queue_control import QueueControl
 from queuectl.operations.submission import submit_many, submit_one
 from queuectl.settings import Settings, load
 from queuectl.store import history, listing, queues, tasks
@@ -37,7 +38,7 @@ _LONGEST_LIST = 1_000_000
 _CLEARING_PAUSE_SECONDS = 0.01
 
 
-class QueueManager:
+class QueueManager(QueueControl):
     """Submit tasks and control them. One instance may be shared by threads; it needs no running daemon.
 
     Raises:
@@ -86,6 +87,7 @@ class QueueManager:
             InvalidURLError: the URL cannot be fetched.
             InvalidInputError: another field is not acceptable.
             DuplicateTaskError: it is to be unique, and an open task for the same URL exists.
+            QueueFullError: as many tasks wait in its queue as may.
             UnreachableError: the database does not answer; whether the task exists is then unknown.
         """
         wanted = task if isinstance(task, ArticleTask) else ArticleTask(task or url or "")
@@ -127,6 +129,7 @@ class QueueManager:
             InvalidInputError: a URL or an argument is not acceptable, or there is no URL at all.
             DuplicateTaskError: a URL is a duplicate and ``on_duplicate`` is "error".
             RefusedError: every URL is a duplicate.
+            QueueFullError: it does not fit into one of its queues.
             UnreachableError: the database does not answer.
         """
         receipt = submit_many(
@@ -163,6 +166,7 @@ class QueueManager:
 
         Raises:
             DuplicateTaskError: an entry is a duplicate and ``on_duplicate`` is "error"; nothing is submitted.
+            QueueFullError: they do not fit into one of their queues; nothing is submitted.
             UnreachableError: the database does not answer.
         """
         receipt = submit_many(
@@ -266,6 +270,8 @@ class QueueManager:
     def retry_task(self, task_id: str | int) -> Task:
         """Send a retrying, cancelled or dead task back to its queue with a fresh budget of attempts.
 
+        It is let in even where the queue is full.
+
         Raises:
             TaskNotFoundError: there is no such task.
             WrongStateError: it is in another state.
@@ -312,21 +318,6 @@ class QueueManager:
         queue = priorities.queue_named(name)
         with self._database.reading() as transaction:
             return queues.count_waiting(transaction, queue)
-
-    def pause_queue(self, name: str) -> bool:
-        """Start no more tasks of a queue; return False if it was paused already."""
-        return self._set_paused(name, paused=True)
-
-    def resume_queue(self, name: str) -> bool:
-        """Start tasks of a queue again; return False if it was not paused."""
-        return self._set_paused(name, paused=False)
-
-    def _set_paused(self, name: str, *, paused: bool) -> bool:
-        queue = priorities.queue_named(name)
-        with self._database.writing() as transaction:
-            changed = queues.set_paused(transaction, queue, paused=paused)
-        self._wake()
-        return changed
 
     def _states(self, numbers: list[int]) -> dict[int, State]:
         with self._database.reading() as transaction:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from queuectl.clock import now_ms
+from queuectl.domain.admission import Block, QueueRules, QueueUse, queue_room
 from queuectl.domain.batch import Batch
 from queuectl.domain.dead_letter import DeadLetter
 from queuectl.domain.lifecycle import State
+from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.errors import BatchNotFoundError, DeadLetterNotFoundError
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings, load
-from queuectl.store import articles, counters, history, listing, nodes, queues
+from queuectl.store import articles, counters, history, listing, nodes, queues, starts
 from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
 
@@ -39,10 +42,11 @@ class Monitor:
             oldest = {name: queues.oldest_due(transaction, name) for name in rules}
             known = nodes.every(transaction)
             shared_now = transaction.now()
+            uses = starts.uses(transaction, rules.values(), shared_now)
         return RealtimeStatus(
             at=now,
             queues=tuple(
-                _queue_status(name, counts, paused=rule.paused, oldest=oldest[name], now=now)
+                _queue_status(rule, uses[name], counts, oldest=oldest[name], now=now, ahead=now - shared_now)
                 for name, rule in rules.items()
             ),
             nodes=tuple(_node_status(node, shared_now) for node in known),
@@ -104,11 +108,23 @@ def get_monitor(settings: Settings | None = None) -> Monitor:
 
 
 def _queue_status(
-    name: str, counts: Mapping[tuple[str, State], int], *, paused: bool, oldest: int | None, now: int
+    rule: QueueRules,
+    use: QueueUse,
+    counts: Mapping[tuple[str, State], int],
+    *,
+    oldest: int | None,
+    now: int,
+    ahead: int,
 ) -> QueueStatus:
-    by_state = {state.value: counts.get((name, state), 0) for state in State}
+    by_state: dict[str, Any] = {state.value: counts.get((rule.name, state), 0) for state in State}
     wait = None if oldest is None else max(0, now - oldest)
-    return QueueStatus(name=name, paused=paused, oldest_wait_ms=wait, **by_state)
+    limits = {key: getattr(rule, key) for key in LIMITS}
+    _, block = queue_room(rule, use)
+    if block is not None and block.until is not None:
+        block = Block(block.reason, block.until + ahead)
+    return QueueStatus(
+        name=rule.name, paused=rule.paused, oldest_wait_ms=wait, block=block, **by_state, **limits
+    )
 
 
 def _node_status(node: nodes.NodeRecord, now: int) -> NodeStatus:

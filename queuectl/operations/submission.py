@@ -16,6 +16,7 @@ from queuectl.domain.urls import accept
 from queuectl.domain.visible import storable
 from queuectl.errors import DuplicateTaskError, InvalidInputError, InvalidURLError, QueuectlError
 from queuectl.operations import fields
+from queuectl.operations.places import Places
 from queuectl.operations.spool import Spool
 from queuectl.settings import Settings
 from queuectl.store import submission
@@ -140,9 +141,11 @@ def submit_one(database: Database, settings: Settings, task: ArticleTask) -> int
     Raises:
         InvalidInputError: the task is not acceptable.
         DuplicateTaskError: it is to be unique, and an open task for the same URL exists.
+        QueueFullError: as many tasks wait in its queue as may.
     """
     row = RowMaker(settings).row(task)
     with database.writing() as transaction:
+        Places(transaction, {row.queue}).take([row])
         if task.unique and submission.open_urls(transaction, [(row.url_key, row.url)]):
             raise DuplicateTaskError(
                 f"an open task for {row.url[:200]} exists already",
@@ -174,6 +177,7 @@ def submit_many(
     Raises:
         InvalidInputError: an argument, or in strict mode an entry, is not acceptable.
         DuplicateTaskError: an entry is a duplicate and ``on_duplicate`` is "error".
+        QueueFullError: the batch does not fit into one of its queues.
     """
     step = _checked_interval(interval_minutes)
     start = None if start_at is None else fields.moment(start_at, settings.timezone)
@@ -188,9 +192,10 @@ def submit_many(
         writer = _BatchWriter(maker, on_duplicate=on_duplicate, start=start, step=step)
         try:
             with database.writing() as transaction:
+                places = Places(transaction, reader.queues)
                 batch = submission.open_batch(transaction, name, interval_minutes, now_ms())
                 for rows in spool.groups():
-                    writer.write(transaction, batch, rows)
+                    writer.write(transaction, batch, rows, places)
                 submission.close_batch(transaction, batch, writer.accepted)
                 if dry_run:
                     raise _NothingKept
@@ -221,6 +226,7 @@ class _Reader:
         self.read = 0
         self.invalid = 0
         self.rejected: list[Rejected] = []
+        self.queues: set[str] = set()
 
     def rows(self, group: list[Entry | ArticleTask | str]) -> list[NewTask]:
         """Return the rows of a group's acceptable entries."""
@@ -231,6 +237,7 @@ class _Reader:
             except InvalidInputError as error:
                 self._reject(entry, error)
         self.read += len(group)
+        self.queues.update(row.queue for row in rows)
         return rows
 
     def _row(self, entry: Entry | ArticleTask | str) -> NewTask:
@@ -262,13 +269,14 @@ class _BatchWriter:
         self.accepted = 0
         self.duplicates = 0
 
-    def write(self, transaction: Transaction, batch: int, rows: list[NewTask]) -> None:
+    def write(self, transaction: Transaction, batch: int, rows: list[NewTask], places: Places) -> None:
         """Insert the rows of a group."""
         if self._on_duplicate != "allow":
             rows = self._without_duplicates(transaction, rows)
         if self._step:
             rows = list(self._spread(rows))
         if rows:
+            places.take(rows)
             submission.insert_many(transaction, batch, rows)
         self.accepted += len(rows)
 

@@ -6,9 +6,11 @@ The counts are therefore exact, and ``check`` compares them with the rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from queuectl.domain.lifecycle import State
+from queuectl.store.rows import placeholders
 
 if TYPE_CHECKING:
     from queuectl.store.database import Transaction
@@ -68,3 +70,17 @@ def count_rows(transaction: Transaction) -> dict[tuple[str, State], int]:
     """Count the tasks themselves; slow, for checks only."""
     rows = transaction.rows("SELECT queue, state, COUNT(*) FROM tasks GROUP BY queue, state")
     return {(queue, State(state)): int(count) for queue, state, count in rows}
+
+
+def at_work(transaction: Transaction, queues: Sequence[str]) -> dict[str, int]:
+    """Return how many tasks of these queues run or are dispatched, with what this transaction has changed."""
+    rows = transaction.rows(
+        "SELECT queue, SUM(tasks) FROM counters WHERE state IN ('running', 'dispatched')"
+        f" AND queue IN ({placeholders(queues)}) GROUP BY queue",
+        queues,
+    )
+    counts = dict.fromkeys(queues, 0) | {queue: int(count) for queue, count in rows}
+    for (queue, state), change in transaction.tally.items():
+        if queue in counts and state in (State.RUNNING.value, State.DISPATCHED.value):
+            counts[queue] += change
+    return counts

@@ -149,6 +149,12 @@ class Database:
         """
         return json_table(columns, rows) if self.engine == "sqlite" else array_table(columns, rows)
 
+    def none_of(self, texts: Iterable[str]) -> tuple[str, str]:
+        """Return a condition tail for "is none of these texts", and its one parameter, however many they are."""
+        if self.engine == "sqlite":
+            return "NOT IN (SELECT value FROM json_each(%s))", json.dumps(list(texts), ensure_ascii=False)
+        return "<> ALL(%s::text[])", array(texts)
+
     def locking(self) -> str:
         """Return the clause that locks selected rows and passes over locked ones; SQLite has one writer anyway."""
         return "" if self.engine == "sqlite" else " FOR UPDATE SKIP LOCKED"
@@ -163,12 +169,6 @@ class Database:
         PostgreSQL may run a limited, locking ``IN (SELECT …)`` more than once and so lock too much.
         """
         return f"IN ({subselect})" if self.engine == "sqlite" else f"= ANY(ARRAY({subselect}))"
-
-    def none_of(self, texts: Iterable[str]) -> tuple[str, str]:
-        """Return a condition tail for "is none of these texts", and its one parameter, however many they are."""
-        if self.engine == "sqlite":
-            return "NOT IN (SELECT value FROM json_each(%s))", json.dumps(list(texts), ensure_ascii=False)
-        return "<> ALL(%s::text[])", array(texts)
 
     def checkpoint_here(self) -> None:
         """Let this thread's connection, and only this one, move SQLite's log into its file as it goes."""

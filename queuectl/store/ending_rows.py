@@ -45,7 +45,7 @@ def ending_row(ending: Ending) -> tuple[object, ...]:
         ending.due_at,
         ending.finished_at if target in FINAL else None,
         1 if released else 0,
-        1 if released and not ending.charged else 0,
+        0 if ending.charged else 1,
         1 if ending.verdict is Verdict.CRASHED else 0,
         ending.result,
         ending.error,

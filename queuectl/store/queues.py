@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import WAITING
@@ -10,6 +10,7 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.rate import RateLimit
 from queuectl.store import counters
 from queuectl.store.database import Row, Transaction
+from queuectl.store.rows import placeholders
 
 _RULES = (
     "paused, max_size, rate_starts, rate_period, concurrency, host_gap, host_concurrency,"
@@ -19,14 +20,90 @@ _RULES = (
 
 def rules(transaction: Transaction) -> dict[str, QueueRules]:
     """Return every queue's rules, in the order in which queues are served."""
-    rows = {row[0]: row for row in transaction.rows(f"SELECT name, {_RULES} FROM queues")}
-    return {name: _rules(rows[name]) if name in rows else QueueRules(name) for name in QUEUES}
+    return rules_and_hold(transaction)[0]
+
+
+def rules_and_hold(transaction: Transaction) -> tuple[dict[str, QueueRules], int | None]:
+    """Return every queue's rules, and the end of the longest hold of a host by the database's clock.
+
+    In one statement, because the pump asks at each look and there are hardly ever any holds.
+    """
+    hold = "(SELECT MAX(held_until) FROM hosts WHERE held_until IS NOT NULL)"
+    rows = {row[0]: row for row in transaction.rows(f"SELECT name, {_RULES}, {hold} FROM queues")}
+    found = {name: _rules(rows[name][:-1]) if name in rows else QueueRules(name) for name in QUEUES}
+    return found, next((row[-1] for row in rows.values()), None)
 
 
 def _rules(row: Row) -> QueueRules:
     name, paused, max_size, starts, period, *rest = row
     rate = None if starts is None else RateLimit(starts, period)
     return QueueRules(name, bool(paused), max_size, rate, *rest)
+
+
+def lock(transaction: Transaction, queue: str) -> QueueRules:
+    """Lock a queue's row, so that nobody else takes of it or changes it, and return its rules."""
+    rows = transaction.rows(
+        f"SELECT name, {_RULES} FROM queues WHERE name = %s{transaction.database.row_lock()}", (queue,)
+    )
+    return _rules(rows[0]) if rows else QueueRules(queue)
+
+
+def lock_free(transaction: Transaction, names: Sequence[str]) -> dict[str, QueueRules]:
+    """Lock the rows of those of these queues that nobody else has locked, and return their rules.
+
+    It never waits, so it may come after any other lock.
+    """
+    rows = transaction.rows(
+        f"SELECT name, {_RULES} FROM queues WHERE name IN ({placeholders(names)})"
+        f" ORDER BY name{transaction.database.locking()}",
+        names,
+    )
+    return {row[0]: _rules(row) for row in rows}
+
+
+def lock_bounded(transaction: Transaction, names: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Lock the rows of those of these queues that have a largest size; return how many tasks wait, and that size.
+
+    The rows are locked in the order of their names, so that no two submissions wait for each other,
+    and before anything is counted, so that what others put in meanwhile is counted too.
+    """
+    limits: dict[str, int] = dict(
+        transaction.rows(
+            f"SELECT name, max_size FROM queues WHERE name IN ({placeholders(names)})"
+            f" AND max_size IS NOT NULL ORDER BY name{transaction.database.row_lock()}",
+            sorted(names),
+        )
+    )
+    if not limits:
+        return {}
+    counts = counters.read(transaction)
+    return {
+        name: (sum(counts.get((name, state), 0) for state in WAITING), limit)
+        for name, limit in limits.items()
+    }
+
+
+def set_limits(transaction: Transaction, rule: QueueRules) -> None:
+    """Give a queue these limits."""
+    rate = rule.rate_limit
+    transaction.execute(
+        "UPDATE queues SET max_size = %s, rate_starts = %s, rate_period = %s, concurrency = %s, host_gap = %s,"
+        " host_concurrency = %s, task_timeout = %s, memory_limit = %s, max_retries = %s, retry_backoff = %s"
+        " WHERE name = %s",
+        (
+            rule.max_size,
+            None if rate is None else rate.starts,
+            None if rate is None else rate.period_ms,
+            rule.concurrency,
+            rule.host_gap,
+            rule.host_concurrency,
+            rule.task_timeout,
+            rule.memory_limit,
+            rule.max_retries,
+            rule.retry_backoff,
+            rule.name,
+        ),
+    )
 
 
 def set_paused(transaction: Transaction, queue: str, *, paused: bool) -> bool:
@@ -50,15 +127,24 @@ def oldest_due(transaction: Transaction, queue: str) -> int | None:
     return int(rows[0][0]) if rows else None
 
 
-def heads(transaction: Transaction, names: Sequence[str], limit: int) -> list[str]:
-    """Return the queue of each of the first ``limit`` queued tasks of these queues, in the order of their ranks."""
+def heads(
+    transaction: Transaction, names: Sequence[str], limit: int, *, without: Sequence[str] = ()
+) -> list[str]:
+    """Return the queue of each of the first ``limit`` queued tasks of these queues, in the order of their ranks.
+
+    Tasks of the handlers in ``without`` do not count.
+    """
     if not names:
         return []
+    condition, left_out = "", list[str]()
+    if without:
+        tail, value = transaction.database.none_of(without)
+        condition, left_out = f" AND handler {tail}", [value]
     first = (
         "SELECT * FROM (SELECT queue, rank, due_at, id FROM tasks WHERE state = 'queued' AND queue = %s"
-        " ORDER BY rank, due_at, id LIMIT %s) AS head"
+        f"{condition} ORDER BY rank, due_at, id LIMIT %s) AS head"
     )
-    params = [value for name in names for value in (name, limit)]
+    params = [value for name in names for value in (name, *left_out, limit)]
     rows = transaction.rows(
         " UNION ALL ".join([first] * len(names)) + " ORDER BY rank, due_at, id LIMIT %s", (*params, limit)
     )

@@ -161,7 +161,7 @@ class QueueStartRow(Table):
 
     class Meta:
         table_name = "queue_starts"
-        primary_key = peewee.CompositeKey("queue", "total")
+        primary_key = peewee.CompositeKey("queue", "at")
 
 
 class HostRow(Table):

@@ -6,8 +6,8 @@ a run is concerned, the fence. Rows that do not come back were stale: someone el
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import peewee
 
@@ -17,18 +17,16 @@ from queuectl.domain.task import Claimed
 from queuectl.errors import DuplicateTaskError
 from queuectl.store.database import Transaction
 from queuectl.store.ending_rows import ENDING_COLUMNS, TARGET, ending_row, run_of
+from queuectl.store.ready import START as START
+from queuectl.store.ready import Place as Place
+from queuectl.store.ready import first
 from queuectl.store.rows import placeholders
-
-Place = tuple[int, int, int]
-"""Where a task stands in its queue: (rank, due_at, id)."""
-
-START: Place = (-(2**62), 0, 0)
-"""The place before every task."""
 
 _CLAIMED = (
     "id, fence, attempt, released, crashes, url, handler, queue, priority_score, metadata,"
-    " timeout, memory_limit, max_retries, started_at"
+    " timeout, memory_limit, max_retries, started_at, host"
 )
+_WIDTH = len(fields(Claimed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +66,26 @@ def due(transaction: Transaction, now: int, limit: int) -> int:
     return moved
 
 
-def next_due(transaction: Transaction) -> int | None:
-    """Return when the next waiting task falls due, in UTC milliseconds."""
-    rows = transaction.rows("SELECT MIN(due_at) FROM tasks WHERE state IN ('scheduled', 'retrying')")
-    value: int | None = rows[0][0]
-    return value
-
-
 def dispatch(
-    transaction: Transaction, queue: str, limit: int, *, node: str, now: int, after: Place = START
+    transaction: Transaction,
+    queue: str,
+    limit: int,
+    *,
+    node: str,
+    now: int,
+    after: Place = START,
+    only: Sequence[int] | None = None,
 ) -> tuple[list[Message], Place]:
-    """Move the first queued tasks of a queue to ``dispatched`` under a new fence.
+    """Move the first queued tasks of a queue, or ``only`` these of them, to ``dispatched`` under a new fence.
 
     Returns their messages in order, and the place of the last one to go on from.
     """
+    ready, params = first(transaction, queue, limit, after, only)
     rows = transaction.rows(
         "UPDATE tasks SET state = 'dispatched', fence = fence + 1, node = %s, dispatched_at = %s WHERE id "
-        + transaction.database.any_of(_ready(transaction))
+        + transaction.database.any_of(ready)
         + " RETURNING id, fence, queue, rank, due_at",
-        (node, now, queue, *after, limit),
+        (node, now, *params),
     )
     if not rows:
         return [], after
@@ -104,58 +103,74 @@ def start(
     node: str,
     now: int,
     after: Place = START,
-    without: Sequence[str] = (),
+    only: Sequence[int] | None = None,
 ) -> tuple[list[Claimed], Place]:
     """Dispatch and claim in one statement, for workers that are free on this node.
 
-    Tasks of the handlers in ``without`` are passed over. Returns the claimed tasks in order, and the
-    place of the last one to go on from.
+    The first queued tasks of the queue, or ``only`` these of them. Returns the claimed tasks in
+    order, and the place of the last one to go on from.
     """
-    condition, names = "", list[str]()
-    if without:
-        tail, name = transaction.database.none_of(without)
-        condition, names = f" AND handler {tail}", [name]
+    ready, params = first(transaction, queue, limit, after, only)
     rows = transaction.rows(
         "UPDATE tasks SET state = 'running', fence = fence + 1, attempt = attempt + 1, node = %s, started_at = %s,"
         " error = NULL WHERE id "
-        + transaction.database.any_of(_ready(transaction, condition))
+        + transaction.database.any_of(ready)
         + f" RETURNING {_CLAIMED}, rank, due_at",
-        (node, now, queue, *after, *names, limit),
+        (node, now, *params),
     )
     if not rows:
         return [], after
-    rows.sort(key=lambda row: (row[14], row[15], row[0]))
+    rows.sort(key=lambda row: (row[-2], row[-1], row[0]))
     transaction.tally.move(queue, State.QUEUED, State.RUNNING, len(rows))
     last = rows[-1]
-    return [Claimed(*row[:14]) for row in rows], (last[14], last[15], last[0])
-
-
-def _ready(transaction: Transaction, condition: str = "") -> str:
-    return (
-        "SELECT id FROM tasks WHERE state = 'queued' AND queue = %s AND (rank, due_at, id) > (%s, %s, %s)"
-        f"{condition} ORDER BY rank, due_at, id LIMIT %s{transaction.database.locking()}"
-    )
+    return [Claimed(*row[:_WIDTH]) for row in rows], (last[-2], last[-1], last[0])
 
 
 def claim(
-    transaction: Transaction, messages: Sequence[tuple[int, int]], *, node: str, now: int
+    transaction: Transaction,
+    messages: Sequence[tuple[int, int]],
+    *,
+    node: str,
+    now: int,
+    held: Collection[str] = (),
+    limited: Collection[str] = (),
 ) -> list[Claimed]:
     """Claim dispatched tasks by id and fence, charging an attempt to each; stale messages change nothing.
 
+    Those of ``held`` hosts and of ``limited`` queues may not start now and go back to their queues.
     Returns the claimed ones in the order of their messages.
     """
     # Rows are locked by id, as by every verb that locks several, so that no two wait for each other.
     values, params = transaction.database.values((("vid", "bigint"), ("vfence", "bigint")), sorted(messages))
+    unwanted, names = "", []
+    for column, texts in (("host", held), ("queue", limited)):
+        if texts:
+            tail, name = transaction.database.none_of(texts)
+            unwanted += f" AND {column} {tail}"
+            names.append(name)
     rows = transaction.rows(
         "UPDATE tasks SET state = 'running', attempt = attempt + 1, node = %s, started_at = %s, error = NULL"
-        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched' RETURNING {_CLAIMED}",
-        (node, now, *params),
+        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched'{unwanted} RETURNING {_CLAIMED}",
+        (node, now, *params, *names),
     )
+    if unwanted and len(rows) < len(messages):
+        _refuse(transaction, values, params)
     places = {message: place for place, message in enumerate(messages)}
     claimed = sorted((Claimed(*row) for row in rows), key=lambda work: places[work.id, work.fence])
     for work in claimed:
         transaction.tally.move(work.queue, State.DISPATCHED, State.RUNNING)
     return claimed
+
+
+def _refuse(transaction: Transaction, values: str, params: Sequence[object]) -> None:
+    """Send back what was not claimed although its message was right."""
+    rows = transaction.rows(
+        "UPDATE tasks SET state = 'queued', fence = fence + 1, node = NULL"
+        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched' RETURNING queue",
+        params,
+    )
+    for (queue,) in rows:
+        transaction.tally.move(queue, State.DISPATCHED, State.QUEUED)
 
 
 def end(transaction: Transaction, endings: Sequence[Ending]) -> list[Ending]:
@@ -199,11 +214,15 @@ def _end_as_decided(transaction: Transaction, endings: Sequence[Ending]) -> list
 
 
 def release_dispatched(
-    transaction: Transaction, *, node: str | None = None, before: int | None = None
+    transaction: Transaction,
+    *,
+    node: str | None = None,
+    before: int | None = None,
+    queues: Sequence[str] | None = None,
 ) -> int:
-    """Send dispatched tasks back to their queues under a new fence: their messages are lost or late.
+    """Send dispatched tasks back to their queues under a new fence: their messages are lost, late or unwanted.
 
-    All of them, or those that ``node`` dispatched, or those dispatched ``before`` a moment.
+    All of them, or those that ``node`` dispatched, those dispatched ``before`` a moment, those of ``queues``.
     """
     conditions = ["node IS NOT NULL", "state = 'dispatched'"]
     params: list[object] = []
@@ -213,6 +232,9 @@ def release_dispatched(
     if before is not None:
         conditions.append("dispatched_at < %s")
         params.append(before)
+    if queues is not None:
+        conditions.append(f"queue IN ({placeholders(queues)})")
+        params.extend(queues)
     # Locked rows are being claimed or cancelled by somebody else, which is as good.
     chosen = f"SELECT id FROM tasks WHERE {' AND '.join(conditions)}{transaction.database.locking()}"
     rows = transaction.rows(
@@ -232,7 +254,7 @@ def in_hand(transaction: Transaction, node: str, *, limit: int = 10_000) -> list
         f" WHERE node = %s AND state = 'running' ORDER BY id LIMIT %s{transaction.database.row_lock()}",
         (node, limit),
     )
-    return [InHand(Claimed(*row[:14]), State(row[14]), bool(row[15])) for row in rows]
+    return [InHand(Claimed(*row[:_WIDTH]), State(row[-2]), bool(row[-1])) for row in rows]
 
 
 def cancel(transaction: Transaction, ids: Iterable[int], now: int) -> dict[int, State]:

@@ -27,6 +27,7 @@ class Measure:
 
 MEASURES = (
     Measure("drain", "20,000 tasks that do nothing, as fast as 8 workers can, beside bare Dramatiq"),
+    Measure("limits", "the same drain where every queue has generous limits, beside one without any"),
     Measure("bulk", "100,000 URLs in one batch, beside the bare statements of each engine"),
     Measure("latency", "from submission to start on an idle daemon, beside bare Dramatiq"),
     Measure("urgent", "an urgent task against 2,000 waiting ones of 5 ms, beside bare Dramatiq"),

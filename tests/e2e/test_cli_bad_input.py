@@ -44,7 +44,7 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "no URL": (["submit"], "URL"),
     "unknown command": (["sumbit", URL], "'sumbit'"),
     "unknown subcommand": (["queue", "lst"], "'lst'"),
-    "no subcommand": (["queue"], "list, show, pause, resume"),
+    "no subcommand": (["queue"], "list, show, set, pause, resume"),
     "unknown option": (["submit", URL, "--priorty", "high"], "--priorty"),
     "state": (["list", "--state", "done"], "no state 'done'"),
     "batch id": (["list", "--batch", "x"], "'x' is not a batch id"),

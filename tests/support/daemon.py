@@ -45,6 +45,7 @@ _THREADS = (
     "echo",
     "refuse",
     "ask_for_later",
+    "hold_host",
     "until_file",
     "fail_after_file",
     "patient",

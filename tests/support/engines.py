@@ -16,7 +16,7 @@ import pytest
 from queuectl.settings import Settings
 from queuectl.store.database import Database
 from queuectl.store.migrate import migrate
-from queuectl.store.schema import TABLES
+from queuectl.store.schema import TABLES, QueueRow
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
@@ -26,6 +26,7 @@ _EMPTIED = [table._meta.table_name for table in TABLES if table._meta.table_name
 _NUMBERED = [
     table._meta.table_name for table in TABLES if isinstance(table._meta.primary_key, peewee.AutoField)
 ]
+_LIMITS = [name for name in QueueRow._meta.fields if name not in ("name", "paused")]
 _MANY = 10_000  # rows; to delete fewer is far quicker than to give the tables new files
 
 
@@ -52,7 +53,7 @@ class MigratedPostgres:
                 cursor.execute("; ".join(f"DELETE FROM {name}" for name in _EMPTIED))
             restarted = ", ".join(f"setval('{name}_id_seq', 1, false)" for name in _NUMBERED)
             cursor.execute(f"SELECT {restarted}")
-            cursor.execute("UPDATE queues SET paused = 0 WHERE paused <> 0")
+            cursor.execute(f"UPDATE queues SET paused = 0, {', '.join(f'{name} = NULL' for name in _LIMITS)}")
 
     def cut(self) -> None:
         """End every connection but this one, as an administrator may, and return when they are gone."""

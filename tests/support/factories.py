@@ -58,6 +58,7 @@ def claimed(**fields: Any) -> Claimed:
         memory_limit=None,
         max_retries=None,
         started_at=NOW,
+        host="example.com",
     )
     return replace(work, **fields)
 

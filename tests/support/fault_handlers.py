@@ -52,6 +52,15 @@ def ask_for_later(task: HandlerTask, context: Context) -> str:
     return "came back"
 
 
+def hold_host(task: HandlerTask, context: Context) -> str:
+    """Ask at the first attempt that its host be left alone for ``retry_after`` seconds."""
+    _note(task, sightings.START)
+    _note(task, sightings.END)
+    if task.attempt == 1:
+        raise RetryableError("leave us alone", retry_after=task.metadata["retry_after"], hold_host=True)
+    return "welcome again"
+
+
 def until_file(task: HandlerTask, context: Context) -> str:
     """Go on until the file ``until`` exists, whatever anybody asks."""
     _note(task, sightings.START)

@@ -72,6 +72,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True, tag="result"):
     retry_after: float | None
     article: Article | None
     flaw: str | None
+    hold_host: bool = False
 
     @classmethod
     def of(cls, outcome: Outcome, flaw: str | None) -> Result:
@@ -84,11 +85,20 @@ class Result(msgspec.Struct, frozen=True, array_like=True, tag="result"):
             outcome.retry_after,
             outcome.article,
             flaw,
+            outcome.hold_host,
         )
 
     def outcome(self) -> Outcome:
         """Return the outcome that this frame reports."""
-        return Outcome(self.verdict, self.result, self.error, self.traceback, self.retry_after, self.article)
+        return Outcome(
+            self.verdict,
+            self.result,
+            self.error,
+            self.traceback,
+            self.retry_after,
+            self.article,
+            self.hold_host,
+        )
 
 
 ToChild: TypeAlias = Job | Cancel

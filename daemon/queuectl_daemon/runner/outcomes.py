@@ -95,7 +95,12 @@ def of_error(error: BaseException, *, ours: int = 1) -> Outcome:
     if isinstance(error, PermanentError):
         return Outcome(Verdict.REFUSED, error=_deliberate(error))
     if isinstance(error, RetryableError):
-        return Outcome(Verdict.FAILED, error=_deliberate(error), retry_after=_seconds(error.retry_after))
+        return Outcome(
+            Verdict.FAILED,
+            error=_deliberate(error),
+            retry_after=_seconds(error.retry_after),
+            hold_host=error.hold_host is True,
+        )
     return Outcome(Verdict.FAILED, error=_said(error, _LONGEST_ERROR), traceback=_trace(error, ours))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from queuectl.domain.batch import BatchReceipt
 from queuectl.domain.dead_letter import DeadLetter
 from queuectl.domain.priority import level_of_score
+from queuectl.domain.queue_limits import LIMITS, LimitChange
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.domain.task import Attempt, Task, batch_name, task_name
 from queuectl.times import iso
@@ -74,16 +75,24 @@ def dead_letter_shape(letter: DeadLetter) -> dict[str, Any]:
 
 
 def queue_shape(queue: QueueStatus) -> dict[str, Any]:
-    """Return a queue; ``max_size`` and ``rate_limit`` are null where there is no limit."""
+    """Return a queue; limits are null where there are none, ``block`` where tasks may start."""
+    block = queue.block
     shape: dict[str, Any] = {
         "name": queue.name,
         "paused": queue.paused,
-        "max_size": getattr(queue, "max_size", None),
-        "rate_limit": getattr(queue, "rate_limit", None),
+        **{key: getattr(queue, key) for key in LIMITS},
+        "rate_limit": None if queue.rate_limit is None else str(queue.rate_limit),
+        "block": None if block is None else {"reason": block.reason.value, "until": iso(block.until)},
     }
     shape |= {name: getattr(queue, name) for name in _COUNTS}
     shape["oldest_wait_ms"] = queue.oldest_wait_ms
     return shape
+
+
+def changes_shape(queue: str, changes: Sequence[LimitChange], undo: str) -> dict[str, Any]:
+    """Return which limits of a queue have changed, as people write them, and the command that sets them back."""
+    changed = {each.key: {"before": each.before, "after": each.after} for each in changes}
+    return {"queue": queue, "changed": changed, "undo": undo if changes else None}
 
 
 def status_shape(

@@ -10,7 +10,7 @@ from queuectl.cli.render.grid import Cell, Column, Grid, Styled, rich_cell
 from queuectl.cli.render.safe import safe
 from queuectl.cli.render.style import ACCENT, BAD, CAREFUL, FAINT, GOOD, STRONG
 from queuectl.cli.render.tables import url_cell
-from queuectl.cli.render.words import brief, clock, count, short_queue
+from queuectl.cli.render.words import block_words, brief, clock, count, short_queue
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.domain.task import task_name
 from queuectl.times import shown
@@ -55,7 +55,7 @@ def room_for_running(lines: int) -> int:
 def plain_status(screen: Screen) -> list[str]:
     """Return the screen as lines for a pipe or a file."""
     lines = [f"at        {shown(screen.status.at, screen.zone)}", f"database  {screen.status.database}", ""]
-    lines += _queues(screen.status).plain()
+    lines += _queues(screen).plain()
     if screen.running:
         lines += ["", *_running(screen.running).plain()]
     lines.append("")
@@ -69,7 +69,7 @@ def rich_status(screen: Screen, room: int, *, live: bool = False) -> RenderableT
     from rich.text import Text
 
     parts: list[RenderableType] = [_heading(screen), Text()]
-    parts += [_queues(screen.status).rich(room), Text()]
+    parts += [_queues(screen).rich(room), Text()]
     parts += [_node_line(node, screen.status) for node in _alive(screen.status)]
     if screen.running:
         parts += [Text(), _running(screen.running).rich(room)]
@@ -93,8 +93,9 @@ def _heading(screen: Screen) -> Text:
     return text
 
 
-def _queues(status: RealtimeStatus) -> Grid:
-    columns = (
+def _queues(screen: Screen) -> Grid:
+    status = screen.status
+    columns = [
         Column("QUEUE"),
         Column("WAITING", "right"),
         Column("SCHEDULED", "right"),
@@ -103,12 +104,24 @@ def _queues(status: RealtimeStatus) -> Grid:
         Column("DEAD", "right"),
         Column("CANCELLED", "right"),
         Column("OLDEST", "right"),
-    )
+    ]
     rows = [_queue_row(queue) for queue in status.queues]
     total: list[Cell] = [Styled("total", STRONG)]
     for name in ("waiting", "scheduled", "running", "succeeded", "dead", "cancelled"):
         total.append(Styled(f"{sum(getattr(queue, name) for queue in status.queues):,}", STRONG))
-    return Grid(columns, [*rows, [*total, ""]])
+    rows.append([*total, ""])
+    # Only where something is limited, so that the usual screen stays as narrow as it can be.
+    if any(queue.block is not None and not queue.paused for queue in status.queues):
+        columns.append(Column("HELD BACK BY", flexible=True))
+        for row, queue in zip(rows, [*status.queues, None], strict=True):
+            row.append(_block(queue, screen) if queue is not None else "")
+    return Grid(tuple(columns), rows)
+
+
+def _block(queue: QueueStatus, screen: Screen) -> Cell:
+    if queue.block is None or queue.paused:
+        return ""
+    return Styled(block_words(queue.block, screen.status.at, screen.zone), CAREFUL)
 
 
 def _queue_row(queue: QueueStatus) -> list[Cell]:

@@ -11,9 +11,10 @@ from urllib.parse import unquote
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STATES, STRONG, state_style
-from queuectl.cli.render.words import brief, duration, short_queue, when
+from queuectl.cli.render.words import block_words, brief, duration, short_queue, when
 from queuectl.domain.batch import Rejected
 from queuectl.domain.dead_letter import DeadLetter
+from queuectl.domain.queue_limits import LIMITS, LimitChange, written
 from queuectl.domain.status import QueueStatus
 from queuectl.domain.task import Attempt, Task, batch_name, task_name
 from queuectl.times import shown
@@ -144,8 +145,8 @@ def attempt_grid(attempts: Sequence[Attempt], zone: str) -> Grid:
     )
 
 
-def queue_grid(queues: Sequence[QueueStatus]) -> Grid:
-    """Return the queues with what waits and runs in each."""
+def queue_grid(queues: Sequence[QueueStatus], now: int, zone: str) -> Grid:
+    """Return the queues with what waits and runs in each, and what limits it."""
     columns = (
         Column("QUEUE"),
         Column("STATE"),
@@ -153,34 +154,56 @@ def queue_grid(queues: Sequence[QueueStatus]) -> Grid:
         Column("SCHEDULED", "right"),
         Column("RUNNING", "right"),
         Column("DEAD", "right"),
+        Column("LIMITS", flexible=True),
     )
     return Grid(
         columns,
         [
             [
                 queue.name,
-                paused_cell(queue),
+                state_of_queue(queue, now, zone),
                 f"{queue.waiting:,}",
                 f"{queue.scheduled:,}",
                 f"{queue.running:,}",
                 f"{queue.dead:,}",
+                ", ".join(f"{key}={written(value)}" for key, value in _limits(queue)),
             ]
             for queue in queues
         ],
     )
 
 
-def paused_cell(queue: QueueStatus) -> Cell:
+def _limits(queue: QueueStatus) -> list[tuple[str, object]]:
+    return [(key, value) for key in LIMITS if (value := getattr(queue, key)) is not None]
+
+
+def state_of_queue(queue: QueueStatus, now: int, zone: str) -> Cell:
     """Return whether a queue's tasks may start."""
-    return Styled("paused", CAREFUL) if queue.paused else Styled("open", GOOD)
+    if queue.paused:
+        return Styled("paused", CAREFUL)
+    return (
+        Styled("open", GOOD) if queue.block is None else Styled(block_words(queue.block, now, zone), CAREFUL)
+    )
 
 
-def queue_facts(queue: QueueStatus) -> Facts:
+def change_grid(changes: Sequence[LimitChange]) -> Grid:
+    """Return which limits have changed."""
+    columns = (Column("LIMIT"), Column("BEFORE"), Column("AFTER"))
+    return Grid(
+        columns, [[each.key, Styled(each.before, FAINT), Styled(each.after, STRONG)] for each in changes]
+    )
+
+
+def queue_facts(queue: QueueStatus, now: int, zone: str) -> Facts:
     """Return everything about one queue."""
     counts = ("scheduled", "queued", "dispatched", "running", "retrying", "succeeded", "dead", "cancelled")
-    rows: list[tuple[str, Cell]] = [("queue", Styled(queue.name, STRONG)), ("state", paused_cell(queue))]
+    rows: list[tuple[str, Cell]] = [
+        ("queue", Styled(queue.name, STRONG)),
+        ("state", state_of_queue(queue, now, zone)),
+    ]
     rows.extend((name, f"{getattr(queue, name):,}") for name in counts)
     rows.append(("oldest wait", duration(queue.oldest_wait_ms)))
+    rows.extend((key, f"{written(value)} {LIMITS[key].unit}".rstrip()) for key, value in _limits(queue))
     return Facts(rows)
 
 

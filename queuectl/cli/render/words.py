@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from queuectl.domain.admission import Block
 from queuectl.domain.lifecycle import FINAL, State
 from queuectl.domain.task import Task
+from queuectl.times import zone_named
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
 
@@ -52,6 +56,19 @@ def when(task: Task, now: int) -> str:
     if task.due_at > now:
         return f"in {brief(task.due_at - now)}"
     return f"since {brief(now - task.due_at)}"
+
+
+def block_words(block: Block, now: int, zone: str) -> str:
+    """Return in few words why no task of a queue starts, such as ``rate limit until 10:32``."""
+    words = block.reason.value.replace("_", " ")
+    if block.until is None:
+        return words
+    moment = datetime.fromtimestamp(block.until / 1000, zone_named(zone))
+    if block.until - now < _MINUTE:
+        return f"{words} until {moment:%H:%M:%S}"
+    return (
+        f"{words} until {moment:%H:%M}" if block.until - now < _DAY else f"{words} until {moment:%m-%d %H:%M}"
+    )
 
 
 def count(number: int, thing: str, things: str | None = None) -> str:

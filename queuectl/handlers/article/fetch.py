@@ -36,6 +36,7 @@ _HEADER_LINES = 100
 _SHOWN = 200
 _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 _RETRYABLE_4XX = (408, 425, 429)
+_OVERRUN = (429, 503)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]{1,40})", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _HEADERS = [
@@ -107,13 +108,19 @@ class Fetcher:
 
         Raises:
             PermanentError: no later attempt can succeed.
-            RetryableError: a later attempt may succeed; with the wait that the server asked for.
+            RetryableError: a later attempt may succeed; with the wait that the server asked for. Asked
+            to wait because it is overrun, its host is to be left alone by all tasks.
         """
         self._exchange.begin_fetch(self._timeout)
-        current = _normal(url)
+        current = first = _normal(url)
         for _ in range(REDIRECTS + 1):
             check()
-            answer = self._ask(current, types, check)
+            try:
+                answer = self._ask(current, types, check)
+            except RetryableError as error:
+                # What another host, to which this one redirects, wants is not the word of the task's own.
+                error.hold_host &= urlsplit(current).hostname == urlsplit(first).hostname
+                raise
             if answer.location is None:
                 return Page(url, current, answer.media_type, answer.charset, answer.body)
             current = _redirected(current, answer.location)
@@ -198,7 +205,9 @@ def _refuse_status(url: str, status: int, retry_after: str) -> NoReturn:
         phrase = str(status)
     message = f"{_short(url)} answered {phrase}"
     if status in _RETRYABLE_4XX or 500 <= status < 600:
-        raise RetryableError(message, retry_after=wait_asked_for(retry_after))
+        wait = wait_asked_for(retry_after)
+        overrun = status in _OVERRUN and wait is not None
+        raise RetryableError(message, retry_after=wait, hold_host=overrun)
     raise PermanentError(message)
 
 

@@ -29,14 +29,15 @@ def run(stage: Stage) -> list[Figure]:
         speeds[_PEER].append(_drain_peer(stage, tasks))
         for kind in KINDS:
             with stage.place(kind) as place:
-                speeds[kind].append(_drain(place, tasks))
+                speeds[kind].append(drain(place, tasks))
     return [
         *(figure(f"{name}: {tasks:,} tasks", speeds[name], "tasks/s") for name in speeds),
         *(ratio(f"{kind} against {_PEER}", speeds[kind], speeds[_PEER], _BOUNDS[kind]) for kind in KINDS),
     ]
 
 
-def _drain(place: Place, tasks: int) -> float:
+def drain(place: Place, tasks: int) -> float:
+    """Return how many of these tasks that do nothing pass through in a second."""
     with place.manager() as manager:
         manager.submit_batch(ArticleTask(url, handler="noop") for url in urls(tasks))
     with Daemon(place) as daemon:

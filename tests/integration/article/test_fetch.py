@@ -133,6 +133,28 @@ def test_the_wait_that_a_site_asks_for_is_passed_on(site, fetcher, status):
     with pytest.raises(RetryableError) as later:
         fetcher.get(site.reply("/a", Reply(b"", status=status, headers={"Retry-After": "120"})))
     assert later.value.retry_after == 120
+    assert later.value.hold_host
+
+
+@pytest.mark.parametrize(("status", "header"), [(500, "120"), (408, "120"), (429, "soon"), (503, "")])
+def test_a_host_is_left_alone_only_if_it_is_overrun_and_says_for_how_long(site, fetcher, status, header):
+    with pytest.raises(RetryableError) as later:
+        fetcher.get(site.reply("/a", Reply(b"", status=status, headers={"Retry-After": header})))
+    assert not later.value.hold_host
+
+
+def test_what_a_host_asks_for_to_which_another_redirects_is_not_the_others_word(site, fetcher):
+    busy = site.reply("/busy", Reply(b"", status=429, headers={"Retry-After": "9"}))
+    same, other = (
+        site.redirect("/same", busy),
+        site.redirect("/other", busy.replace("127.0.0.1", "localhost")),
+    )
+    with pytest.raises(RetryableError) as own:
+        fetcher.get(same)
+    assert own.value.hold_host
+    with pytest.raises(RetryableError) as theirs:
+        fetcher.get(other)
+    assert (theirs.value.hold_host, theirs.value.retry_after) == (False, 9)
 
 
 @pytest.mark.parametrize(

@@ -351,6 +351,8 @@ def test_every_verb_says_so_when_the_database_is_away(
         lambda: manager.count_waiting("high"),
         lambda: manager.pause_queue("high"),
         lambda: manager.resume_queue("high"),
+        lambda: manager.update_queue_config("high", {"max_size": 5}),
+        lambda: manager.get_queue_config("high"),
         monitor.get_realtime_status,
         monitor.running,
         monitor.get_dead_letter_queue,

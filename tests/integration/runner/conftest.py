@@ -87,6 +87,7 @@ class Stage:
             memory_limit=memory,
             max_retries=3,
             started_at=0,
+            host="example.test",
         )
 
     def run(self, handler: str, **options: Any) -> Outcome:

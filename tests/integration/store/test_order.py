@@ -9,7 +9,7 @@ import pytest
 
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import QUEUES
-from queuectl.store import queues, tasks
+from queuectl.store import queues, ready, tasks
 from queuectl.store.database import Database
 from queuectl.store.ordering import apply_aging
 from queuectl.store.tasks import START, Place
@@ -160,20 +160,25 @@ def test_a_start_forgets_the_last_error(database: Database) -> None:
     assert stored(database, task)["error"] is None
 
 
-def test_what_is_left_out_is_passed_over_and_stays_first(database: Database) -> None:
-    names = ["page", "odd\"\\'name", "note", "page", "note"]
+def test_handlers_that_are_left_out_are_passed_over(database: Database) -> None:
+    odd = "odd\"\\'name"
+    names = ["page", odd, "note", "page", "note"]
     with database.writing() as transaction:
+        assert ready.last(transaction, QUEUE) == START
         ids = submit(
             transaction, *(new_task(number, score=10, handler=name) for number, name in enumerate(names))
         )
-        begun, place = tasks.start(
-            transaction, QUEUE, 10, node=NODE, now=NOW, without=["page", "odd\"\\'name"]
-        )
-        assert [work.id for work in begun] == [ids[2], ids[4]]
-        assert place[2] == ids[4]
-        rest, _ = tasks.start(transaction, QUEUE, 10, node=NODE, now=NOW)
-    assert [work.id for work in rest] == [ids[0], ids[1], ids[3]]
-    assert counts_are_right(database)
+
+        def found(*handlers: str) -> list[tuple[int, str]]:
+            candidates = ready.candidates(
+                transaction, QUEUE, 10, after=START, without=(), without_handlers=handlers
+            )
+            return [(each.id, each.handler) for each in candidates]
+
+        assert found("page", odd) == [(ids[2], "note"), (ids[4], "note")]
+        assert found() == list(zip(ids, names, strict=True))
+        assert ready.last(transaction, QUEUE)[2] == ids[4]
+        assert queues.heads(transaction, [QUEUE], 10, without=["page", odd]) == [QUEUE] * 2
 
 
 class TestHeads:
@@ -224,12 +229,12 @@ class TestFallingDue:
 
     def test_the_next_time_is_known(self, database: Database) -> None:
         with database.reading() as transaction:
-            assert tasks.next_due(transaction) is None
+            assert ready.next_due(transaction) is None
         task_in(database, State.SCHEDULED, 1, run_at=NOW + 500)
         task_in(database, State.SCHEDULED, 2, run_at=NOW + 300)
         task_in(database, State.QUEUED, 3, due_at=NOW + 100)
         with database.reading() as transaction:
-            assert tasks.next_due(transaction) == NOW + 300
+            assert ready.next_due(transaction) == NOW + 300
 
     def test_thousands_come_in_groups_the_earliest_first(self, database: Database) -> None:
         with database.writing() as transaction:

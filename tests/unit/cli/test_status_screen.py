@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
 from queuectl.cli.render.safe import width
 from queuectl.cli.render.status import Screen, plain_status, progress_text, rich_status, room_for_running
+from queuectl.domain.admission import Block, Reason
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
@@ -106,3 +108,26 @@ def test_progress_is_drawn_within_its_bounds() -> None:
     assert progress_text(None, "fetching") == "fetching"
     assert progress_text(1.7, None) == "▰▰▰▰▰▰▰▰▰▰ 100%"
     assert progress_text(-1, "x\x1b" * 40).startswith("▱▱▱▱▱▱▱▱▱▱   0% x\\x1bx")
+
+
+def test_what_holds_a_queue_back_is_said_in_a_short_word_and_only_where_something_does() -> None:
+    blocks = {
+        "high_priority": Block(Reason.RATE_LIMIT, AT + 30 * 60_000),
+        "low_priority": Block(Reason.CONCURRENCY),
+        "medium_priority": Block(Reason.RATE_LIMIT, AT + 5_000),
+        "background_priority": Block(Reason.PAUSED),
+    }
+    queues = tuple(
+        QueueStatus(name, paused=name.startswith("background"), block=blocks.get(name)) for name in QUEUES
+    )
+    lines = plain_status(Screen(replace(QUIET, queues=queues), [], "UTC"))
+    shown = {line.split()[0]: line for line in lines if line}
+    assert shown["high"].endswith(f"rate limit until {time_of(AT + 30 * 60_000)[:5]}")
+    assert shown["medium"].endswith(f"rate limit until {time_of(AT + 5_000)}")
+    assert shown["low"].endswith("concurrency")
+    assert shown["background"].endswith("paused")
+    assert not any("HELD" in line for line in plain_status(Screen(QUIET, [], "UTC")))
+
+
+def time_of(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S")

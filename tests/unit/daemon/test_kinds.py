@@ -40,25 +40,29 @@ def test_a_cap_binds_below_the_number_of_workers() -> None:
 
 
 def test_without_caps_nothing_is_held_back() -> None:
-    assert NO_CAPS.full == ()
-    assert NO_CAPS.most(512) == 512
+    assert (NO_CAPS.full, NO_CAPS.binds) == ((), False)
+    assert NO_CAPS.fitting(["anything"] * 512) == 512
     NO_CAPS.count([claimed(handler="anything")])
-    assert NO_CAPS.most(512) == 512
+    assert NO_CAPS.fitting(["anything"] * 512) == 512
 
 
 def test_what_is_held_uses_up_the_room_of_its_kind() -> None:
     held = [claimed(handler="page"), claimed(handler="note"), claimed(handler="note", memory_limit=64)]
     left = kinds(process=3, thread=1).room(held)
     assert list(left.full) == ["note"]
-    assert left.most(10) == 1
+    assert left.fitting(["poll", "resize", "poll", "page", "poll"]) == 3
     left.count([claimed(handler="resize")])
     assert list(left.full) == ["note", "page", "resize"]
-    assert left.most(10) == 10, "what is left has no cap"
+    assert left.fitting(["poll"] * 10) == 10, "what is left has no cap"
 
 
 def test_more_than_its_cap_leaves_a_kind_full() -> None:
     assert room(process=-2).full == ("page", "resize")
-    assert room(process=-2).most(4) == 4
+    assert room(process=-2).fitting(["page"]) == 0
+
+
+def test_a_handler_that_nobody_knows_is_not_held_back() -> None:
+    assert room(process=0, thread=0).fitting(["removed", "removed", "page"]) == 2
 
 
 @given(
@@ -66,20 +70,19 @@ def test_more_than_its_cap_leaves_a_kind_full() -> None:
     waiting=st.lists(st.sampled_from(sorted(KINDS)), max_size=40),
     wanted=st.integers(1, 40),
 )
-def test_taking_by_steps_never_passes_a_cap_and_stops_only_when_nothing_fits(
+def test_taking_what_fits_never_passes_a_cap_keeps_the_order_and_leaves_nothing_that_fits(
     caps: dict[str, int], waiting: list[str], wanted: int
 ) -> None:
-    left, taken, queue = room(**caps), list[str](), list(waiting)
-    while len(taken) < wanted:
-        step, full = left.most(wanted - len(taken)), left.full
-        got = [name for name in queue if name not in full][:step]
-        for name in got:
-            queue.remove(name)
-        left.count([claimed(handler=name) for name in got])
-        taken += got
-        if len(got) < step:
-            break
-    counts = {kind: sum(KINDS[name] == kind for name in taken) for kind in set(KINDS.values())}
+    left, taken, queue = room(**caps), list[int](), list(enumerate(waiting))
+    for _ in range(1 + len(caps)):
+        full = left.full
+        found = [each for each in queue if each[1] not in full][: wanted - len(taken)]
+        fitting = found[: left.fitting([name for _, name in found])]
+        left.count([claimed(handler=name) for _, name in fitting])
+        taken += [place for place, _ in fitting]
+        queue = [each for each in queue if each not in fitting]
+    counts = {kind: sum(KINDS[waiting[place]] == kind for place in taken) for kind in set(KINDS.values())}
     assert all(counts[kind] <= cap for kind, cap in caps.items())  # type: ignore[index]
+    assert taken == sorted(taken)
     if len(taken) < wanted:
-        assert all(counts[KINDS[name]] == caps.get(KINDS[name]) for name in queue)
+        assert all(counts[KINDS[name]] == caps.get(KINDS[name]) for _, name in queue)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queuectl.domain.admission import Grant, QueueRules, admit, admit_in_order
+from queuectl.domain.admission import (
+    Block,
+    Grant,
+    HostUse,
+    QueueRules,
+    QueueUse,
+    Reason,
+    admit,
+    admit_in_order,
+    pick,
+    queue_room,
+)
 from queuectl.domain.priority import QUEUES
+from queuectl.domain.rate import RateLimit
 
 ROOM = dict.fromkeys(QUEUES, 4)
 
@@ -112,3 +126,65 @@ def test_taking_turns_keeps_to_every_room_and_to_the_largest_in_all(
     assert sum(granted.values()) <= max(0, *room.values())
     fitting = [queue for queue in heads if queue not in paused and room[queue] > 0]
     assert bool(granted) == bool(fitting)
+
+
+# What limits allow.
+
+
+def test_a_queue_without_limits_has_any_room() -> None:
+    assert queue_room(QueueRules("low_priority"), QueueUse(100, 100)) == (None, None)
+
+
+@given(
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(0, 12),
+    st.integers(0, 12),
+    st.booleans(),
+)
+def test_room_is_what_every_limit_leaves_and_no_room_has_a_reason(
+    concurrency: int, starts: int, at_work: int, started: int, paused: bool
+) -> None:
+    rule = QueueRules("low_priority", paused, None, RateLimit(starts, 60_000), concurrency)
+    room, block = queue_room(rule, QueueUse(at_work, started, 77))
+    left = max(0, min(concurrency - at_work, starts - started))
+    assert room == (0 if paused else left)
+    assert (block is None) == (room > 0)
+    if block is not None and not paused:
+        known = started >= starts
+        assert block == (Block(Reason.RATE_LIMIT, 77) if known else Block(Reason.CONCURRENCY))
+
+
+@given(
+    st.floats(0.001, 1) | st.none(),
+    st.integers(1, 3) | st.none(),
+    st.lists(st.sampled_from("abcd"), max_size=30),
+    st.dictionaries(
+        st.sampled_from("abcd"),
+        st.builds(
+            HostUse, st.integers(0, 4), st.integers(0, 2000) | st.none(), st.integers(0, 2000) | st.none()
+        ),
+    ),
+    st.integers(0, 10),
+)
+def test_what_is_picked_keeps_to_its_hosts_and_leaves_no_free_host_out(
+    gap: float | None, most: int | None, hosts: list[str], uses: dict[str, HostUse], limit: int
+) -> None:
+    now = 1000
+    rule = QueueRules("low_priority", host_gap=gap, host_concurrency=most)
+    candidates = list(enumerate(hosts))
+    chosen, blocked = pick(rule, uses, candidates, limit, now)
+    assert chosen == sorted(chosen)
+    assert len(chosen) <= limit
+    taken = Counter(hosts[number] for number in chosen)
+    for host, count in taken.items():
+        use = uses.get(host, HostUse())
+        assert use.held_until is None or use.held_until <= now
+        if gap is not None:
+            assert count == 1
+            assert use.last_start_at is None or use.last_start_at + round(gap * 1000) <= now
+        if most is not None:
+            assert use.running + count <= most
+    if len(chosen) < limit:
+        left = {host for number, host in candidates if number not in set(chosen)}
+        assert left == blocked.keys(), "whoever was passed over has a reason"
