@@ -1,0 +1,159 @@
+"""In which order tasks take their places in a window, and whether all of them find one.
+
+Tasks with a higher score come first. Among equal scores the tasks whose host is free take turns,
+the host with the most tasks left before the others; where hosts ask for no gap, that is the present
+order. Each takes the earliest place, so what does not fit in this way fits in no way: shown by
+exhaustive comparison, except that with host gaps of uneven lengths another turn may rarely fit more.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from queuectl.domain.window_board import Board, Limit
+
+Rank = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A task that may get another time; ``at`` is when it is due to start now."""
+
+    id: int
+    score: int
+    queue: str
+    host: str
+    at: int
+
+    @property
+    def rank(self) -> Rank:
+        """The present order: score, then time, then number."""
+        return (-self.score, self.at, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A start that counts and stays where it is: planned, or past and still within a limit's period."""
+
+    at: int
+    queue: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is to be planned: tasks to be placed from ``start`` to before ``end``, and what limits them.
+
+    ``gaps`` are the milliseconds before a start on the same host, by queue; ``held`` the moment
+    before which a host is to be left alone. New times are whole multiples of ``step``.
+    """
+
+    tasks: tuple[Candidate, ...]
+    start: int
+    end: int
+    limits: tuple[Limit, ...]
+    others: tuple[Other, ...] = ()
+    gaps: Mapping[str, int] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
+    step: int = 1_000
+
+    def board(self, kept: Iterable[Candidate] = (), apart: int = 0) -> Board:
+        """Return a board with the other starts and the kept tasks on it."""
+        present = [(other, other.at) for other in self.others]
+        board = Board(self.limits, self.gaps, self.held, present, step=self.step, apart=apart)
+        for task in kept:
+            board.put(task, task.at)
+        return board
+
+
+class Kept:
+    """The tasks that keep their times: in the order of these, in which scores never rise."""
+
+    def __init__(self, tasks: Iterable[Candidate] = ()) -> None:
+        self.tasks = sorted(tasks, key=lambda task: (task.at, -task.score, task.id))
+        self.ids = {task.id for task in self.tasks}
+        self._scores = [-task.score for task in self.tasks]
+
+    def places(self, score: int) -> tuple[int, int]:
+        """Return behind how many kept tasks a task of this score has to stand at least, and may at most."""
+        return bisect_left(self._scores, -score), bisect_right(self._scores, -score)
+
+    def bounds(self, problem: Problem, score: int) -> tuple[int, int]:
+        """Return the first and the last moment that a task of this score may take."""
+        behind, before = self.places(score)
+        low = self.tasks[behind - 1].at if behind else problem.start
+        high = self.tasks[before].at if before < len(self.tasks) else problem.end - 1
+        return low, high
+
+
+@dataclass(slots=True)
+class Placing:
+    """The places found, in order; ``stuck`` is the score of which ``left`` tasks found none, if any."""
+
+    places: list[tuple[Candidate, int]] = field(default_factory=list)
+    stuck: int | None = None
+    left: int = 0
+
+
+def place_all(problem: Problem, kept: Kept, apart: int = 0) -> Placing:
+    """Give every task that is not kept the earliest place, in order, until one finds none."""
+    board = problem.board(kept.tasks, apart)
+    placing = Placing()
+    at = problem.start
+    for score, group in _groups(problem.tasks, kept):
+        low, high = kept.bounds(problem, score)
+        at = max(at, low)
+        before = len(placing.places)
+        for task, place in _turns(board, group, at):
+            if place > high:
+                placing.stuck, placing.left = score, len(group) - (len(placing.places) - before)
+                return placing
+            board.put(task, place)
+            placing.places.append((task, place))
+            at = place
+    return placing
+
+
+def _groups(tasks: Iterable[Candidate], kept: Kept) -> Iterator[tuple[int, list[Candidate]]]:
+    """Return the tasks that are not kept by score, the highest first, each in its present order."""
+    moving = sorted((task for task in tasks if task.id not in kept.ids), key=lambda task: task.rank)
+    for score, group in groupby(moving, key=lambda task: task.score):
+        yield score, list(group)
+
+
+def _turns(board: Board, group: Sequence[Candidate], at: int) -> Iterator[tuple[Candidate, int]]:
+    """Yield tasks of one score with their earliest places; each is to be put on the board before the next."""
+    if not board.knows_hosts:
+        for task in group:
+            at = board.earliest(task, at)
+            yield task, at
+        return
+    hosts: dict[str, deque[Candidate]] = {}
+    for task in group:
+        hosts.setdefault(task.host, deque()).append(task)
+    ready: list[tuple[int, Rank, str]] = []
+    busy = [(at, host) for host in hosts]  # until when a host can certainly take no start
+    heapq.heapify(busy)
+    while ready or busy:
+        free = board.earliest_anywhere(group[0], at)
+        while busy and busy[0][0] <= free:
+            _, host = heapq.heappop(busy)
+            heapq.heappush(ready, (-len(hosts[host]), hosts[host][0].rank, host))
+        if not ready:
+            at = busy[0][0]
+            continue
+        _, _, host = heapq.heappop(ready)
+        place = board.earliest(hosts[host][0], at)
+        if place > free:
+            heapq.heappush(busy, (place, host))
+            continue
+        task = hosts[host].popleft()
+        at = place
+        yield task, place
+        if hosts[host]:
+            heapq.heappush(busy, (place + board.gap(task), host))
