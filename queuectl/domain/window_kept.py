@@ -9,48 +9,70 @@ of moves is the smallest there is; with many, only as many choices are tried as 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, pairwise
 
-from queuectl.domain.window_order import Candidate, Kept, Placing, Problem, place_all
+from queuectl.domain.window_order import Candidate, Kept, Placing, Problem, latest_places, place_all
 
 _PLACES_TRIED = 40_000
-"""About how many places are looked for in all; a choice is tried for about a hundredth of a millisecond a task."""
+"""About how many places are looked for in all, which takes a second or two."""
 
-_FEWEST_TRIES = 6
+_FEWEST_TRIES = 24
 
 
 def choose_kept(problem: Problem, apart: int = 0) -> Kept | None:
     """Return the tasks that keep their times while the others still find places; None if they never do."""
-    if place_all(problem, Kept(), apart).stuck is not None:
+    earliest = place_all(problem, Kept(), apart)
+    if earliest.stuck is not None:
         return None
-    search = _Search(problem, apart)
+    latest = latest_places(problem, Kept(), apart, [task for task, _ in earliest.places])
+    search = _Search(problem, apart, _reachable(problem, earliest.places, latest))
     kept = search.loosened(_in_order(search.standing))
     exact = search.largest(kept)
     return exact if exact is not None else search.completed(kept)
 
 
+def _reachable(
+    problem: Problem, earliest: Sequence[tuple[Candidate, int]], latest: Sequence[int]
+) -> Iterator[Candidate]:
+    """Return the tasks whose present time leaves all higher scores room before it and all lower ones after it."""
+    highest_by_score: dict[int, int] = {}  # until when the tasks above a score need at least
+    lowest_by_score: dict[int, int] = {}  # from when the tasks below a score need at the latest
+    at, score = problem.start, None
+    for task, place in earliest:
+        if task.score != score:
+            highest_by_score[task.score], score = at, task.score
+        at = place
+    at, score = problem.end - 1, None
+    for (task, _), place in zip(reversed(earliest), reversed(latest), strict=True):
+        if task.score != score:
+            lowest_by_score[task.score], score = at, task.score
+        at = place
+    for task in problem.tasks:
+        if highest_by_score[task.score] <= task.at <= lowest_by_score[task.score]:
+            yield task
+
+
 class _Search:
     """The standing tasks of a problem, which could keep their times each for itself, and the tries left."""
 
-    def __init__(self, problem: Problem, apart: int) -> None:
+    def __init__(self, problem: Problem, apart: int, reachable: Iterable[Candidate]) -> None:
         self._problem = problem
         self._apart = apart
         self._tries = max(_FEWEST_TRIES, _PLACES_TRIED // max(1, len(problem.tasks)))
         board = problem.board()
-        inside = (task for task in problem.tasks if problem.start <= task.at < problem.end)
-        self.standing = sorted((task for task in inside if board.fits(task, task.at)), key=_by_time)
+        self.standing = sorted((task for task in reachable if board.fits(task, task.at)), key=_by_time)
 
     def loosened(self, wanted: Sequence[Candidate]) -> Kept:
         """Return what is left of the wanted tasks when enough of them make room."""
         kept = Kept(self._compatible(wanted))
-        for _ in range(self._tries):
+        patience = self._tries // 2
+        while kept.tasks and self._tries > 0:
+            self._tries -= 1
             placing = place_all(self._problem, kept, self._apart)
             if placing.stuck is None:
                 return kept
-            if not kept.tasks:
-                break
-            kept = _with_room(kept, placing)
+            kept = _with_room(kept, placing, gently=self._tries > patience)
         return Kept()
 
     def largest(self, found: Kept) -> Kept | None:
@@ -68,11 +90,17 @@ class _Search:
 
     def completed(self, kept: Kept) -> Kept:
         """Return the choice with every further task that can keep its time too, as long as there are tries."""
+        board = self._problem.board(kept.tasks, self._apart)
         for task in sorted(self.standing, key=lambda task: task.rank):
+            low, high = kept.bounds(self._problem, task.score)
+            if task.id in kept.ids or not low <= task.at <= high or not board.fits(task, task.at):
+                continue
             if self._tries <= 0:
                 break
-            if task.id not in kept.ids:
-                kept = self._valid([*kept.tasks, task]) or kept
+            wider = self._valid([*kept.tasks, task])
+            if wider is not None:
+                kept = wider
+                board.put(task, task.at)
         return kept
 
     def _valid(self, choice: Sequence[Candidate]) -> Kept | None:
@@ -119,12 +147,16 @@ def _in_order(standing: Sequence[Candidate]) -> list[Candidate]:
     return series[::-1]
 
 
-def _with_room(kept: Kept, placing: Placing) -> Kept:
-    """Return the kept tasks without some that stand in the way of the score that is stuck."""
+def _with_room(kept: Kept, placing: Placing, *, gently: bool) -> Kept:
+    """Return the kept tasks without some that stand in the way of the score that is stuck.
+
+    Gently, that is at most half as many as found no place: every time given up also widens a stretch.
+    """
     assert placing.stuck is not None  # noqa: S101  for the type checker: only then is room needed
     behind, before = kept.places(placing.stuck)
-    number = max(1, placing.left // 2)
-    if before < len(kept.tasks):  # lower scores that stand early
-        return Kept(kept.tasks[:before] + kept.tasks[before + number :])
-    first = max(0, (behind or before) - number)  # higher scores that stand late, or equal ones
-    return Kept(kept.tasks[:first] + kept.tasks[(behind or before) :])
+    lower, higher = kept.tasks[before:], kept.tasks[: behind or before]
+    side = lower or higher
+    number = max(1, min(placing.left // 2, len(side) // 4) if gently else placing.left)
+    if lower:  # those that stand early
+        return Kept(kept.tasks[:before] + lower[number:])
+    return Kept(higher[: max(0, len(higher) - number)] + kept.tasks[len(higher) :])  # those that stand late

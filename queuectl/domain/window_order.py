@@ -119,6 +119,19 @@ def place_all(problem: Problem, kept: Kept, apart: int = 0) -> Placing:
     return placing
 
 
+def latest_places(problem: Problem, kept: Kept, apart: int, sequence: Sequence[Candidate]) -> list[int]:
+    """Return the latest places of tasks that follow each other in this order, given that there are places."""
+    board = problem.board(kept.tasks, apart)
+    latest: list[int] = []
+    at = problem.end - 1
+    for task in reversed(sequence):
+        _, high = kept.bounds(problem, task.score)
+        at = board.latest(task, min(at, high))
+        board.put(task, at)
+        latest.append(at)
+    return latest[::-1]
+
+
 def _groups(tasks: Iterable[Candidate], kept: Kept) -> Iterator[tuple[int, list[Candidate]]]:
     """Return the tasks that are not kept by score, the highest first, each in its present order."""
     moving = sorted((task for task in tasks if task.id not in kept.ids), key=lambda task: task.rank)

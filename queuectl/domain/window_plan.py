@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from queuectl.domain.window_kept import choose_kept
-from queuectl.domain.window_order import Candidate, Kept, Problem, place_all
+from queuectl.domain.window_order import Candidate, Kept, Problem, latest_places, place_all
 
 CAP = "cap"
 HOST_GAP = "host_gap"
@@ -87,7 +87,7 @@ def _spread(problem: Problem, kept: Kept, apart: int) -> tuple[Placed, ...]:
     that the first that is possible from the even place on, or else the latest, can always be taken.
     """
     sequence = [task for task, _ in place_all(problem, kept, apart).places]
-    latest = _latest(problem, kept, apart, sequence)
+    latest = latest_places(problem, kept, apart, sequence)
     board = problem.board(kept.tasks, apart)
     places = [Placed(task, task.at) for task in kept.tasks]
     at = problem.start
@@ -97,18 +97,6 @@ def _spread(problem: Problem, kept: Kept, apart: int) -> tuple[Placed, ...]:
         board.put(task, at)
         places.append(Placed(task, at))
     return tuple(sorted(places, key=lambda placed: (placed.at, placed.task.rank)))
-
-
-def _latest(problem: Problem, kept: Kept, apart: int, sequence: Sequence[Candidate]) -> list[int]:
-    board = problem.board(kept.tasks, apart)
-    latest: list[int] = []
-    at = problem.end - 1
-    for task in reversed(sequence):
-        _, high = kept.bounds(problem, task.score)
-        at = board.latest(task, min(at, high))
-        board.put(task, at)
-        latest.append(at)
-    return latest[::-1]
 
 
 def _even(problem: Problem, kept: Kept, sequence: Sequence[Candidate]) -> list[int]:
