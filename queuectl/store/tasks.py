@@ -334,11 +334,32 @@ def _requeue(transaction: Transaction, numbers: Sequence[int], now: int) -> None
         ) from error
 
 
+def reschedule(transaction: Transaction, times: Sequence[tuple[int, int, int]], now: int) -> list[int]:
+    """Give waiting tasks, as (id, due time, rank), another time to start at; return which got one.
+
+    Nobody has them in hand, so no fence has to rise. A task that is due then already stays as it is.
+    """
+    before = {number: state for number, _, state in _locked_states(transaction, (each[0] for each in times))}
+    values, params = transaction.database.values(
+        (("vid", "bigint"), ("vdue", "bigint"), ("vrank", "bigint"), ("vstate", "text")),
+        [(*each, (State.SCHEDULED if each[1] > now else State.QUEUED).value) for each in times],
+    )
+    moved = transaction.rows(
+        f"UPDATE tasks SET state = vstate, due_at = vdue, run_at = vdue, rank = vrank FROM {values}"
+        " WHERE id = vid AND state IN ('scheduled', 'queued', 'retrying') AND due_at <> vdue"
+        " RETURNING id, queue, state",
+        params,
+    )
+    for number, queue, state in moved:
+        transaction.tally.move(queue, before[number], State(state))
+    return [number for number, _, _ in moved]
+
+
 def _locked_states(transaction: Transaction, ids: Iterable[int]) -> list[tuple[int, str, State]]:
-    numbers = list(ids)
+    values, params = transaction.database.values((("vid", "bigint"),), [(number,) for number in ids])
     rows = transaction.rows(
-        f"SELECT id, queue, state FROM tasks WHERE id IN ({placeholders(numbers)})"
+        f"SELECT id, queue, state FROM tasks WHERE id {transaction.database.any_of(f'SELECT vid FROM {values}')}"
         f" ORDER BY id{transaction.database.row_lock()}",
-        numbers,
+        params,
     )
     return [(number, queue, State(state)) for number, queue, state in rows]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from queuectl.domain.lifecycle import State
-from queuectl.domain.priority import QUEUES
+from queuectl.domain.priority import QUEUES, rank
 from queuectl.store import queues, ready, tasks
 from queuectl.store.database import Database
 from queuectl.store.ordering import apply_aging
@@ -165,15 +165,17 @@ class TestHeads:
 
     def test_they_come_in_the_order_of_ranks_across_queues(self, database: Database) -> None:
         dice = random.Random(5)
+        apply_aging(database, 1)
         with database.writing() as transaction:
             rows = [
-                new_task(
-                    n, score=dice.choice([10, 8, 5, 3, 1]), due_at=NOW - dice.randint(0, 10) * POINT, aging=1
-                )
+                new_task(n, score=dice.choice([10, 8, 5, 3, 1]), due_at=NOW - dice.randint(0, 10) * POINT)
                 for n in range(120)
             ]
             submit(transaction, *rows)
-        ordered = [row.queue for row in sorted(rows, key=lambda row: (row.rank, row.due_at))]
+        ordered = [
+            row.queue
+            for row in sorted(rows, key=lambda row: (rank(row.priority_score, row.due_at, 1), row.due_at))
+        ]
         with database.reading() as transaction:
             assert queues.heads(transaction, QUEUES, 40) == ordered[:40]
             assert queues.heads(transaction, QUEUES, 500) == ordered
@@ -259,9 +261,7 @@ class TestAging:
             old = submit(transaction, *(new_task(n, score=score) for n, score in enumerate(self.SCORES)))
         assert apply_aging(database, minutes)
         with database.writing() as transaction:
-            new = submit(
-                transaction, *(new_task(n, score=score, aging=minutes) for n, score in enumerate(self.SCORES))
-            )
+            new = submit(transaction, *(new_task(n, score=score) for n, score in enumerate(self.SCORES)))
         found = self.ranks(database)
         assert [found[task] for task in old] == [found[task] for task in new]
 
@@ -290,9 +290,7 @@ class TestAging:
         apply_aging(database, 1)
         with database.writing() as transaction:
             rows = [(10, NOW), (12, NOW + 2 * POINT + 1), (12, NOW + 2 * POINT - 1), (11, NOW + POINT)]
-            ids = submit(
-                transaction, *(new_task(n, score=s, due_at=due, aging=1) for n, (s, due) in enumerate(rows))
-            )
+            ids = submit(transaction, *(new_task(n, score=s, due_at=due) for n, (s, due) in enumerate(rows)))
         taken, place = started(database, 2)
         taken += started(database, 10, place)[0]
         assert taken == [ids[2], ids[0], ids[3], ids[1]]
