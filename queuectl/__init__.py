@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from queuectl.operations.manager import QueueManager as QueueManager
     from queuectl.operations.monitor import Monitor as Monitor
     from queuectl.operations.monitor import get_monitor as get_monitor
+    from queuectl.operations.scheduler import Scheduler as Scheduler
+    from queuectl.operations.scheduler import get_scheduler as get_scheduler
     from queuectl.settings import Settings as Settings
 
 __version__ = "0.1.0"
@@ -26,8 +28,10 @@ _HOMES = {
     "QueueManager": "queuectl.operations.manager",
     "QueuectlError": "queuectl.errors",
     "RetryableError": "queuectl.errors",
+    "Scheduler": "queuectl.operations.scheduler",
     "Settings": "queuectl.settings",
     "get_monitor": "queuectl.operations.monitor",
+    "get_scheduler": "queuectl.operations.scheduler",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]

@@ -1,23 +1,29 @@
 """In which order tasks take their places in a window, and whether all of them find one.
 
-Tasks with a higher score come first. Among equal scores the tasks whose host is free take turns,
-the host with the most tasks left before the others; where hosts ask for no gap, that is the present
-order. Each takes the earliest place, so what does not fit in this way fits in no way: shown by
-exhaustive comparison, except that with host gaps of uneven lengths another turn may rarely fit more.
+Tasks with a higher score come first. Among equal scores the tasks whose host is free take turns, the
+host that will be kept busy longest before the others; where no host asks for a gap, that is the
+present order. Each takes the earliest place, so without gaps what does not fit in this way fits in no
+way. With gaps that is so for a few tasks, of which every order of hosts is tried; among many, another
+order of hosts may rarely fit a little more.
 """
 
 from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass, field, replace
+from itertools import groupby, permutations, product
+from math import prod
 
 from queuectl.domain.window_board import Board, Limit
 
 Rank = tuple[int, int, int]
+
+_FEW = 6
+_FEW_WAYS = 200
+"""All orders of hosts are tried for groups of at most so many tasks, and so many orders in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +107,84 @@ class Placing:
 
 
 def place_all(problem: Problem, kept: Kept, apart: int = 0) -> Placing:
-    """Give every task that is not kept the earliest place, in order, until one finds none."""
+    """Give every task that is not kept the earliest place, in order, until one finds none.
+
+    Where it matters whose host goes first and there are only a few ways, all of them are tried.
+    """
+    placing = _place_in_turns(problem, kept, apart)
+    if placing.stuck is not None:
+        for sequence in _sequences(problem, kept):
+            other = _place(problem, kept, apart, sequence)
+            if other.stuck is None:
+                return other
+    return placing
+
+
+def last_place(problem: Problem) -> int | None:
+    """Return the earliest moment at which the last task can start, the window's end aside; None if never."""
+    endless = replace(problem, end=2**62)
+    placings = [_place_in_turns(endless, Kept(), 0)]
+    placings += [_place(endless, Kept(), 0, sequence) for sequence in _sequences(endless, Kept())]
+    return min((each.places[-1][1] for each in placings if each.stuck is None), default=None)
+
+
+def _place_in_turns(problem: Problem, kept: Kept, apart: int) -> Placing:
     board = problem.board(kept.tasks, apart)
     placing = Placing()
+    tails = Counter[str]()  # how long the tasks that are left on a host will keep it
+    for task in problem.tasks:
+        if board.knows_hosts and task.id not in kept.ids:
+            tails[task.host] += board.gap(task)
     at = problem.start
     for score, group in _groups(problem.tasks, kept):
         low, high = kept.bounds(problem, score)
         at = max(at, low)
-        before = len(placing.places)
-        for task, place in _turns(board, group, at):
+        placed = 0
+        for task, place in _turns(board, group, at, tails):
             if place > high:
-                placing.stuck, placing.left = score, len(group) - (len(placing.places) - before)
+                placing.stuck, placing.left = score, len(group) - placed
                 return placing
             board.put(task, place)
             placing.places.append((task, place))
-            at = place
+            at, placed = place, placed + 1
     return placing
+
+
+def _place(problem: Problem, kept: Kept, apart: int, sequence: Sequence[Candidate]) -> Placing:
+    board = problem.board(kept.tasks, apart)
+    placing = Placing()
+    at = problem.start
+    for number, task in enumerate(sequence):
+        low, high = kept.bounds(problem, task.score)
+        at = board.earliest(task, max(at, low))
+        if at > high:
+            placing.stuck, placing.left = task.score, len(sequence) - number
+            return placing
+        board.put(task, at)
+        placing.places.append((task, at))
+    return placing
+
+
+def _sequences(problem: Problem, kept: Kept) -> Iterator[list[Candidate]]:
+    """Return every order in which hosts can take turns among equal scores; none if there are many, or one."""
+    if not problem.gaps and not problem.held:
+        return
+    ways: list[list[list[Candidate]]] = []
+    for _, group in _groups(problem.tasks, kept):
+        if len(group) > _FEW:
+            return
+        by_host = sorted(task.host for task in group)
+        queues = {host: [task for task in group if task.host == host] for host in by_host}
+        orders = sorted(set(permutations(by_host)))
+        ways.append([_one_way(order, queues) for order in orders])
+    if 1 < prod(map(len, ways)) <= _FEW_WAYS:
+        for way in product(*ways):
+            yield [task for group in way for task in group]
+
+
+def _one_way(order: Sequence[str], queues: Mapping[str, Sequence[Candidate]]) -> list[Candidate]:
+    left = {host: iter(tasks) for host, tasks in queues.items()}
+    return [next(left[host]) for host in order]
 
 
 def latest_places(problem: Problem, kept: Kept, apart: int, sequence: Sequence[Candidate]) -> list[int]:
@@ -139,7 +207,9 @@ def _groups(tasks: Iterable[Candidate], kept: Kept) -> Iterator[tuple[int, list[
         yield score, list(group)
 
 
-def _turns(board: Board, group: Sequence[Candidate], at: int) -> Iterator[tuple[Candidate, int]]:
+def _turns(
+    board: Board, group: Sequence[Candidate], at: int, tails: Counter[str]
+) -> Iterator[tuple[Candidate, int]]:
     """Yield tasks of one score with their earliest places; each is to be put on the board before the next."""
     if not board.knows_hosts:
         for task in group:
@@ -156,7 +226,7 @@ def _turns(board: Board, group: Sequence[Candidate], at: int) -> Iterator[tuple[
         free = board.earliest_anywhere(group[0], at)
         while busy and busy[0][0] <= free:
             _, host = heapq.heappop(busy)
-            heapq.heappush(ready, (-len(hosts[host]), hosts[host][0].rank, host))
+            heapq.heappush(ready, (-tails[host], hosts[host][0].rank, host))
         if not ready:
             at = busy[0][0]
             continue
@@ -166,6 +236,7 @@ def _turns(board: Board, group: Sequence[Candidate], at: int) -> Iterator[tuple[
             heapq.heappush(busy, (place, host))
             continue
         task = hosts[host].popleft()
+        tails[host] -= board.gap(task)
         at = place
         yield task, place
         if hosts[host]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from queuectl.domain.window_kept import choose_kept
-from queuectl.domain.window_order import Candidate, Kept, Problem, latest_places, place_all
+from queuectl.domain.window_order import Candidate, Kept, Problem, last_place, latest_places, place_all
 
 CAP = "cap"
 HOST_GAP = "host_gap"
@@ -151,12 +151,11 @@ def _relaxation(problem: Problem) -> Relaxation:
 
 
 def _later_end(problem: Problem) -> int | None:
-    """Return the end just after the last of the earliest places; the planner itself confirms it."""
-    placing = place_all(replace(problem, end=2**62), Kept())
-    if placing.stuck is not None:
+    """Return the end just after the earliest moment of the last start; the planner itself confirms it."""
+    last = last_place(problem)
+    if last is None or not _feasible(replace(problem, end=last + problem.step)):
         return None
-    end = placing.places[-1][1] + problem.step
-    return end if _feasible(replace(problem, end=end)) else None
+    return last + problem.step
 
 
 def _higher_cap(problem: Problem) -> int | None:

@@ -106,6 +106,11 @@ def set_limits(transaction: Transaction, rule: QueueRules) -> None:
     )
 
 
+def lock_all(transaction: Transaction) -> None:
+    """Lock all queues, so that nobody else plans or changes their rules until the transaction ends."""
+    transaction.execute(f"SELECT name FROM queues ORDER BY name{transaction.database.row_lock()}")
+
+
 def set_paused(transaction: Transaction, queue: str, *, paused: bool) -> bool:
     """Pause or resume a queue; return whether that changed anything."""
     cursor = transaction.execute(

@@ -147,7 +147,7 @@ def apart_of(given: Problem) -> int:
 class TestAgainstExhaustiveSearch:
     """Small problems, searched through completely."""
 
-    @settings(max_examples=4000, deadline=None)
+    @settings(max_examples=3000, deadline=None)
     @given(problems())
     def test_a_plan_keeps_the_rules_and_there_is_none_where_it_says_so(self, given: Problem) -> None:
         found = plan(given)
@@ -156,7 +156,7 @@ class TestAgainstExhaustiveSearch:
         else:
             assert next(every_plan(given), None) is None
 
-    @settings(max_examples=4000, deadline=None)
+    @settings(max_examples=3000, deadline=None)
     @given(problems(gaps=True))
     def test_the_same_holds_with_gaps_between_starts_on_a_host(self, given: Problem) -> None:
         found = plan(given)
@@ -165,7 +165,7 @@ class TestAgainstExhaustiveSearch:
         else:
             assert next(every_plan(given), None) is None
 
-    @settings(max_examples=4000, deadline=None)
+    @settings(max_examples=3000, deadline=None)
     @given(problems())
     def test_as_few_tasks_move_as_can_be(self, given: Problem) -> None:
         found = plan(given)
@@ -185,7 +185,7 @@ class TestAgainstExhaustiveSearch:
         )
         assert moves(again, times_of(plan(again))) == 0
 
-    @settings(max_examples=4000, deadline=None)
+    @settings(max_examples=3000, deadline=None)
     @given(problems(gaps=True))
     def test_every_relaxation_suffices_and_is_the_smallest(self, given: Problem) -> None:
         found = plan(given)
@@ -210,7 +210,7 @@ class TestAgainstExhaustiveSearch:
         else:
             assert not possible(replace(given, tasks=tuple(ordered[:1])))
 
-    @settings(max_examples=4000, deadline=None)
+    @settings(max_examples=3000, deadline=None)
     @given(problems(gaps=True))
     def test_a_limit_is_named_exactly_if_there_is_a_plan_without_it(self, given: Problem) -> None:
         found = plan(given)

@@ -1,0 +1,64 @@
+"""The verbs on time: when tasks start."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+from queuectl.clock import now_ms
+from queuectl.domain.optimisation import Optimisation
+from queuectl.domain.task import task_number
+from queuectl.errors import DatabaseUnreachableError
+from queuectl.operations.opening import open_database
+from queuectl.operations.optimisation import optimize
+from queuectl.operations.window import window_from
+from queuectl.settings import Settings, load
+from queuectl.store.database import Database
+from queuectl.wakeup import ring
+
+
+class Scheduler:
+    """Decide when tasks start; no daemon need run."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or load().settings
+        self._database: Database = open_database(self.settings)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._database.close()
+
+    def optimize_schedule(
+        self, task_ids: Iterable[str | int], target_window: dict[str, Any], *, dry_run: bool = False
+    ) -> Optimisation:
+        """Spread tasks evenly over ``{"start": …, "end": …, "max_per_hour": …}`` with as few moves as can be.
+
+        In no hour that contains one of them more than ``max_per_hour`` tasks start, others that are
+        planned counted; higher scores start earlier, and hosts keep their gaps. ``start`` and ``end``
+        are datetimes, read in the configured zone if they have none. Either all tasks get their
+        times or, after an error, none; ``dry_run`` only says which times they would get.
+
+        Raises:
+            InvalidInputError: there are no tasks, or the window is not one.
+            TaskNotFoundError: a task does not exist.
+            WrongStateError: a task has started or ended.
+            NoPlanError: they do not fit; it says which limit is in the way and which change is enough.
+        """
+        window = window_from(target_window, self.settings.timezone, now_ms())
+        ids = list(dict.fromkeys(task_number(task_id) for task_id in task_ids))
+        found = optimize(self._database, self.settings, ids, window, dry_run=dry_run)
+        if found.applied and found.moved:
+            self._wake()
+        return found
+
+    def _wake(self) -> None:
+        ring(self.settings.home)
+        # What it tells of is stored, so its loss must not look like a failure of the verb.
+        with contextlib.suppress(DatabaseUnreachableError):
+            self._database.notify()
+
+
+def get_scheduler(settings: Settings | None = None) -> Scheduler:
+    """Return a scheduler of the configured installation."""
+    return Scheduler(settings)
