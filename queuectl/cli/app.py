@@ -54,6 +54,7 @@ SECTIONS = (
             ),
             Entry("queue", f"{_HERE}.queue:app", "List, show, limit, pause and resume queues."),
             Entry("clear-queue", f"{_HERE}.queue:clear_queue", "Cancel everything that waits in a queue."),
+            Entry("schedule", f"{_HERE}.schedule:app", "Decide when tasks start."),
             Entry("dead", f"{_HERE}.dead:app", "Look at tasks that will not run again."),
         ),
     ),

@@ -11,6 +11,7 @@ from queuectl.cli.render.output import Output
 if TYPE_CHECKING:
     from queuectl.operations.manager import QueueManager
     from queuectl.operations.monitor import Monitor
+    from queuectl.operations.scheduler import Scheduler
     from queuectl.settings import Loaded, Settings
 
 
@@ -49,3 +50,10 @@ class Invocation:
         from queuectl.operations.monitor import Monitor
 
         return Monitor(self.settings)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """The verbs on time."""
+        from queuectl.operations.scheduler import Scheduler
+
+        return Scheduler(self.settings)

@@ -95,13 +95,16 @@ class HostLine:
 
     def __init__(self, not_before: int = 0) -> None:
         self._not_before = not_before
-        self._starts: list[tuple[int, int]] = []
+        self._at: list[int] = []
+        self._asking: list[tuple[int, int]] = []  # those that ask for a gap before them, with it
         self._widest = 0
 
     def add(self, at: int, gap: int) -> None:
         """Count one more start."""
-        insort(self._starts, (at, gap))
-        self._widest = max(self._widest, gap)
+        insort(self._at, at)
+        if gap:
+            insort(self._asking, (at, gap))
+            self._widest = max(self._widest, gap)
 
     def after(self, at: int, gap: int) -> int:
         """Return the first moment at or after ``at`` that keeps all gaps."""
@@ -118,23 +121,25 @@ class HostLine:
 
     def _blocking(self, at: int, gap: int) -> int | None:
         """Return a start that is too near to ``at``; two at one moment are, unless neither asks for a gap."""
-        place = (
-            bisect_right(self._starts, (at - gap, self._widest))
-            if gap
-            else bisect_left(self._starts, (at, 0))
-        )
-        while place < len(self._starts):
-            start, its_gap = self._starts[place]
-            if start >= at + max(self._widest, 1):
-                return None
-            if (at - start < gap or (start == at and its_gap)) if start <= at else start - at < its_gap:
+        place = bisect_right(self._at, at)
+        if place and at - self._at[place - 1] < gap:
+            return self._at[place - 1]
+        place = bisect_left(self._asking, (at, 0))
+        while place < len(self._asking):
+            start, its_gap = self._asking[place]
+            if start - at < its_gap:
                 return start
+            if start - at >= self._widest:
+                return None
             place += 1
         return None
 
     def _gap_of(self, start: int) -> int:
-        place = bisect_left(self._starts, (start, 0))
-        return max(gap for at, gap in self._starts[place:] if at == start)
+        place, widest = bisect_left(self._asking, (start, 0)), 0
+        while place < len(self._asking) and self._asking[place][0] == start:
+            widest = max(widest, self._asking[place][1])
+            place += 1
+        return widest
 
 
 class Board:

@@ -219,7 +219,7 @@ def _in_the_way(found: Infeasible, draft: _Draft, window: Window) -> str:
     others = len(draft.problem.others)
     words = {
         CAP: f"the window is too short for {window.max_per_hour:,} starts an hour"
-        + (f", with {others:,} other starts counted" if others else ""),
+        + (f", with {others:,} other {'start' if others == 1 else 'starts'} counted" if others else ""),
         HOST_GAP: "the gaps between starts on one host take too long",
         HOST_HELD: "a host has asked not to be called before",
         RATE_LIMIT: "a queue's rate limit lets too few start",
