@@ -1,11 +1,11 @@
-"""How long runs take, learnt from those that ended last: a mean for capacities, draws for forecasts."""
+"""How long runs take, learnt from those that ended last: a mean for capacities, quantiles for forecasts."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from random import Random
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class RunTimes:
         took = self._took.get((queue, "")) or self._took.get(("", ""))
         return max(1, round(sum(took) / len(took))) if took else None
 
-    def draw(self, queue: str, handler: str, dice: Random, *, beyond: int = 0) -> int:
-        """Return a run time as it may come: a quantile of the recorded ones, drawn with ``dice``.
+    def at_quantile(self, queue: str, handler: str, chance: float, *, beyond: int = 0) -> int:
+        """Return a run time as it may come: the recorded one at the share ``chance`` (0 to 1) from the shortest on.
 
         For a run that has lasted ``beyond`` milliseconds it is one of those that lasted longer; with
         none of those, it may end at any moment.
         """
         took = self._known(queue, handler)
         if beyond:
-            took = [each for each in took if each > beyond] or [beyond]
-        return took[dice.randrange(len(took))]
+            took = took[bisect_right(took, beyond) :] or [beyond]
+        return took[min(len(took) - 1, int(chance * len(took)))]
 
     def _known(self, queue: str, handler: str) -> list[int]:
         for key in ((queue, handler), ("", handler), (queue, "")):

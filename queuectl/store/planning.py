@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from queuectl.domain.forecast import AtWork, Waiting
 from queuectl.domain.lifecycle import State
 from queuectl.domain.run_times import Run
 from queuectl.domain.window_order import Other
-from queuectl.store.database import Transaction
+from queuectl.store.database import Row, Transaction
 
 _LATEST_RUNS = 2_000
 """Run times are learnt from so many of the runs that ended last."""
@@ -91,3 +92,28 @@ def latest_runs(transaction: Transaction) -> list[Run]:
         (_LATEST_RUNS,),
     )
     return [Run(queue, handler, max(0, int(took))) for queue, handler, took in rows]
+
+
+def waiting_tasks(transaction: Transaction, one_of: int) -> list[Waiting]:
+    """Return the tasks that have not started; of so many numbers in a row only those of one."""
+    rows: list[Row] = []
+    # One statement for each partial index.
+    for states in (
+        "state = 'queued'",
+        "state IN ('scheduled', 'retrying')",
+        "node IS NOT NULL AND state = 'dispatched'",
+    ):
+        rows += transaction.rows(
+            "SELECT id, queue, host, handler, rank, due_at FROM tasks"
+            f" WHERE {states} AND (%s = 1 OR id - id / %s * %s = 0)",
+            (one_of, one_of, one_of),
+        )
+    return [Waiting(*row) for row in rows]
+
+
+def tasks_at_work(transaction: Transaction) -> list[AtWork]:
+    """Return the tasks that run."""
+    rows = transaction.rows(
+        "SELECT id, queue, host, handler, started_at FROM tasks WHERE node IS NOT NULL AND state = 'running'"
+    )
+    return [AtWork(*row) for row in rows]

@@ -13,6 +13,7 @@ import pytest
 
 from queuectl import Scheduler, Settings, get_scheduler
 from queuectl.clock import now_ms
+from queuectl.domain import window_plan
 from queuectl.domain.lifecycle import Move, State, sources
 from queuectl.domain.selection import Selection
 from queuectl.errors import (
@@ -22,7 +23,6 @@ from queuectl.errors import (
     TaskNotFoundError,
     WrongStateError,
 )
-from queuectl.operations import optimisation
 from queuectl.store import planning, tasks
 from queuectl.store.database import Database
 from queuectl.store.ordering import apply_aging
@@ -263,7 +263,7 @@ class TestMeanwhile:
 
     def act(self, monkeypatch: pytest.MonkeyPatch, action: Callable[[], object], times: int) -> None:
         """Let something happen after each of the first plans."""
-        real, left = optimisation.plan, iter(range(times))
+        real, left = window_plan.plan, iter(range(times))
 
         def plan(problem: Any) -> Any:
             found = real(problem)
@@ -273,7 +273,7 @@ class TestMeanwhile:
                 thread.join()
             return found
 
-        monkeypatch.setattr(optimisation, "plan", plan)
+        monkeypatch.setattr("queuectl.operations.optimisation.plan", plan)
 
     def test_a_task_that_starts_meanwhile_is_named(
         self, database: Database, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
