@@ -218,8 +218,8 @@ def _in_the_way(found: Infeasible, draft: _Draft, window: Window) -> str:
     by_name = {limit.name: limit for limit in draft.problem.limits}
     others = len(draft.problem.others)
     words = {
-        CAP: f"the window is too short for {window.max_per_hour:,} starts an hour"
-        + (f", with {others:,} other {'start' if others == 1 else 'starts'} counted" if others else ""),
+        CAP: f"the window is too short for {window.max_per_hour:,} {_starts(window.max_per_hour)} an hour"
+        + (f", with {others:,} other {_starts(others)} counted" if others else ""),
         HOST_GAP: "the gaps between starts on one host take too long",
         HOST_HELD: "a host has asked not to be called before",
         RATE_LIMIT: "a queue's rate limit lets too few start",
@@ -230,3 +230,7 @@ def _in_the_way(found: Infeasible, draft: _Draft, window: Window) -> str:
     }
     named = list(dict.fromkeys(words[name] for name in found.binding))
     return "; ".join(named) or "no single limit is in the way, but several together"
+
+
+def _starts(number: int) -> str:
+    return "start" if number == 1 else "starts"
