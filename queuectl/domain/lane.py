@@ -140,10 +140,12 @@ class Lane:
             del self._tasks[host]
         self.waiting -= 1
         self._at_work += 1
+        # Counted as late as the start may happen, as the daemon does.
+        latest = now + (self.rule.start_guard_ms or 0)
         if self.rule.rate_limit is not None:
-            self._starts.append(now)
+            self._starts.append(self.rule.rate_limit.stamp(latest))
         if self._by_host:
-            hosts.begin(host, now)
+            hosts.begin(host, latest)
 
     def _free(self, host: str) -> None:
         self._held.discard(host)

@@ -20,7 +20,7 @@ from queuectl.domain.run_times import RunTimes
 from queuectl.domain.simulation import simulate
 from queuectl.errors import InvalidInputError
 from queuectl.settings import Settings
-from queuectl.store import counters, nodes, ordering, planning, queues
+from queuectl.store import counters, hosts, nodes, ordering, planning, queues, starts
 from queuectl.store.database import Database, Transaction
 
 MOST_FOLLOWED = 100_000
@@ -177,8 +177,8 @@ def _situation(transaction: Transaction, settings: Settings) -> tuple[Situation,
         rules=rules,
         waiting=planning.waiting_tasks(transaction, weight),
         at_work=at_work,
-        starts=_recent_starts(transaction, rules, now),
-        hosts=_hosts(transaction, [task.host for task in at_work], now),
+        starts={name: starts.moments(transaction, rule, shared_now) for name, rule in rules.items()},
+        hosts=_hosts(transaction, [task.host for task in at_work], shared_now),
         workers=alive or settings.workers,
         aging=ordering.stored_point(transaction) is not None,
         weight=weight,
@@ -186,20 +186,8 @@ def _situation(transaction: Transaction, settings: Settings) -> tuple[Situation,
     return situation, bool(alive)
 
 
-def _recent_starts(
-    transaction: Transaction, rules: Mapping[str, QueueRules], now: int
-) -> dict[str, list[int]]:
-    longest = max((rule.rate_limit.period_ms for rule in rules.values() if rule.rate_limit), default=0)
-    if not longest:
-        return {}
-    starts: dict[str, list[int]] = {}
-    for start in planning.past_starts(transaction, now - longest):
-        starts.setdefault(start.queue, []).append(start.at)
-    return starts
-
-
 def _hosts(transaction: Transaction, running: Sequence[str], now: int) -> dict[str, HostUse]:
-    last, held = planning.last_starts(transaction), planning.held_hosts(transaction, now)
+    last, held = planning.last_starts(transaction), hosts.held(transaction, now)
     at_work = Counter(running)
     return {host: HostUse(at_work[host], last.get(host), held.get(host)) for host in {*last, *held, *at_work}}
 

@@ -22,7 +22,7 @@ from queuectl.domain.window_order import Candidate, Other, Problem
 from queuectl.domain.window_plan import CAP, HOST_GAP, HOST_HELD, Infeasible, Plan, plan
 from queuectl.errors import InvalidInputError, NoPlanError, RefusedError, TaskNotFoundError, WrongStateError
 from queuectl.settings import Settings
-from queuectl.store import counters, nodes, ordering, planning, queues, tasks
+from queuectl.store import counters, hosts, nodes, ordering, planning, queues, tasks
 from queuectl.store.database import Database, Transaction
 from queuectl.store.planning import Standing
 from queuectl.times import shown
@@ -91,7 +91,7 @@ class _Draft:
             self._reach = start - margin, window.end + margin
             self.planned = self.planned_now(transaction)
             past = planning.past_starts(transaction, self._reach[0]) if self._reach[0] < self.now else []
-            held = planning.held_hosts(transaction, self.now)
+            held = hosts.held(transaction, transaction.now())
             waiting = counters.read(transaction)
         queued = sum(count for (_, state), count in waiting.items() if state is State.QUEUED)
         self.uncounted = queued - sum(task.state is State.QUEUED for task in self.chosen)

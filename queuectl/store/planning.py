@@ -71,12 +71,6 @@ def past_starts(transaction: Transaction, since: int) -> list[Other]:
     return [Other(*row) for row in [*running, *ended]]
 
 
-def held_hosts(transaction: Transaction, now: int) -> dict[str, int]:
-    """Return until when hosts want to be left alone."""
-    rows = transaction.rows("SELECT host, held_until FROM hosts WHERE held_until > %s", (now,))
-    return {host: int(until) for host, until in rows}
-
-
 def last_starts(transaction: Transaction) -> dict[str, int]:
     """Return when a task of a host last started, as far as it is kept."""
     rows = transaction.rows("SELECT host, last_start_at FROM hosts WHERE last_start_at IS NOT NULL")

@@ -7,7 +7,7 @@ a run is concerned, the fence. Rows that do not come back were stale: someone el
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import peewee
 
@@ -15,18 +15,15 @@ from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import WAITING, Move, State, sources
 from queuectl.domain.task import Claimed
 from queuectl.errors import DuplicateTaskError
+from queuectl.store.claimed_rows import CLAIMED_COLUMNS, WIDTH
+from queuectl.store.claimed_rows import InHand as InHand
+from queuectl.store.claimed_rows import in_hand as in_hand
 from queuectl.store.database import Transaction
 from queuectl.store.ending_rows import ENDING_COLUMNS, TARGET, ending_row, run_of
 from queuectl.store.ready import START as START
 from queuectl.store.ready import Place as Place
 from queuectl.store.ready import first
 from queuectl.store.rows import placeholders
-
-_CLAIMED = (
-    "id, fence, attempt, released, crashes, url, handler, queue, priority_score, metadata,"
-    " timeout, memory_limit, max_retries, started_at, host"
-)
-_WIDTH = len(fields(Claimed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +33,6 @@ class Message:
     id: int
     fence: int
     queue: str
-
-
-@dataclass(frozen=True, slots=True)
-class InHand:
-    """A task that a node holds, as the database has it."""
-
-    work: Claimed
-    state: State
-    cancel_requested: bool
 
 
 def due(transaction: Transaction, now: int, limit: int) -> int:
@@ -115,7 +103,7 @@ def start(
         "UPDATE tasks SET state = 'running', fence = fence + 1, attempt = attempt + 1, node = %s, started_at = %s,"
         " error = NULL WHERE id "
         + transaction.database.any_of(ready)
-        + f" RETURNING {_CLAIMED}, rank, due_at",
+        + f" RETURNING {CLAIMED_COLUMNS}, rank, due_at",
         (node, now, *params),
     )
     if not rows:
@@ -123,7 +111,7 @@ def start(
     rows.sort(key=lambda row: (row[-2], row[-1], row[0]))
     transaction.tally.move(queue, State.QUEUED, State.RUNNING, len(rows))
     last = rows[-1]
-    return [Claimed(*row[:_WIDTH]) for row in rows], (last[-2], last[-1], last[0])
+    return [Claimed(*row[:WIDTH]) for row in rows], (last[-2], last[-1], last[0])
 
 
 def claim(
@@ -150,7 +138,7 @@ def claim(
             names.append(name)
     rows = transaction.rows(
         "UPDATE tasks SET state = 'running', attempt = attempt + 1, node = %s, started_at = %s, error = NULL"
-        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched'{unwanted} RETURNING {_CLAIMED}",
+        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched'{unwanted} RETURNING {CLAIMED_COLUMNS}",
         (node, now, *params, *names),
     )
     if unwanted and len(rows) < len(messages):
@@ -245,16 +233,6 @@ def release_dispatched(
     for (queue,) in rows:
         transaction.tally.move(queue, State.DISPATCHED, State.QUEUED)
     return len(rows)
-
-
-def in_hand(transaction: Transaction, node: str, *, limit: int = 10_000) -> list[InHand]:
-    """Return the running tasks that ``node`` holds."""
-    rows = transaction.rows(
-        f"SELECT {_CLAIMED}, state, cancel_requested FROM tasks"
-        f" WHERE node = %s AND state = 'running' ORDER BY id LIMIT %s{transaction.database.row_lock()}",
-        (node, limit),
-    )
-    return [InHand(Claimed(*row[:_WIDTH]), State(row[-2]), bool(row[-1])) for row in rows]
 
 
 def cancel(transaction: Transaction, ids: Iterable[int], now: int) -> dict[int, State]:
