@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from queuectl.clock import now_ms
-from queuectl.domain.admission import HostUse, QueueRules
+from queuectl.domain.admission import HostUse
 from queuectl.domain.forecast import Forecast, Situation, Waiting
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import Level, level_named, queue_named, rank_by_point
@@ -164,10 +163,9 @@ def _check(wanted: WhatIf) -> None:
 
 
 def _situation(transaction: Transaction, settings: Settings) -> tuple[Situation, bool]:
-    now = now_ms()
-    shared_now = transaction.now()
+    now = transaction.now()
     rules = queues.rules(transaction)
-    alive = sum(node.workers for node in nodes.every(transaction) if node.lease_until > shared_now)
+    alive = sum(node.workers for node in nodes.every(transaction) if node.lease_until > now)
     open_states = (State.SCHEDULED, State.QUEUED, State.DISPATCHED, State.RETRYING)
     waiting = sum(count for (_, state), count in counters.read(transaction).items() if state in open_states)
     weight = max(1, -(-waiting // MOST_FOLLOWED))
@@ -177,8 +175,8 @@ def _situation(transaction: Transaction, settings: Settings) -> tuple[Situation,
         rules=rules,
         waiting=planning.waiting_tasks(transaction, weight),
         at_work=at_work,
-        starts={name: starts.moments(transaction, rule, shared_now) for name, rule in rules.items()},
-        hosts=_hosts(transaction, [task.host for task in at_work], shared_now),
+        starts={name: starts.moments(transaction, rule, now) for name, rule in rules.items()},
+        hosts=_hosts(transaction, [task.host for task in at_work], now),
         workers=alive or settings.workers,
         aging=ordering.stored_point(transaction) is not None,
         weight=weight,

@@ -174,9 +174,7 @@ def _times(found: Plan, chosen: Sequence[Standing]) -> tuple[NewTime, ...]:
 def _apply(database: Database, draft: _Draft, times: Sequence[NewTime]) -> bool:
     """Write the new times in one transaction; return False if what the plan stands on is not so any more."""
     with database.writing() as transaction:
-        queues.lock(
-            transaction
-        )  # of two who plan at the same time the second sees what the first has written
+        queues.lock_all(transaction)  # of two who plan at once the second sees what the first has written
         ids = [task.id for task in draft.chosen]
         if planning.standing(transaction, ids, locked=True) != draft.chosen:
             return False

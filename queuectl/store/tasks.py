@@ -138,7 +138,8 @@ def claim(
             names.append(name)
     rows = transaction.rows(
         "UPDATE tasks SET state = 'running', attempt = attempt + 1, node = %s, started_at = %s, error = NULL"
-        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched'{unwanted} RETURNING {CLAIMED_COLUMNS}",
+        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched'{unwanted}"
+        f" RETURNING {CLAIMED_COLUMNS}",
         (node, now, *params, *names),
     )
     if unwanted and len(rows) < len(messages):
