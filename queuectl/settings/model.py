@@ -52,5 +52,6 @@ class Settings:
     retry_backoff: float = 10.0
     retry_backoff_max: float = 3600.0
     priority_aging: float | None = None
+    retention_days: float = 90.0
     queues: dict[str, QueueSettings] = field(default_factory=dict)
     handlers: dict[str, HandlerSettings] = field(default_factory=dict)

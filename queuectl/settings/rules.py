@@ -167,6 +167,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "retry_backoff": _BACKOFF,
         "retry_backoff_max": _number(0, 604_800, "seconds"),
         "priority_aging": _number(0.001, 1_000_000, "minutes"),
+        "retention_days": _number(0, 36_500, "days"),
     }
 )
 """The settings that are single values; ``queues`` and ``handlers`` are tables of the next two."""

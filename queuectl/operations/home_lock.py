@@ -1,4 +1,4 @@
-"""The home folder of a running daemon: its lock, which lives as long as the process, and its pid file."""
+"""The lock of a home, which lives as long as the process that holds it, and the pid file of its daemon."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TRY_SECONDS = 0.05
 
 
 class HomeLock:
-    """Hold the home, and the database file if there is one, for one daemon.
+    """Hold the home, and the database file if there is one, for one daemon, or for work that no daemon may see.
 
     The kernel frees both when the process ends, however it ends.
     """
