@@ -84,6 +84,7 @@ def write(database: Database, target: Path, on_progress: Progress | None) -> Non
         postgres_programs.dump(database, target, on_progress)
     else:
         sqlite_copy.copy_out(Path(database.url.removeprefix("sqlite:///")), target, on_progress)
+        sqlite_copy.add_checksum(target)
 
 
 def _engine_of(file: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,8 @@ def dump(database: Database, target: Path, on_progress: Callable[[int, int], Non
                 _, said = process.communicate(timeout=_LOOK_SECONDS)
             if on_progress:
                 on_progress(min(target.stat().st_size, size), size)
+    if process.returncode == -signal.SIGXFSZ:
+        said = b"File too large"
     if process.returncode:
         raise _dump_failed(database, target, _told(said))
 

@@ -129,6 +129,7 @@ def _is_sound_copy(path: Path, kept: Path) -> bool:
     try:
         with in_place_of(kept) as temporary:
             sqlite_copy.copy_out(path, temporary)
+            sqlite_copy.add_checksum(temporary)
             sqlite_copy.inspect(temporary)
     except BadInputFileError:
         return False
@@ -156,7 +157,7 @@ def _restore_postgres(
     )
     try:
         with postgres_programs.rows_of(file) as lines:
-            postgres_copy.replace(database, manifest.schema, lines, told)
+            postgres_copy.replace(database, manifest, lines, told)
     finally:
         database.close()
     return kept

@@ -5,11 +5,11 @@ Nothing of an archive is executed: the tables are made by our own migrations, an
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import peewee
 import psycopg2.extensions
@@ -128,11 +128,11 @@ def _rows(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 def replace(
     database: Database,
-    schema: int,
+    manifest: Manifest,
     lines: Iterable[bytes],
     on_progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Replace everything in queuectl's tables by an archive of this schema version, in one transaction.
+    """Replace everything in queuectl's tables by an archive that was inspected before, in one transaction.
 
     Numbers that were given to tasks before are not given again.
 
@@ -143,13 +143,18 @@ def replace(
     """
     with database.writing() as transaction:
         transaction.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-        given = _empty(transaction, schema)
-        copied = 0
+        given = _empty(transaction, manifest.schema)
+        copied: Counter[str] = Counter()
         for block in blocks(lines, lambda table, last: given.update({table: max(last, given.get(table, 0))})):
             for done in _copy(transaction, block):
-                copied += done
-                if on_progress and block.table == "tasks":
-                    on_progress(copied)
+                copied[block.table] += done
+                if on_progress:
+                    on_progress(copied["tasks"])
+        stored = transaction.rows("SELECT COUNT(*) FROM tasks")[0][0]
+        if not manifest.tasks == copied["tasks"] == stored:
+            raise BadInputFileError(
+                f"the archive was changed meanwhile: it held {manifest.tasks} tasks, and {stored} were stored"
+            )
         for table in _NUMBERED:
             if given.get(table):
                 transaction.execute(
@@ -215,7 +220,7 @@ class _File:
 
     def refill(self) -> bool:
         """Take the next group; return False when there is none."""
-        group: Sequence[Any] = [row for row, _ in zip(self._rows, range(_TOLD_EVERY), strict=False)]
+        group = list(itertools.islice(self._rows, _TOLD_EVERY))
         self._text, self.lines = b"".join(group), len(group)
         return bool(group)
 

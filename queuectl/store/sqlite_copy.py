@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -23,6 +24,11 @@ HEAD = b"SQLite format 3\0"
 Progress = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
 
+# In SQLite's header two numbers are left to programs. SQLite itself would not notice a bit that has
+# changed within a value, so a backup carries a checksum of all its other bytes in one of them.
+_MARK = b"queu"
+_MARK_AT, _SUM_AT, _HEADER = 68, 60, 100
+_CHUNK = 1024 * 1024
 _PAGES = 1_000
 _STEP_SECONDS = 0.001
 _NEEDED = frozenset({"migrations", "tasks", "counters", "queues"})
@@ -41,7 +47,17 @@ def copy_out(source: Path, target: Path, on_progress: Progress | None = None) ->
         copy.execute("PRAGMA journal_mode = off")
         with _told_of(source, target):
             _copy(origin, copy, on_progress)
+            _remove_checksum(copy)
             copy.execute("PRAGMA journal_mode = delete")
+
+
+def add_checksum(file: Path) -> None:
+    """Write the checksum of a finished copy into its header."""
+    with file.open("r+b") as target:
+        total = _checksum(file)
+        for place, value in ((_SUM_AT, total), (_MARK_AT, _MARK)):
+            target.seek(place)
+            target.write(value)
 
 
 def copy_in(source: Path, target: Path, on_progress: Progress | None = None) -> None:
@@ -59,6 +75,7 @@ def copy_in(source: Path, target: Path, on_progress: Progress | None = None) -> 
         present.execute("PRAGMA synchronous = full")
         given = present.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
         _copy(origin, present, on_progress)
+        _remove_checksum(present)
         present.executemany(
             "UPDATE sqlite_sequence SET seq = MAX(seq, ?) WHERE name = ?",
             [(seq, name) for name, seq in given],
@@ -71,6 +88,7 @@ def inspect(file: Path) -> Manifest:
     Raises:
         BadInputFileError: it is damaged, or no database of queuectl.
     """
+    _compare_checksum(file)
     with _reading(file) as database, _told_of(file):
         found = str(database.execute("PRAGMA integrity_check(1)").fetchone()[0])
         if found != "ok":
@@ -87,6 +105,29 @@ def inspect(file: Path) -> Manifest:
         ).fetchall()
     sentences = (f"{queue} {state}: {kept} kept, {stored} stored" for queue, state, kept, stored in wrong)
     return Manifest("sqlite", schema, tasks, tuple(sentences))
+
+
+def _compare_checksum(file: Path) -> None:
+    """Compare the file with its checksum, if it has one: a copy that somebody made by other means has none."""
+    with file.open("rb") as source:
+        header = source.read(_HEADER)
+    if header[_MARK_AT : _MARK_AT + 4] == _MARK and header[_SUM_AT : _SUM_AT + 4] != _checksum(file):
+        raise _damaged(file, "its checksum does not agree")
+
+
+def _checksum(file: Path) -> bytes:
+    with file.open("rb") as source:
+        header = bytearray(source.read(_HEADER))
+        header[_SUM_AT : _SUM_AT + 4] = header[_MARK_AT : _MARK_AT + 4] = bytes(4)
+        total = zlib.crc32(header)
+        while chunk := source.read(_CHUNK):
+            total = zlib.crc32(chunk, total)
+    return total.to_bytes(4, "big")
+
+
+def _remove_checksum(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA user_version = 0")
+    database.execute("PRAGMA application_id = 0")
 
 
 @contextlib.contextmanager
