@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from queuectl.domain.backup import Manifest
-from queuectl.errors import BadInputFileError, DaemonRunningError, QueuectlError, RefusedError
+from queuectl.errors import BadInputFileError, RefusedError
 from queuectl.operations import postgres_programs
 from queuectl.operations.backup import Progress, inspect, refuse_the_database_itself, sqlite_path, write
-from queuectl.operations.home_lock import HomeLock
+from queuectl.operations.home_lock import held
 from queuectl.operations.opening import make_folder
 from queuectl.operations.whole_file import in_place_of
 from queuectl.settings import Settings
@@ -44,7 +42,7 @@ def check_restorable(settings: Settings, file: Path) -> Manifest:
         RefusedError: a daemon uses the database.
     """
     refuse_the_database_itself(settings, file)
-    with _held(settings):
+    with held(settings, "nothing was restored"):
         _refuse_while_used(settings)
     manifest = inspect(file)
     engine = "sqlite" if settings.database_url.startswith("sqlite:") else "postgresql"
@@ -87,7 +85,7 @@ def restore(settings: Settings, file: Path, *, on_progress: Progress | None = No
         UnreachableError: the database does not answer, or its schema is newer than this program.
     """
     manifest = check_restorable(settings, file)
-    with _held(settings):
+    with held(settings, "nothing was restored"):
         _refuse_while_used(settings)
         path = sqlite_path(settings)
         if path is None:
@@ -109,7 +107,7 @@ def _restore_sqlite(path: Path, file: Path, on_progress: Progress | None) -> Pat
         with in_place_of(path) as temporary:
             sqlite_copy.copy_out(file, temporary, on_progress)
         return None
-    kept = path.with_name(f"{path.name}.before-restore-{_stamp()}")
+    kept = _unused(path.with_name(f"{path.name}.before-restore-{_stamp()}"))
     if _is_sound_copy(path, kept):
         sqlite_copy.copy_in(file, path, on_progress)
         return kept
@@ -149,7 +147,7 @@ def _restore_postgres(
     if has_content(settings):
         folder = settings.home / "backups"
         make_folder(folder)
-        kept = folder / f"before-restore-{_stamp()}.dump"
+        kept = _unused(folder / f"before-restore-{_stamp()}.dump")
         _keep_present(settings, kept)
     database = Database(settings.database_url)
     told = (
@@ -170,26 +168,6 @@ def _keep_present(settings: Settings, kept: Path) -> None:
             write(database, temporary, None)
     finally:
         database.close()
-
-
-@contextlib.contextmanager
-def _held(settings: Settings) -> Iterator[None]:
-    """Keep daemons of this home and this database file from starting meanwhile."""
-    lock = HomeLock(settings.home, settings.database_url)
-    try:
-        lock.take()
-    except DaemonRunningError as error:
-        lock.free()
-        raise RefusedError(
-            f"nothing was restored: {error.message}", hint="stop it with: queuectl daemon stop"
-        ) from error
-    except QueuectlError:
-        lock.free()
-        raise
-    try:
-        yield
-    finally:
-        lock.free()
 
 
 def _refuse_while_used(settings: Settings) -> None:
@@ -218,3 +196,9 @@ def _refuse_while_used(settings: Settings) -> None:
 
 def _stamp() -> str:
     return datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+
+
+def _unused(path: Path) -> Path:
+    """Return the path, or one that ends in a number if it is taken: what was kept before stays."""
+    names = (path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1_000)))
+    return next(each for each in names if not each.exists())

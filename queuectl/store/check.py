@@ -1,9 +1,12 @@
-"""Look for damage: in the file, and between the kept counts and the tasks they count."""
+"""Look for damage: in the file, between rows that belong together, and between the kept counts and the tasks."""
 
 from __future__ import annotations
 
+from queuectl.domain.lifecycle import FINAL
 from queuectl.store import counters
 from queuectl.store.database import Transaction
+from queuectl.store.rows import placeholders
+from queuectl.store.upkeep import GOES_WITH_TASK
 
 
 def damage(transaction: Transaction) -> str | None:
@@ -22,3 +25,71 @@ def wrong_counts(transaction: Transaction) -> list[str]:
         for queue, state in sorted(kept.keys() | real.keys())
         if kept.get((queue, state), 0) != real.get((queue, state), 0)
     ]
+
+
+def mend_counts(transaction: Transaction) -> int:
+    """Set the kept counts to the numbers of tasks; return how many were wrong. Daemons may go on meanwhile."""
+    if transaction.database.engine == "postgresql":
+        # Whoever has changed counts has committed now, and whoever has moved tasks meanwhile adds to what is set here.
+        transaction.execute("LOCK TABLE counters IN SHARE ROW EXCLUSIVE MODE")
+    kept, real = counters.read(transaction), counters.count_rows(transaction)
+    wrong = [key for key in kept.keys() | real.keys() if kept.get(key, 0) != real.get(key, 0)]
+    for queue, state in wrong:
+        transaction.tally.enter(queue, state, real.get((queue, state), 0) - kept.get((queue, state), 0))
+    return len(wrong)
+
+
+def orphans(transaction: Transaction) -> list[str]:
+    """Return a sentence for each table with rows of tasks that do not exist, and for tasks without their URL's row."""
+    found = []
+    for table in GOES_WITH_TASK:
+        rows = transaction.rows(
+            f"SELECT COUNT(*) FROM {table} WHERE NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = {table}.task_id)"
+        )
+        if rows[0][0]:
+            found.append(f"{rows[0][0]} rows of {table} belong to no task")
+    rows = transaction.rows(
+        "SELECT COUNT(*) FROM tasks WHERE NOT EXISTS (SELECT 1 FROM task_urls"
+        " WHERE task_urls.url_key = tasks.url_key AND task_urls.task_id = tasks.id)"
+    )
+    if rows[0][0]:
+        found.append(f"{rows[0][0]} tasks are not found by their URL")
+    return found
+
+
+def wrong_states(transaction: Transaction) -> list[str]:
+    """Return a sentence for each way in which tasks' states disagree with their other columns."""
+    final = tuple(state.value for state in FINAL)
+    asked = (
+        ("have ended and no time of it, or have not and one",
+         f"(finished_at IS NOT NULL) <> (state IN ({placeholders(final)}))", final),
+        ("are in a daemon's hand and name none, or are not and name one",
+         "(node IS NOT NULL) <> (state IN ('dispatched', 'running'))", ()),
+        ("run and have not started", "state = 'running' AND (started_at IS NULL OR attempt < 1)", ()),
+    )  # fmt: skip
+    return _told(transaction, "tasks", asked)
+
+
+def wrong_fences(transaction: Transaction) -> list[str]:
+    """Return a sentence for each way in which runs and fences disagree: every run has a fence of its own."""
+    tasks = (
+        ("were claimed more often than their fence was raised", "attempt > fence", ()),
+        ("were given back more often than claimed", "released > attempt", ()),
+    )
+    attempts = (
+        ("are recorded beyond their task's fence or number of runs",
+         "EXISTS (SELECT 1 FROM tasks WHERE tasks.id = attempts.task_id"
+         " AND (attempts.fence > tasks.fence OR attempts.attempt > tasks.attempt))", ()),
+    )  # fmt: skip
+    return _told(transaction, "tasks", tasks) + _told(transaction, "attempts", attempts)
+
+
+def _told(
+    transaction: Transaction, table: str, asked: tuple[tuple[str, str, tuple[str, ...]], ...]
+) -> list[str]:
+    found = []
+    for sentence, condition, params in asked:
+        count = transaction.rows(f"SELECT COUNT(*) FROM {table} WHERE {condition}", params)[0][0]
+        if count:
+            found.append(f"{count} {table} {sentence}")
+    return found

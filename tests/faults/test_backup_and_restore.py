@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_the_old_backup_and_nothing_else(
     backup(site.settings, file)
     old = file.read_bytes()
     site.submit_many(4_000)
-    text = line("backup", file, "--yes", before=_small_files(150_000)).error(8)
+    text = line("backup", file, "--yes", before=_small_files(100_000)).error(8)
     assert "free some space" in text or "has space" in text
     assert file.read_bytes() == old
     assert list(tmp_path.iterdir()) == [file]
