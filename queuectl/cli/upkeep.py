@@ -113,8 +113,8 @@ def _stopped_by_interrupt() -> Iterator[Callable[[], bool]]:
 def backup(ctx: typer.Context, file: File, yes: Yes = False) -> None:
     """Write a verified copy of the database to a file; everything goes on meanwhile.
 
-    It holds all tasks, results and articles. Published files, settings and logs are not in it: the
-    files are written again from the articles, settings belong under version control or in your own backup.
+    It holds all tasks, results and articles, but not settings, logs and published files; those are
+    written again by: queuectl articles rebuild
 
     Examples:
       queuectl backup /var/backups/queuectl.backup --yes

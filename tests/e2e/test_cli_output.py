@@ -119,6 +119,14 @@ EVERY_COMMAND = [
     ["db", "init"],
     ["db", "migrate"],
     ["db", "check"],
+    ["db", "check", "--repair"],
+    ["db", "vacuum"],
+    ["backup", "a.backup"],
+    ["restore", "made.backup", "--dry-run"],
+    ["restore", "made.backup", "--yes"],
+    ["cleanup", "--days", "0", "--dry-run"],
+    ["cleanup", "--days", "0", "--yes"],
+    ["articles", "rebuild"],
     ["config", "show"],
     ["config", "check"],
     ["config", "path"],
@@ -135,6 +143,7 @@ def template() -> Iterator[Path]:
     (folder / "urls.txt").write_text(f"{URL}\n")
     cli("submit", URL, URL + "2").ok()
     cli("cancel", "2").ok()
+    cli("backup", "made.backup").ok()
     yield folder
     guard.remove_folder(folder)
 
