@@ -1,7 +1,8 @@
-"""What happened to tasks: their ended attempts and their dead letters, written with the move they belong to."""
+"""What happened to tasks: ended attempts, dead letters and people's changes, written with the move they belong to."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from queuectl.domain.dead_letter import DeadLetter
@@ -21,6 +22,7 @@ _ATTEMPT_COLUMNS = (
     ("voutcome", "text"),
     ("verror", "text"),
     ("vtraceback", "text"),
+    ("vmove", "text"),
 )
 _LETTER = "id, task_id, queue, url, handler, cause, error, attempts, died_at"
 
@@ -38,13 +40,15 @@ def record(transaction: Transaction, endings: Sequence[Ending], node: str) -> No
             ending.verdict.value,
             ending.error,
             ending.traceback,
+            ending.move.value,
         )
         for ending in endings
     ]
     values, params = transaction.database.values(_ATTEMPT_COLUMNS, rows)
     transaction.execute(
-        "INSERT INTO attempts (task_id, fence, attempt, node, started_at, finished_at, outcome, error, traceback)"
-        f" SELECT vtask, vfence, vattempt, vnode, vstarted, vfinished, voutcome, verror, vtraceback FROM {values}",
+        "INSERT INTO attempts (task_id, fence, attempt, node, started_at, finished_at, outcome, error, traceback,"
+        " move, recorded_at) SELECT vtask, vfence, vattempt, vnode, vstarted, vfinished, voutcome, verror, vtraceback,"
+        f" vmove, {transaction.database.clock()} FROM {values}",
         params,
     )
     for ending in endings:
@@ -68,6 +72,17 @@ def _bury(transaction: Transaction, ending: Ending) -> None:
             ending.finished_at,
         ),
     )
+
+
+def note_change(
+    transaction: Transaction, move: str, tasks: Sequence[int], *, detail: str | None = None
+) -> None:
+    """Write what a person's command does to a group of tasks: one row, however many they are."""
+    if tasks:
+        transaction.execute(
+            f"INSERT INTO changes (at, move, tasks, detail) VALUES ({transaction.database.clock()}, %s, %s, %s)",
+            (move, json.dumps(list(tasks), separators=(",", ":")), detail),
+        )
 
 
 def attempts_of(transaction: Transaction, task: int) -> tuple[Attempt, ...]:

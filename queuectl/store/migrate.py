@@ -8,13 +8,14 @@ from queuectl import __version__
 from queuectl.clock import now_ms
 from queuectl.errors import SchemaError
 from queuectl.store.database import Database, Transaction
-from queuectl.store.migrations import m0001_initial, m0002_limits
+from queuectl.store.migrations import m0001_initial, m0002_limits, m0005_history
 
 Step = Callable[[Transaction], None]
 
 STEPS: tuple[tuple[str, Step], ...] = (
     ("0001_initial", m0001_initial.apply),
     ("0002_limits", m0002_limits.apply),
+    ("0005_history", m0005_history.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

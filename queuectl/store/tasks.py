@@ -15,8 +15,10 @@ from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import WAITING, Move, State, sources
 from queuectl.domain.task import Claimed
 from queuectl.errors import DuplicateTaskError
+from queuectl.store import history
 from queuectl.store.database import Transaction
 from queuectl.store.ending_rows import ENDING_COLUMNS, TARGET, ending_row, run_of
+from queuectl.store.locking import locked_states
 from queuectl.store.ready import START as START
 from queuectl.store.ready import Place as Place
 from queuectl.store.ready import first
@@ -219,13 +221,18 @@ def release_dispatched(
     node: str | None = None,
     before: int | None = None,
     queues: Sequence[str] | None = None,
+    ids: Sequence[int] | None = None,
 ) -> int:
     """Send dispatched tasks back to their queues under a new fence: their messages are lost, late or unwanted.
 
-    All of them, or those that ``node`` dispatched, those dispatched ``before`` a moment, those of ``queues``.
+    All of them, or those that ``node`` dispatched, those dispatched ``before`` a moment, those of ``queues``,
+    or some by their numbers, which the caller has locked.
     """
     conditions = ["node IS NOT NULL", "state = 'dispatched'"]
     params: list[object] = []
+    if ids is not None:
+        conditions.append(f"id IN ({placeholders(ids)})")
+        params.extend(ids)
     if node is not None:
         conditions.append("node = %s")
         params.append(node)
@@ -262,7 +269,7 @@ def cancel(transaction: Transaction, ids: Iterable[int], now: int) -> dict[int, 
 
     Tasks that are final already, or do not exist, are left out of the answer.
     """
-    found = _locked_states(transaction, ids)
+    found = locked_states(transaction, ids)
     waiting = [(number, queue, state) for number, queue, state in found if state in WAITING]
     running = [number for number, _, state in found if state is State.RUNNING]
     _cancel_waiting(transaction, waiting, now)
@@ -299,6 +306,7 @@ def _cancel_waiting(transaction: Transaction, found: Sequence[tuple[int, str, St
     )
     for _, queue, state in found:
         transaction.tally.move(queue, state, State.CANCELLED)
+    history.note_change(transaction, Move.CANCEL, [number for number, _, _ in found])
 
 
 def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]:
@@ -309,13 +317,12 @@ def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]
     """
     allowed = sources(Move.REQUEUE)
     found = [
-        (number, queue, state)
-        for number, queue, state in _locked_states(transaction, ids)
-        if state in allowed
+        (number, queue, state) for number, queue, state in locked_states(transaction, ids) if state in allowed
     ]
     numbers = [number for number, _, _ in found]
     if numbers:
         _requeue(transaction, numbers, now)
+        history.note_change(transaction, Move.REQUEUE, numbers)
     for _, queue, state in found:
         transaction.tally.move(queue, state, State.QUEUED)
     return numbers
@@ -332,13 +339,3 @@ def _requeue(transaction: Transaction, numbers: Sequence[int], now: int) -> None
         raise DuplicateTaskError(
             "another open task for the same URL exists, and this one is to be unique"
         ) from error
-
-
-def _locked_states(transaction: Transaction, ids: Iterable[int]) -> list[tuple[int, str, State]]:
-    numbers = list(ids)
-    rows = transaction.rows(
-        f"SELECT id, queue, state FROM tasks WHERE id IN ({placeholders(numbers)})"
-        f" ORDER BY id{transaction.database.row_lock()}",
-        numbers,
-    )
-    return [(number, queue, State(state)) for number, queue, state in rows]
