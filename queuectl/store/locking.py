@@ -1,4 +1,4 @@
-"""Lock tasks before they are changed, always in the order of their numbers, so that no two writers wait for each other."""
+"""Lock tasks before they change, always in the order of their numbers, so that no two writers wait for each other."""
 
 from __future__ import annotations
 
