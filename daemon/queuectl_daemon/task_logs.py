@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from queuectl.domain.task_log import LogLine, LogPart
@@ -96,10 +96,11 @@ class TaskLogs(logging.Handler):
             log = self._runs[run] = _RunLog(getattr(record, "attempt", 1))
         log.add(int(record.created * 1000), record.levelno, record.getMessage())
 
-    def unsaved(self, ended: Collection[Key], *, live: bool) -> Unsaved | None:
+    def unsaved(self, ended: Iterable[Key], *, live: bool) -> Unsaved | None:
         """Return what is to be written of runs that have ended and, if ``live``, of those that go on."""
-        if not self._runs or not (ended or live):
+        if not self._runs:
             return None
+        ended = frozenset(ended)
         assert self.lock is not None  # noqa: S101  for the type checker: every handler has one
         with self.lock:
             chosen = list(self._runs) if live else [run for run in ended if run in self._runs]
@@ -107,7 +108,7 @@ class TaskLogs(logging.Handler):
             outdated: list[PartKey] = []
             for run in chosen:
                 self._collect(run, self._runs[run], parts, outdated)
-        return Unsaved(parts, outdated, frozenset(ended))
+        return Unsaved(parts, outdated, ended)
 
     def saved(self, said: Unsaved | None) -> None:
         """Forget what was written, after the commit."""

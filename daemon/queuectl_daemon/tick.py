@@ -101,7 +101,7 @@ class Tick:
 
     def keep_logs(self, logs: TaskLogs, endings: Sequence[Ending], *, live: bool) -> None:
         """Write what the runs that have ended logged, and from time to time what the others have so far."""
-        self.said = logs.unsaved([run_of(each) for each in endings], live=live)
+        self.said = logs.unsaved(map(run_of, endings), live=live)
         if self.said is not None:
             self.said.save(self.transaction)
 

@@ -35,13 +35,24 @@ SECTIONS = (
         (
             Entry("submit", f"{_HERE}.submit:submit", "Submit URLs, now or for later."),
             Entry("batch", f"{_HERE}.batch:batch", "Submit the URLs of a file as one batch."),
-            Entry("list", f"{_HERE}.tasks:list_tasks", "List tasks, the newest first."),
-            Entry("show", f"{_HERE}.tasks:show", "Show one task with the timeline of all its attempts."),
-            Entry("wait", f"{_HERE}.wait:wait", "Wait until tasks have ended."),
-            Entry("cancel", f"{_HERE}.tasks:cancel", "Cancel tasks."),
+            Entry("list", f"{_HERE}.listing:list_tasks", "List tasks, the newest first."),
             Entry(
-                "retry", f"{_HERE}.tasks:retry", "Send dead, cancelled or retrying tasks back to their queue."
+                "count",
+                f"{_HERE}.listing:count",
+                "Count tasks.",
             ),
+            Entry("show", f"{_HERE}.tasks:show", "Show one task with the timeline of all its attempts."),
+            Entry("logs", f"{_HERE}.logs:logs", "Show what a task's handler logged."),
+            Entry("wait", f"{_HERE}.wait:wait", "Wait until tasks have ended."),
+            Entry("follow", f"{_HERE}.events:follow", "Tell what happens to tasks until all have ended."),
+            Entry("events", f"{_HERE}.events:events", "Tell what happens to all tasks."),
+            Entry("cancel", f"{_HERE}.control:cancel", "Cancel tasks."),
+            Entry(
+                "retry",
+                f"{_HERE}.control:retry",
+                "Send dead, cancelled or retrying tasks back to their queue.",
+            ),
+            Entry("reprioritize", f"{_HERE}.control:reprioritize", "Give waiting tasks another priority."),
         ),
     ),
     (

@@ -77,6 +77,18 @@ class TaskQueries(Verbs):
             after = page.following
             left = None if left is None else left - len(page.tasks)
 
+    def oldest_tasks(self, selection: Selection, limit: int) -> list[Task]:
+        """Return the first tasks that match, in the order of their submission: where the verbs in the plural begin."""
+        with self._database.reading() as transaction:
+            found = listing.walk(transaction, selection, above=0, up_to=2**62, limit=limit)
+            ids = tuple(number for number, _ in found)
+            return listing.tasks(transaction, Selection(ids=ids))[::-1] if ids else []
+
+    def states_of_tasks(self, selection: Selection, limit: int) -> dict[int, State]:
+        """Return the states of the first tasks that match, by number."""
+        with self._database.reading() as transaction:
+            return dict(listing.walk(transaction, selection, above=0, up_to=2**62, limit=limit))
+
     def rows_to_read(self, selection: Selection, sort: Sort | str = Sort.CREATED) -> int:
         """Return how many stored tasks such a list may have to read, at the most."""
         with self._database.reading() as transaction:
