@@ -115,9 +115,11 @@ def _planned(run: Invocation, verb: TaskVerb, selection: Selection) -> Plan | No
 
 def _refuse(verb: TaskVerb, selection: Selection, found: Mapping[State, int]) -> None:
     if found:
+        from queuectl.cli.render.words import count
+
         states = ", ".join(f"{number:,} {state}" for state, number in found.items())
         raise WrongStateError(
-            f"nothing can be {verb.done}: {states}",
+            f"nothing can be {verb.done}: {count(sum(found.values()), 'task')} of the wrong state ({states})",
             hint=f"it is for tasks that are {', '.join(sorted(verb.possible))}",
         )
     if selection.ids and selection == Selection(ids=selection.ids):
