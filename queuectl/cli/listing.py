@@ -10,11 +10,12 @@ import typer
 
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.selectors import Selectors, selects_tasks
+from queuectl.clock import monotonic
 from queuectl.domain.selection import DEFAULT_LIMIT, Cursor, Selection, Sort, cursor_in
 from queuectl.domain.task import batch_name, task_name
 
-_MANY_ROWS = 200_000
-"""From so many rows on, reading them takes long enough to be told about."""
+_LONG_SECONDS = 0.5
+"""From here on a person wants to know what took so long."""
 
 
 class By(StrEnum):
@@ -66,7 +67,6 @@ def list_tasks(
     selection = selectors.selection(run)
     place = cursor_in(after, sort) if after is not None else None
     names = chosen_fields(fields, as_json=run.output.json or ndjson)
-    _tell_of_long_reading(run, selection, sort)
     if ndjson:
         _stream(run, selection, sort, place, names)
     else:
@@ -80,7 +80,9 @@ def _page(
     from queuectl.clock import now_ms
 
     output = run.output
+    begun = monotonic()
     page = run.manager.page_of_tasks(selection, sort, place)
+    _tell_of_long_reading(run, selection, sort, monotonic() - begun)
     if not page.tasks:
         output.say("no task matches")
     if page.tasks or output.json:
@@ -104,14 +106,15 @@ def _stream(
         run.output.record(shape_of(task, names))
 
 
-def _tell_of_long_reading(run: Invocation, selection: Selection, sort: Sort) -> None:
-    """Say so when no index serves a list: a person who waits wants to know for what."""
-    if not run.output.messages_on_terminal or run.output.quiet or run.output.json:
+def _tell_of_long_reading(run: Invocation, selection: Selection, sort: Sort, seconds: float) -> None:
+    """Say so when a list took long because no index serves it, and what would help."""
+    if seconds < _LONG_SECONDS or not run.output.messages_on_terminal:
         return
     rows = run.manager.rows_to_read(selection, sort)
-    if rows >= _MANY_ROWS:
+    if rows:
         run.output.say(
-            f"no index serves this: up to {rows:,} tasks are read; --state or --batch narrows it down"
+            f"it took {seconds:.1f} s to look through up to {rows:,} tasks, because no index serves this;"
+            " --state or --batch narrows it down"
         )
 
 

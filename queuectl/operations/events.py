@@ -115,5 +115,7 @@ def _gaps_at(transaction: Transaction) -> Gaps:
     return gaps
 
 
-def _in_time(event: Event) -> tuple[int, int, bool]:
-    return event.at, event.task, event.kind != "start"
+def _in_time(event: Event) -> tuple[int, int, int, bool]:
+    """Return the key of the order in time; what happens to a task within a millisecond keeps its natural order."""
+    run = 0 if event.kind == "submit" else event.attempt if event.attempt is not None else 2**31
+    return event.at, event.task, run, event.kind != "start"
