@@ -49,7 +49,10 @@ class _Order:
 
 _ORDERS: Mapping[Sort, _Order] = {
     Sort.CREATED: _Order(("tasks.id",), falls=True),
-    Sort.DUE: _Order(("tasks.due_at", "tasks.id")),
+    Sort.DUE: _Order(
+        ("tasks.due_at", "tasks.id"),
+        only="tasks.state IN ('scheduled', 'queued', 'dispatched', 'retrying')",
+    ),
     Sort.FINISHED: _Order(
         ("tasks.finished_at", "tasks.id"), falls=True, only="tasks.finished_at IS NOT NULL"
     ),
@@ -95,8 +98,6 @@ def page(
     limit = DEFAULT_LIMIT if selection.limit is None else selection.limit
     order = _ORDERS[sort]
     place = selecting.where(transaction, selection, counters.read(transaction))
-    if sort is Sort.DUE and selection.ids:
-        place = place.also("tasks.state IN ('scheduled', 'queued', 'dispatched', 'retrying')")
     if order.only:
         place = place.also(order.only)
     if after is not None:
