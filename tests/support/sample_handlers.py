@@ -186,6 +186,16 @@ def log(task: HandlerTask, context: Context) -> None:
         context.log.info("line %d %s", number, task.metadata.get("text", ""))
 
 
+def log_and_wait(task: HandlerTask, context: Context) -> None:
+    """Log, wait until the file ``until`` exists, and log again; the first ``failing`` attempts fail then."""
+    context.log.info("waiting")
+    while not Path(task.metadata["until"]).exists():
+        pause(0.01)
+    context.log.info("going on")
+    if task.attempt <= task.metadata.get("failing", 0):
+        raise ValueError(f"attempt {task.attempt} fails")
+
+
 def use_a_library_that_logs(task: HandlerTask, context: Context) -> None:
     """Log under another name, twice."""
     library = logging.getLogger("some.library")
