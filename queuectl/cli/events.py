@@ -27,6 +27,7 @@ _SHARE = 20
 
 _MOST_FOLLOWED = 10_000
 _FEW = 20
+_WIDE_COLUMNS = 100
 
 
 @selects_tasks(
@@ -166,4 +167,5 @@ def _write(run: Invocation, found: Iterable[Event]) -> None:
         elif run.output.quiet:
             run.output.line(f"{event.kind} {task_name(event.task)}")
         else:
-            run.output.row(event_row(event, run.settings.timezone), EVENT_WIDTHS)
+            narrow = run.output.on_terminal and run.output.console.width < _WIDE_COLUMNS
+            run.output.row(event_row(event, run.settings.timezone, narrow=narrow), EVENT_WIDTHS)

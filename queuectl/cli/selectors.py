@@ -139,9 +139,7 @@ _PARAMETERS: dict[str, Any] = {
     "older_than": Annotated[
         str | None, Option(metavar="DURATION", help="Submitted longer ago than this, such as 7d.")
     ],
-    "limit": Annotated[
-        int | None, Option(metavar="N", min=1, max=1_000_000_000, help="At most this many tasks.")
-    ],
+    "limit": Annotated[int | None, Option(metavar="N", min=1, help="At most this many tasks.")],
     "everything": Annotated[bool, Option(_ALL, help="Every task: only where no other selector is given.")],
 }
 _PLACE = "selectors"

@@ -29,7 +29,7 @@ def busy(cli: CommandLine) -> CommandLine:
 
 
 def line(handler: str, **metadata: object) -> str:
-    return json.dumps({"url": URL, "handler": handler, "metadata": metadata})
+    return json.dumps({"url": f"{URL}/{handler}", "handler": handler, "metadata": metadata})
 
 
 def started(cli: CommandLine, *arguments: str) -> subprocess.Popen[bytes]:
@@ -137,5 +137,6 @@ def test_a_reader_that_goes_away_ends_a_stream_quietly(cli: CommandLine, argumen
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr is not None
-    assert process.stderr.read() == b""
+    with process.stderr:
+        assert process.stderr.read() == b""
     assert process.wait(30) == ExitCode.FAILED

@@ -12,7 +12,9 @@ from queuectl.domain.task import task_name
 from queuectl.domain.task_log import LogLine
 from queuectl.times import shown, zone_named
 
-EVENT_WIDTHS = (23, 12, 12, 10)
+EVENT_WIDTHS = (0, 12, 12, 10)
+"""Every time is as long as the others."""
+
 LOG_WIDTHS = (12, 8)
 
 _STYLES = {"succeed": GOOD, "bury": BAD, "retry": CAREFUL, "cancel": FAINT, "release": CAREFUL}
@@ -20,10 +22,10 @@ _NODE = 8
 """So many characters of a node's id tell it from the others."""
 
 
-def event_row(event: Event, zone: str) -> list[Cell]:
-    """Return when, what, which task, its queue, and the circumstances."""
+def event_row(event: Event, zone: str, *, narrow: bool = False) -> list[Cell]:
+    """Return when, what, which task, its queue, and the circumstances; where it is narrow only the time of day."""
     return [
-        shown(event.at, zone),
+        _clock(event.at, zone) if narrow else shown(event.at, zone),
         Styled(event.kind, _STYLES.get(event.kind, "")),
         task_name(event.task),
         short_queue(event.queue),
