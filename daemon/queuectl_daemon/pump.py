@@ -28,7 +28,6 @@ from queuectl_daemon.flights import Flights, Key
 from queuectl_daemon.punctuality import Punctuality
 from queuectl_daemon.recovery import LEASE_MS
 from queuectl_daemon.taking import Taking
-from queuectl_daemon.task_logs import TaskLogs
 from queuectl_daemon.tick import Tick, UnrecordableError
 from queuectl_daemon.transport import RedisTransport
 from queuectl_daemon.view import View
@@ -69,7 +68,6 @@ class Pump(threading.Thread):
         node: str,
         workers: int,
         aging: bool,
-        logs: TaskLogs,
         hand_over: Callable[[list[Claimed]], None],
         cancel: Callable[[int, int], None],
         on_rules: Callable[[Mapping[str, QueueRules]], None],
@@ -79,7 +77,6 @@ class Pump(threading.Thread):
         self._database = database
         self._flights = flights
         self._node = node
-        self._logs = logs
         self._hand_over = hand_over
         self._cancel = cancel
         self._on_rules = on_rules
@@ -260,7 +257,7 @@ class Pump(threading.Thread):
                 if reconcile:
                     tick.reconcile(self._flights.keys())
                 tick.record(endings)
-                tick.keep_logs(self._logs, endings, live=started - self._last_beat >= _BEAT_SECONDS)
+                tick.keep_logs(self._flights.logs, endings, live=started - self._last_beat >= _BEAT_SECONDS)
                 if comparing:
                     tick.compare(self._flights.keys())
                 if looking:
@@ -279,7 +276,7 @@ class Pump(threading.Thread):
             self._fetched.extendleft(reversed(messages))
             self._reconcile |= reconcile
             raise
-        self._logs.saved(tick.said)
+        self._flights.logs.saved(tick.said)
         self.stale += len(endings) - len(tick.recorded)
         self.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started

@@ -36,7 +36,6 @@ from queuectl_daemon.pump import Pump
 from queuectl_daemon.recovery import Recovery
 from queuectl_daemon.runner import Runner
 from queuectl_daemon.runner.context import LOGGER as TASK_LOGGER
-from queuectl_daemon.task_logs import TaskLogs
 from queuectl_daemon.ticker import Ticker
 from queuectl_daemon.transport import RedisTransport
 from queuectl_daemon.window import Pace
@@ -67,7 +66,6 @@ class Service:
         self._failure: str | None = None
         self._flights = Flights()
         self._budgets = Budgets(settings)
-        self._logs = TaskLogs()
         self._lock = HomeLock(settings.home, settings.database_url)
         # The fork server must begin while this process has one thread and no connection.
         self._runner = Runner(settings, on_progress=self._progressed)
@@ -103,8 +101,8 @@ class Service:
         self._files = PublishedFiles(self._database, self.settings.home)
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
         parts.callback(self._leave)
-        TASK_LOGGER.addHandler(self._logs)
-        parts.callback(TASK_LOGGER.removeHandler, self._logs)
+        TASK_LOGGER.addHandler(self._flights.logs)
+        parts.callback(TASK_LOGGER.removeHandler, self._flights.logs)
         self._start_recovery(parts)
         self._start_worker(parts)
         self._start_transport(parts)
@@ -131,7 +129,6 @@ class Service:
             node=self.node,
             workers=self.settings.workers,
             aging=bool(self.settings.priority_aging),
-            logs=self._logs,
             hand_over=broker.hand_over,
             cancel=self._cancel,
             on_rules=self._budgets.learn,

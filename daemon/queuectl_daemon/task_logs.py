@@ -14,7 +14,9 @@ from queuectl.domain.task_log import LogLine, LogPart
 from queuectl.store import task_logs
 from queuectl.store.database import Transaction
 from queuectl.store.task_logs import PartKey
-from queuectl_daemon.flights import Key
+
+Key = tuple[int, int]
+"""A run: the task's number and its fence."""
 
 _HALF = 32 * 1024
 """Characters that are kept of a run's beginning, and as many of its end."""

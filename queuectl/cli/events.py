@@ -85,7 +85,7 @@ def follow(ctx: typer.Context, selectors: Selectors) -> int:
     from queuectl.cli.daemon_watch import say_if_none_runs
 
     run: Invocation = ctx.obj
-    selection = selectors.narrow_selection(run, "follow")
+    selection = selectors.narrow_selection(run, "follow", or_all=False)
     stream = run.monitor.follow_events(_lasting(selection))
     states = run.manager.states_of_tasks(selection, _MOST_FOLLOWED + 1)
     _check(selection, states)

@@ -60,8 +60,8 @@ class Selectors:
             limit=self.limit,
         )
 
-    def narrow_selection(self, run: Invocation, verb: str) -> Selection:
-        """Return what they mean for a verb that changes tasks: never everything by accident.
+    def narrow_selection(self, run: Invocation, verb: str, *, or_all: bool = True) -> Selection:
+        """Return what they mean for a verb that must not take everything by accident; ``or_all`` lets ``--all`` say it.
 
         Raises:
             InvalidInputError: there is neither an id nor a filter, nor ``--all``; or one means nothing.
@@ -71,7 +71,7 @@ class Selectors:
         if selection.matches_everything and not self.everything:
             raise InvalidInputError(
                 f"it is not said which tasks to {verb}",
-                hint=f"give ids or filters such as --queue low, or {_ALL} for every task",
+                hint=f"give ids or filters such as --queue low{f', or {_ALL} for every task' if or_all else ''}",
             )
         if self.everything and not selection.matches_everything:
             raise InvalidInputError(

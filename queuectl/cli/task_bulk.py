@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from queuectl.cli.bulk import SAMPLE, Plan, Work, agreed, working
 from queuectl.cli.invocation import Invocation
@@ -15,6 +15,9 @@ from queuectl.domain.selection import Selection
 from queuectl.domain.task import Task, task_name
 from queuectl.errors import ExitCode, PartlyDoneError, RefusedError, TaskNotFoundError, WrongStateError
 
+if TYPE_CHECKING:
+    from queuectl.operations.bulk import Progress
+
 _LISTED = 1_000
 """So many tasks a JSON document names one by one; the counts are of all."""
 
@@ -22,7 +25,9 @@ _LISTED = 1_000
 class Many(Protocol):
     """A verb of the manager in the plural."""
 
-    def __call__(self, selection: Selection, *, on_group: Any, should_stop: Callable[[], bool]) -> BulkResult:
+    def __call__(
+        self, selection: Selection, *, on_group: Callable[[Progress], None], should_stop: Callable[[], bool]
+    ) -> BulkResult:
         """Act on all tasks that match."""
         ...
 
@@ -137,7 +142,7 @@ class _Report:
         self.done: list[int] = []
         self.failed: list[tuple[int, Outcome]] = []
 
-    def __call__(self, progress: Any) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Take in a group."""
         if self._run.output.json:
             self.done += progress.done[: _LISTED - len(self.done)]

@@ -249,7 +249,7 @@ class TestReprioritizing:
         number = task_in(database, State.QUEUED)
         for arguments in ({}, {"priority": "high", "score": 3}, {"priority": "hgih"}, {"score": 10**9}):
             with pytest.raises(InvalidInputError):
-                manager.reprioritize_task(number, **arguments)  # type: ignore[arg-type]
+                manager.reprioritize_task(number, **arguments)
         with pytest.raises(TaskNotFoundError):
             manager.reprioritize_task(99, "high")
 

@@ -13,7 +13,7 @@ from queuectl import Monitor, QueueManager, Settings
 from queuectl.domain.event import Event
 from queuectl.domain.lifecycle import Move, State
 from queuectl.domain.selection import Selection
-from queuectl.operations import events as streams
+from queuectl.store import events as stored_events
 from queuectl.store import submission, tasks
 from queuectl.store.database import Database
 from tests.support.factories import (
@@ -149,7 +149,7 @@ class TestTheStream:
     def test_many_at_once_come_in_bounded_groups(
         self, monitor: Monitor, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(streams.events, "_GROUP", 10)
+        monkeypatch.setattr(stored_events, "_GROUP", 10)
         stream = monitor.follow_events()
         with database.writing() as transaction:
             submit_copies(transaction, [new_task(number) for number in range(120)])
