@@ -17,13 +17,14 @@ from queuectl.errors import InvalidInputError, RefusedError
 from queuectl.operations.queue_control import QueueControl
 from queuectl.operations.submission import submit_many, submit_one
 from queuectl.operations.task_control import TaskControl
+from queuectl.operations.transfer import TransferVerbs
 from queuectl.store import queues, tasks
 
 _GROUP = 5_000
 _CLEARING_PAUSE_SECONDS = 0.01
 
 
-class QueueManager(QueueControl, TaskControl):
+class QueueManager(QueueControl, TaskControl, TransferVerbs):
     """Submit tasks and control them. One instance may be shared by threads; it needs no running daemon.
 
     Raises:

@@ -183,7 +183,7 @@ def submit_many(
     start = None if start_at is None else fields.moment(start_at, settings.timezone)
     maker = RowMaker(settings, default=default)
     name = _checked_name(name)
-    with Spool() as spool:
+    with Spool(NewTask) as spool:
         reader = _Reader(maker, strict=strict, not_before=None if step else start)
         for group in _groups(entries):
             spool.add(reader.rows(group))

@@ -47,6 +47,7 @@ class Settings:
     fetch_allow_networks: tuple[str, ...] = ()
     fetch_timeout: float = 30.0
     fetch_max_bytes: int = 10 * 1024 * 1024
+    import_max_bytes: int = 1024 * 1024 * 1024
     task_timeout: float = 300.0
     max_retries: int = 3
     retry_backoff: float = 10.0

@@ -162,6 +162,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "fetch_allow_networks": Rule("networks such as 127.0.0.0/8 or ::1/128", _networks, is_list=True),
         "fetch_timeout": _number(0.1, 3600, "seconds"),
         "fetch_max_bytes": _whole(1024, 1024 * 1024 * 1024),
+        "import_max_bytes": _whole(1024, 1024**4),
         "task_timeout": _SECONDS_OF_A_RUN,
         "max_retries": _RETRIES,
         "retry_backoff": _BACKOFF,

@@ -1,0 +1,331 @@
+"""Bring tasks in from an export: check all of the file, then store all of it in one transaction or nothing."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import IO, Generic, NoReturn, TypeVar
+
+from queuectl.domain.admission import QueueRules
+from queuectl.domain.lifecycle import WAITING, State
+from queuectl.domain.task import task_name
+from queuectl.domain.transfer import IdLog, ImportReceipt, OnConflict, Progress, QueueChange
+from queuectl.errors import BadInputFileError, DuplicateTaskError, QueueFullError
+from queuectl.operations import transfer_format as form
+from queuectl.operations.import_file import ImportFile
+from queuectl.operations.incoming import Checker, Incoming
+from queuectl.operations.spool import Spool
+from queuectl.settings import Settings
+from queuectl.store import counters, queues, submission, transfer
+from queuectl.store.database import Database, Transaction
+from queuectl.store.transfer import BatchReach, StoredBatch
+
+Confirm = Callable[[tuple[QueueChange, ...]], None]
+"""Asked before an import changes the settings of queues; raises to stop it."""
+
+_GROUP = 2_000
+_GROUP_BYTES = 8 * 1024 * 1024
+_MANY = 10_000
+"""After this many new rows PostgreSQL's statistics are told, or it would plan for the tables as they were."""
+
+
+RowT = TypeVar("RowT")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a file has: settings of queues, and how many batches and tasks."""
+
+    queues: dict[str, QueueRules]
+    batches: int
+    tasks: int
+
+
+def import_tasks(
+    database: Database,
+    settings: Settings,
+    stream: IO[bytes],
+    name: str,
+    *,
+    on_conflict: OnConflict,
+    dry_run: bool,
+    confirm: Confirm | None = None,
+    on_progress: Progress | None = None,
+) -> ImportReceipt:
+    """Import what a stream holds, all or nothing; a dry run only finds out what that would be.
+
+    Raises:
+        BadInputFileError: the file cannot be used; nothing is changed, as with every other error.
+        DuplicateTaskError: a task is here already and ``on_conflict`` is "error".
+        QueueFullError: the tasks do not fit into their queues.
+    """
+    with ExitStack() as stack:
+        batches = stack.enter_context(Spool(StoredBatch))
+        tasks = stack.enter_context(Spool(Incoming))
+        file = ImportFile(stream, name, largest=settings.import_max_bytes)
+        found = _read(file, settings, batches, tasks, on_progress)
+        with database.reading() as transaction:
+            changes = _changes(queues.rules(transaction), found.queues)
+        if changes and confirm and not dry_run:
+            confirm(changes)
+        importer = _Importer(name, on_conflict, found, on_progress)
+        if dry_run:
+            with database.reading() as transaction:
+                importer.compare(transaction, tasks)
+        else:
+            with database.writing() as transaction:
+                importer.store(transaction, batches, tasks)
+            if importer.tasks >= _MANY:
+                database.analyze()
+        return importer.receipt(changes, dry_run=dry_run)
+
+
+def _read(
+    file: ImportFile,
+    settings: Settings,
+    batches: Spool[StoredBatch],
+    tasks: Spool[Incoming],
+    on_progress: Progress | None,
+) -> _Found:
+    """Check all of a file and put aside what it brings."""
+    checker = Checker(file, settings)
+    progress = None if on_progress is None else lambda read: on_progress("reading", read, None)
+    gathered_batches, gathered_tasks = _Gathering(batches), _Gathering(tasks)
+    last: Incoming | None = None
+    for record in file.records(progress):
+        match record:
+            case form.Task():
+                last = checker.task(record)
+                gathered_tasks.add(last, file.read)
+            case form.Attempt():
+                checker.attempt(record, last)
+            case form.DeadLetter():
+                checker.dead_letter(record, last)
+            case form.Queue() | form.Batch() if last is not None:
+                file.refuse("queues and batches come before the first task")
+            case form.Batch():
+                gathered_batches.add(checker.batch(record), file.read)
+            case form.Queue():
+                checker.queue(record)
+            case _:
+                file.refuse("this record has no place here")
+    gathered_batches.put_aside()
+    gathered_tasks.put_aside()
+    return _Found(checker.queues, gathered_batches.count, gathered_tasks.count)
+
+
+class _Gathering(Generic[RowT]):
+    """Put rows aside in groups that are neither long nor large; a row may still grow until the next one comes."""
+
+    def __init__(self, spool: Spool[RowT]) -> None:
+        self._spool = spool
+        self._rows: list[RowT] = []
+        self._begun_at = 0
+        self.count = 0
+
+    def add(self, row: RowT, read: int) -> None:
+        """Add a row; ``read`` is how many bytes of the file have been read."""
+        if len(self._rows) == _GROUP or read - self._begun_at > _GROUP_BYTES:
+            self.put_aside()
+            self._begun_at = read
+        self._rows.append(row)
+        self.count += 1
+
+    def put_aside(self) -> None:
+        """Put aside what there is."""
+        if self._rows:
+            self._spool.add(self._rows)
+            self._rows = []
+
+
+class _Importer:
+    """Sort tasks into new and conflicting ones, store the new ones, and keep account of both."""
+
+    def __init__(
+        self, name: str, on_conflict: OnConflict, found: _Found, on_progress: Progress | None
+    ) -> None:
+        self._name = name
+        self._on_conflict = on_conflict
+        self._found = found
+        self._on_progress = on_progress
+        self._up_to = 0
+        self._done = 0
+        self._new: Counter[tuple[str, State]] = Counter()
+        self._conflicts: Counter[tuple[str, State]] = Counter()
+        self._skipped = 0
+        self._attempts = 0
+        self._dead_letters = 0
+        self._ids = IdLog()
+        self._numbers = array("q")
+        self._members, self._firsts, self._lasts = (array("q", [0]) * found.batches for _ in range(3))
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks are new."""
+        return self._new.total()
+
+    def compare(self, transaction: Transaction, tasks: Spool[Incoming]) -> None:
+        """Only find out what storing them would do."""
+        self._up_to = submission.last_number(transaction)
+        for group in tasks.groups():
+            self._sort_out(transaction, group)
+            self._report(len(group))
+        self._check_room(transaction, queues.rules(transaction) | self._found.queues)
+
+    def store(self, transaction: Transaction, batches: Spool[StoredBatch], tasks: Spool[Incoming]) -> None:
+        """Store queues, batches and tasks."""
+        for rules in self._found.queues.values():
+            transfer.set_rules(transaction, rules)
+        transfer.lock_limited_queues(transaction)
+        self._up_to = submission.last_number(transaction)
+        for found in batches.groups():
+            self._numbers.extend(transfer.insert_batches(transaction, found))
+        for group in tasks.groups():
+            self._store(transaction, self._sort_out(transaction, group))
+            self._report(len(group))
+        self._close_batches(transaction)
+        self._check_room(transaction, queues.rules(transaction))
+
+    def receipt(self, changes: tuple[QueueChange, ...], *, dry_run: bool) -> ImportReceipt:
+        """Return what was done, or would be."""
+        return ImportReceipt(
+            dry_run,
+            dict(self._new),
+            dict(self._conflicts),
+            self._skipped,
+            batches=sum(1 for count in self._members if count),
+            attempts=self._attempts,
+            dead_letters=self._dead_letters,
+            queue_changes=changes,
+            ids=tuple(self._ids.ids),
+            created=tuple(self._ids.created),
+        )
+
+    def _sort_out(self, transaction: Transaction, group: list[Incoming]) -> list[Incoming]:
+        """Count a group's tasks and return those that are to be stored."""
+        rows = [each.task for each in group]
+        taken = self._unique_ones_taken(transaction, group)
+        present = transfer.conflicts(transaction, rows, self._up_to) | taken if self._up_to else taken
+        kept: list[Incoming] = []
+        for place, each in enumerate(group):
+            key = (each.task.queue, State(each.task.state))
+            if place in present:
+                self._conflicts[key] += 1
+                if self._on_conflict == "error":
+                    raise DuplicateTaskError(
+                        f"{self._name}, line {each.line}: {task_name(present[place])} is this task already;"
+                        " nothing was imported",
+                        hint="leave such tasks out with --on-conflict skip, or see what there is with --dry-run",
+                    )
+                # What is to be unique stays unique, whatever else is imported a second time.
+                if self._on_conflict == "skip" or place in taken:
+                    self._skipped += 1
+                    continue
+            kept.append(each)
+            self._new[key] += 1
+            self._attempts += len(each.attempts)
+            self._dead_letters += len(each.letters)
+            if each.batch is not None:
+                self._members[each.batch] += 1
+        return kept
+
+    def _unique_ones_taken(self, transaction: Transaction, group: list[Incoming]) -> dict[int, int]:
+        """Return the places of unique open tasks whose URL has such a task already, with its number."""
+        places: dict[int, int] = {}
+        for place, each in enumerate(group):
+            if each.task.unique_key is not None and each.task.finished_at is None:
+                if each.task.unique_key in places:
+                    self._refuse_second(each)
+                places[each.task.unique_key] = place
+        if not places:
+            return {}
+        taken = transfer.unique_keys_taken(transaction, list(places))
+        for key, number in taken.items():
+            if any(first <= number <= last for first, last in self._ids.created):
+                self._refuse_second(group[places[key]])
+        return {places[key]: number for key, number in taken.items()}
+
+    def _refuse_second(self, second: Incoming) -> NoReturn:
+        raise BadInputFileError(
+            f"{self._name} cannot be imported: line {second.line}, field task.unique:"
+            f" an open task before it has the same URL, {second.task.url[:200]}, and both are to be unique",
+            hint="remove one of them",
+        )
+
+    def _store(self, transaction: Transaction, group: list[Incoming]) -> None:
+        if not group:
+            return
+        numbers = submission.reserve(transaction, "tasks", len(group))
+        rows = [
+            each.task if each.batch is None else each.task._replace(batch_id=self._numbers[each.batch])
+            for each in group
+        ]
+        submission.insert_stored(transaction, numbers, rows)
+        transfer.insert_attempts(
+            transaction,
+            [(number, run) for number, each in zip(numbers, group, strict=True) for run in each.attempts],
+        )
+        transfer.insert_dead_letters(
+            transaction,
+            [
+                (number, each.task, letter)
+                for number, each in zip(numbers, group, strict=True)
+                for letter in each.letters
+            ],
+        )
+        for number, each in zip(numbers, group, strict=True):
+            self._ids.add(each.old, number)
+            if each.batch is not None:
+                self._firsts[each.batch] = self._firsts[each.batch] or number
+                self._lasts[each.batch] = number
+
+    def _close_batches(self, transaction: Transaction) -> None:
+        for start in range(0, len(self._numbers), _GROUP):
+            places = range(start, min(start + _GROUP, len(self._numbers)))
+            transfer.close_batches(
+                transaction,
+                [
+                    BatchReach(self._numbers[at], self._members[at], self._firsts[at], self._lasts[at])
+                    for at in places
+                ],
+            )
+
+    def _check_room(self, transaction: Transaction, rules: Mapping[str, QueueRules]) -> None:
+        """Make sure that what is to wait fits into its queues.
+
+        Raises:
+            QueueFullError: it does not.
+        """
+        counts = counters.read(transaction)
+        for queue, rule in rules.items():
+            brought = sum(self._new[queue, state] for state in WAITING)
+            waiting = sum(counts.get((queue, state), 0) for state in WAITING)
+            if brought and rule.max_size is not None and waiting + brought > rule.max_size:
+                raise QueueFullError(
+                    f"{queue} may hold {rule.max_size:,} waiting tasks and holds {waiting:,};"
+                    f" {self._name} brings {brought:,} more, so nothing was imported",
+                    hint=f"raise the limit with: queuectl queue set {queue} max_size={waiting + brought}",
+                )
+
+    def _report(self, count: int) -> None:
+        self._done += count
+        if self._on_progress:
+            self._on_progress("storing", self._done, self._found.tasks)
+
+
+def _changes(present: Mapping[str, QueueRules], given: Mapping[str, QueueRules]) -> tuple[QueueChange, ...]:
+    return tuple(
+        QueueChange(name, key, _shown(getattr(present[name], key)), _shown(getattr(rules, key)))
+        for name, rules in given.items()
+        for key in QueueRules.__slots__
+        if getattr(present[name], key) != getattr(rules, key)
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
