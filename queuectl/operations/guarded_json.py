@@ -25,9 +25,7 @@ def parse(text: str, deepest: int) -> Any:
     if text.count("{") + text.count("[") > deepest and _depth(text) > deepest:
         raise UnfitJSONError(f"is nested deeper than {deepest} levels")
     try:
-        return json.loads(
-            text, object_pairs_hook=_without_repetition, parse_constant=_no_number, parse_float=_finite
-        )
+        return _decode(text)
     except json.JSONDecodeError as error:
         raise UnfitJSONError(f"is not JSON: {error.msg} at column {error.colno}") from error
     except UnfitJSONError:
@@ -62,3 +60,8 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise UnfitJSONError(f"holds the number {text[:30]}, which is out of range")
     return number
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_without_repetition, parse_constant=_no_number, parse_float=_finite
+).decode

@@ -36,8 +36,9 @@ _FOREIGN = {
     b"\x28\xb5\x2f\xfd": "is compressed by zstd; unpack it first: unzstd",
     b"BZh": "is compressed by bzip2; unpack it first: bunzip2",
     b"\xfd7zXZ": "is compressed by xz; unpack it first: unxz",
-    b"SQLite format 3": "is a database and not an export; see: queuectl restore --help",
+    b"SQLite format 3": "is a database and not an export; an export is made by: queuectl export",
 }
+_FORM = "make the export again, or correct the line as docs/formats.md says"
 _MADE_BY = "an export is made by: queuectl export"
 
 
@@ -85,7 +86,7 @@ class ImportFile:
             BadInputFileError: always.
         """
         place = f"line {self.line}" if field is None else f"line {self.line}, field {visible(field, 60)}"
-        raise BadInputFileError(f"{self.name} cannot be imported: {place}: {problem}", hint=hint)
+        raise BadInputFileError(f"{self.name} cannot be imported: {place}: {problem}", hint=hint or _FORM)
 
     def _check_header(self) -> None:
         line = self._next_line()

@@ -150,7 +150,8 @@ def _opened(path: str | Path | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
         BadInputFileError: the file cannot be opened.
     """
     if not isinstance(path, str | Path):
-        yield path, str(getattr(path, "name", "the stream"))
+        name = getattr(path, "name", None)
+        yield path, "standard input" if name == "<stdin>" else name if isinstance(name, str) else "the stream"
         return
     place = Path(path)
     try:

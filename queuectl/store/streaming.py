@@ -5,8 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 
-import peewee
-
 from queuectl.store.database import Row, Transaction
 
 
@@ -15,23 +13,16 @@ def stream(
 ) -> Iterator[list[Row]]:
     """Yield the rows in groups of ``size``; other queries of the same transaction may run in between.
 
-    PostgreSQL's usual cursor brings all rows into memory at once, one that has a name does not. If the
-    caller stops early, the end of the transaction closes the cursor.
+    PostgreSQL's driver brings all rows of a query into memory at once, so there the server is told to
+    keep a cursor. It ends when all rows are read, or with the transaction.
     """
-    connection = transaction.database.peewee.connection()
-    # Past Peewee's own calls the drivers' errors arrive as they are; this makes them Peewee's.
-    with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # its type stubs leave it out
-        if transaction.database.engine == "sqlite":
-            cursor = connection.execute(sql.replace("%s", "?"), tuple(params))
-        else:
-            cursor = connection.cursor(name=f"queuectl_{secrets.token_hex(4)}")
-            cursor.execute(sql, tuple(params))
-    while rows := _fetched(cursor, size):
+    if transaction.database.engine == "sqlite":
+        cursor = transaction.execute(sql, params)
+        while rows := cursor.fetchmany(size):
+            yield rows
+        return
+    name = f"queuectl_{secrets.token_hex(4)}"
+    transaction.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", params)
+    while rows := transaction.rows(f"FETCH {size:d} FROM {name}"):
         yield rows
-    cursor.close()
-
-
-def _fetched(cursor: object, size: int) -> list[Row]:
-    with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # as above
-        rows: list[Row] = cursor.fetchmany(size)  # type: ignore[attr-defined]  # either driver's cursor
-    return rows
+    transaction.execute(f"CLOSE {name}")
