@@ -72,7 +72,7 @@ SECTIONS = (
         "System",
         (
             Entry("daemon", f"{_HERE}.daemon:app", "Run, start, stop and look at the daemon."),
-            Entry("db", f"{_HERE}.database:app", "Set up, migrate and check the database."),
+            Entry("db", f"{_HERE}.database:app", "Set up, migrate, check and copy the database."),
             Entry("config", f"{_HERE}.config:app", "Show and check the settings."),
             Entry("export", f"{_HERE}.transfer:export", "Write tasks to a file."),
             Entry("import", f"{_HERE}.transfer:import_tasks", "Import tasks from such a file."),

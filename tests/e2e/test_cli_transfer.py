@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from queuectl.errors import ExitCode
+from queuectl.store import tasks
+from queuectl.store.database import Database
 from tests.support.cli import CommandLine, words
+from tests.support.engines import sqlite_url
 from tests.support.exports import a_file, put, records_of, task
+from tests.support.factories import NODE, NOW
 from tests.support.terminal import terminal
 
 MB = 1024 * 1024
@@ -182,3 +186,22 @@ def test_many_tasks_come_and_go_in_bounded_memory(cli: CommandLine, other: Comma
     cli("export", "-o", "out.jsonl", before=in_little_memory).ok()
     with (cli.home / "out.jsonl").open("rb") as lines:
         assert sum(1 for _ in lines) == many + 2
+
+
+def test_a_copied_database_goes_on_where_the_other_stopped(cli: CommandLine, other: CommandLine) -> None:
+    for line in (cli, other):
+        line.configure('[handlers.quick]\ncommand = ["true"]\n')
+    ids = cli("submit", "https://e.org/1", "https://e.org/2", "--handler", "quick").ok().ids
+    database = Database(sqlite_url(cli.home))
+    with database.writing() as transaction:  # its daemon has died while it ran this one
+        assert tasks.start(transaction, "medium_priority", 1, node=NODE, now=NOW)[0]
+    database.close()
+    copied = cli("db", "copy", "--to", sqlite_url(other.home)).ok()
+    assert ["tasks", "2"] in words(copied)
+    assert f"use them with DATABASE_URL={sqlite_url(other.home)}" in copied.err
+    other.start_daemon()
+    assert other("wait", *ids, "--timeout", "60").code == 0
+    refused = other("db", "copy", "--to", "sqlite:///third.db")
+    assert "a daemon runs in" in refused.error(ExitCode.REFUSED)
+    other.stop_daemon()
+    assert "is in use already" in cli("db", "copy", "--to", sqlite_url(other.home)).error(ExitCode.REFUSED)

@@ -1,10 +1,10 @@
-"""How exports and imports are shown: what came, what was here already, and which settings change."""
+"""How exports, imports and copies are shown: what came, what was here already, and which settings change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from queuectl.cli.render.grid import Cell, Column, Grid
 from queuectl.cli.render.tables import state_cell
@@ -13,6 +13,9 @@ from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import task_name
 from queuectl.domain.transfer import ExportReceipt, IdRange, ImportReceipt, QueueChange
+
+if TYPE_CHECKING:
+    from queuectl.operations.copying import CopyReceipt
 
 _COURSE = tuple(State)
 
@@ -65,6 +68,17 @@ def change_grid(changes: Sequence[QueueChange]) -> Grid:
     """Return which settings of queues change, from what to what."""
     columns = (Column("QUEUE"), Column("SETTING"), Column("BEFORE"), Column("AFTER"))
     return Grid(columns, [[short_queue(each.queue), each.key, each.before, each.after] for each in changes])
+
+
+def copy_shape(receipt: CopyReceipt) -> dict[str, Any]:
+    """Return a copied database."""
+    return asdict(receipt)
+
+
+def copy_grid(receipt: CopyReceipt) -> Grid:
+    """Return how many rows of which table were copied."""
+    columns = (Column("TABLE"), Column("ROWS", "right"))
+    return Grid(columns, [[each.table, f"{each.rows:,}"] for each in receipt.tables])
 
 
 def import_sentences(receipt: ImportReceipt) -> list[str]:
