@@ -11,6 +11,8 @@ from typing import IO, Generic, NoReturn, TypeVar
 
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import WAITING, State
+from queuectl.domain.priority import QUEUES
+from queuectl.domain.queue_limits import written
 from queuectl.domain.task import task_name
 from queuectl.domain.transfer import IdLog, ImportReceipt, OnConflict, Progress, QueueChange
 from queuectl.errors import BadInputFileError, DuplicateTaskError, QueueFullError
@@ -19,7 +21,7 @@ from queuectl.operations.import_file import ImportFile
 from queuectl.operations.incoming import Checker, Incoming
 from queuectl.operations.spool import Spool
 from queuectl.settings import Settings
-from queuectl.store import counters, queues, submission, transfer
+from queuectl.store import counters, queues, starts, submission, transfer
 from queuectl.store.database import Database, Transaction
 from queuectl.store.transfer import BatchReach, StoredBatch
 
@@ -173,13 +175,20 @@ class _Importer:
         for group in tasks.groups():
             self._sort_out(transaction, group)
             self._report(len(group))
-        self._check_room(transaction, queues.rules(transaction) | self._found.queues)
+        counts = counters.read(transaction)
+        rules = queues.rules(transaction) | self._found.queues
+        self._check_room(
+            {
+                name: (sum(counts.get((name, state), 0) for state in WAITING), rule.max_size)
+                for name, rule in rules.items()
+                if rule.max_size is not None
+            }
+        )
 
     def store(self, transaction: Transaction, batches: Spool[StoredBatch], tasks: Spool[Incoming]) -> None:
         """Store queues, batches and tasks."""
-        for rules in self._found.queues.values():
-            transfer.set_rules(transaction, rules)
-        transfer.lock_limited_queues(transaction)
+        self._set_rules(transaction)
+        bounded = queues.lock_bounded(transaction, QUEUES)
         self._up_to = submission.last_number(transaction)
         for found in batches.groups():
             self._numbers.extend(transfer.insert_batches(transaction, found))
@@ -187,7 +196,7 @@ class _Importer:
             self._store(transaction, self._sort_out(transaction, group))
             self._report(len(group))
         self._close_batches(transaction)
-        self._check_room(transaction, queues.rules(transaction))
+        self._check_room(bounded)
 
     def receipt(self, changes: tuple[QueueChange, ...], *, dry_run: bool) -> ImportReceipt:
         """Return what was done, or would be."""
@@ -293,21 +302,30 @@ class _Importer:
                 ],
             )
 
-    def _check_room(self, transaction: Transaction, rules: Mapping[str, QueueRules]) -> None:
-        """Make sure that what is to wait fits into its queues.
+    def _set_rules(self, transaction: Transaction) -> None:
+        if not self._found.queues:
+            return
+        # All rows in the one order in which everybody locks them, so that nobody waits in a circle.
+        present = {name: queues.lock(transaction, name) for name in sorted(QUEUES)}
+        for name, rules in self._found.queues.items():
+            queues.set_limits(transaction, rules)
+            queues.set_paused(transaction, name, paused=rules.paused)
+            if rules.rate_limit != present[name].rate_limit:
+                starts.begin(transaction, rules, transaction.now())
+
+    def _check_room(self, bounded: Mapping[str, tuple[int, int]]) -> None:
+        """Make sure that what is to wait fits into queues of which it is known how many wait, and how many may.
 
         Raises:
             QueueFullError: it does not.
         """
-        counts = counters.read(transaction)
-        for queue, rule in rules.items():
+        for queue, (waiting, limit) in bounded.items():
             brought = sum(self._new[queue, state] for state in WAITING)
-            waiting = sum(counts.get((queue, state), 0) for state in WAITING)
-            if brought and rule.max_size is not None and waiting + brought > rule.max_size:
+            if brought and waiting + brought > limit:
                 raise QueueFullError(
-                    f"{queue} may hold {rule.max_size:,} waiting tasks and holds {waiting:,};"
+                    f"{queue} may hold {limit:,} waiting tasks and holds {waiting:,};"
                     f" {self._name} brings {brought:,} more, so nothing was imported",
-                    hint=f"raise the limit with: queuectl queue set {queue} max_size={waiting + brought}",
+                    hint=f"allow more with: queuectl queue set {queue} max_size={waiting + brought}",
                 )
 
     def _report(self, count: int) -> None:
@@ -326,6 +344,4 @@ def _changes(present: Mapping[str, QueueRules], given: Mapping[str, QueueRules])
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else written(value)

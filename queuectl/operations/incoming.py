@@ -15,7 +15,7 @@ from queuectl.domain import priority
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import FINAL, Move, State
 from queuectl.domain.outcome import Verdict
-from queuectl.domain.rate import parse_rate
+from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.task import ArticleTask
 from queuectl.domain.urls import accept
 from queuectl.domain.visible import UNSAFE, storable
@@ -43,7 +43,6 @@ _MOVES = {
     Verdict.CANCELLED.value: Move.CANCEL,
     Verdict.INTERRUPTED.value: Move.RELEASE,
 }
-_SECONDS = ("host_gap", "task_timeout", "retry_backoff")
 
 
 class Incoming(NamedTuple):
@@ -75,24 +74,14 @@ class Checker:
 
     def queue(self, record: form.Queue) -> None:
         """Keep the settings of a queue."""
-        given = {name: getattr(record, name) for name in QueueRules.__slots__}
         try:
-            given["name"] = priority.queue_named(record.name)
+            name = priority.queue_named(record.name)
         except QueueNotFoundError as error:
             self._file.refuse(f"there is no queue {record.name!r:.60}", "queue.name", error.hint)
-        try:
-            given["rate_limit"] = parse_rate(record.rate_limit)
-        except InvalidInputError as error:
-            self._file.refuse(
-                f"{record.rate_limit!r:.60} is not a rate limit", "queue.rate_limit", error.hint
-            )
-        for name in _SECONDS:
-            value = getattr(record, name)
-            if value is not None and not 0 <= value <= 604_800:
-                self._file.refuse("it is not a number from 0 to 604800", f"queue.{name}")
-        if given["name"] in self.queues:
-            self._file.refuse(f"{given['name']} comes twice", "queue.name")
-        self.queues[given["name"]] = QueueRules(**given)
+        if name in self.queues:
+            self._file.refuse(f"{name} comes twice", "queue.name")
+        limits = {key: self._limit(key, getattr(record, key)) for key in LIMITS}
+        self.queues[name] = QueueRules(name, record.paused, **limits)
 
     def batch(self, record: form.Batch) -> StoredBatch:
         """Return the row of a batch."""
@@ -190,6 +179,13 @@ class Checker:
                 self._time("dead_letter.died_at", record.died_at),
             )
         )
+
+    def _limit(self, key: str, value: object) -> Any:
+        limit = LIMITS[key]
+        try:
+            return None if value is None else limit.check(value)
+        except (ValueError, InvalidInputError):
+            self._file.refuse(f"{value!r:.60} is not {limit.accepts}", f"queue.{key}")
 
     def _check_place(self, record: form.Task) -> None:
         self._task_read = self._file.read

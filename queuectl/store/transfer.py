@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from queuectl.domain.admission import QueueRules
-from queuectl.domain.priority import QUEUES
 from queuectl.domain.selection import Selection
 from queuectl.store import counters, selecting
 from queuectl.store.database import Transaction
@@ -24,10 +22,6 @@ _TASK = (
 )
 _ATTEMPT = "fence, attempt, node, started_at, finished_at, outcome, error, traceback, move, recorded_at"
 _LETTER = "cause, error, attempts, died_at"
-_RULES = (
-    "max_size", "concurrency", "host_gap", "host_concurrency", "task_timeout", "memory_limit", "max_retries",
-    "retry_backoff",
-)  # fmt: skip
 _WANTED = (
     ("vplace", "bigint"),
     ("vkey", "bigint"),
@@ -236,30 +230,4 @@ def insert_dead_letters(
         "dead_letters",
         ("task_id", "queue", "url", "handler", *StoredLetter._fields),
         [(number, task.queue, task.url, task.handler, *letter) for number, task, letter in found],
-    )
-
-
-def lock_limited_queues(transaction: Transaction) -> None:
-    """Keep others from filling queues that have a largest size until the end of the transaction."""
-    for queue in QUEUES:
-        transaction.execute(
-            "SELECT name FROM queues WHERE name = %s AND max_size IS NOT NULL"
-            + transaction.database.row_lock(),
-            (queue,),
-        )
-
-
-def set_rules(transaction: Transaction, rules: QueueRules) -> None:
-    """Give a queue its switch and limits."""
-    rate = rules.rate_limit
-    transaction.execute(
-        "UPDATE queues SET paused = %s, rate_starts = %s, rate_period = %s,"
-        f" {', '.join(f'{name} = %s' for name in _RULES)} WHERE name = %s",
-        (
-            int(rules.paused),
-            None if rate is None else rate.starts,
-            None if rate is None else rate.period_ms,
-            *(getattr(rules, name) for name in _RULES),
-            rules.name,
-        ),
     )

@@ -176,7 +176,10 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "given back more than run": (task(1, attempt=1, fence=1, released=2), "field task.released"),
     "a batch from nowhere": (task(1, batch=99), "field task.batch: no line before it has the batch 99"),
     "a queue from nowhere": ({"queue": {"name": "fast"}}, "field queue.name: there is no queue 'fast'"),
-    "a rate of no kind": ({"queue": {"name": "low", "rate_limit": "5/fortnight"}}, "field queue.rate_limit"),
+    "a rate of no kind": (
+        {"queue": {"name": "low", "rate_limit": "5/fortnight"}},
+        "field queue.rate_limit: '5/fortnight' is not 5/s",
+    ),
     "a gap below zero": ({"queue": {"name": "low", "host_gap": -1}}, "field queue.host_gap"),
     "a batch with a hidden name": (
         {"batch": {"id": 8, "created_at": WHEN, "name": "a\u202eb"}},

@@ -18,7 +18,7 @@ from queuectl.domain.outcome import Verdict
 from queuectl.domain.rate import RateLimit
 from queuectl.operations.importing import import_tasks
 from queuectl.settings import HandlerSettings, Settings
-from queuectl.store import submission, tasks, transfer
+from queuectl.store import queues, submission, tasks, transfer
 from queuectl.store.database import Database
 from queuectl.store.submission import StoredTask
 from queuectl.store.transfer import BatchReach, StoredAttempt, StoredBatch, StoredLetter
@@ -264,7 +264,8 @@ def test_settings_of_queues_travel_when_asked_for(database: Database, fresh: Cal
         retry_backoff=1.5,
     )
     with database.writing() as transaction:
-        transfer.set_rules(transaction, rules)
+        queues.set_limits(transaction, rules)
+        queues.set_paused(transaction, rules.name, paused=True)
     target = fresh()
     bring(target, exported(database)[0])
     key = {"name": "high_priority"}
