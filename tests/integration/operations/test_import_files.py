@@ -82,6 +82,20 @@ def test_lines_may_end_as_on_windows(manager: QueueManager) -> None:
     assert manager.import_queue(io.BytesIO(whole(body, counts))).tasks == 5
 
 
+def test_the_example_of_the_documentation_is_a_file(manager: QueueManager) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
+    lines = text.partition("```json\n")[2].partition("```")[0].splitlines(keepends=True)
+    counts = json.loads(lines[-1])["end"]["counts"]
+    assert manager.import_queue(io.BytesIO(whole("".join(lines[:-1]).encode(), counts))).tasks == 2
+
+
+def test_every_field_is_explained() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
+    for kind, record in form.KINDS.items():
+        assert [name for name in record.__struct_fields__ if f"`{name}`" not in text and f'"{name}"' not in text] == []
+        assert f"`{kind}`" in text
+
+
 FOREIGN = {
     "empty": (b"", "is empty"),
     "gzip": (gzip.compress(a_file(GOOD)), "gzip"),
