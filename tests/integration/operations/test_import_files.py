@@ -91,9 +91,8 @@ def test_the_example_of_the_documentation_is_a_file(manager: QueueManager) -> No
 
 def test_every_field_is_explained() -> None:
     text = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
-    for kind, record in form.KINDS.items():
-        assert [name for name in record.__struct_fields__ if f"`{name}`" not in text and f'"{name}"' not in text] == []
-        assert f"`{kind}`" in text
+    names = [*form.KINDS, *(name for record in form.KINDS.values() for name in record.__struct_fields__)]
+    assert [name for name in names if f"`{name}`" not in text and f'"{name}"' not in text] == []
 
 
 FOREIGN = {
