@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -75,14 +76,15 @@ class Resurrections:
         self.refusals = (*self.refusals, *refused)[:_KEPT_REFUSALS]
 
 
-class DeadLetterControl:
-    """What a manager can do about dead letters."""
+class DeadLetterControl(ABC):
+    """A part of ``QueueManager``: what it can do about dead letters."""
 
     settings: Settings
     _database: Database
 
+    @abstractmethod
     def _wake(self) -> None:
-        raise NotImplementedError
+        """Wake daemons, so that they see at once what has changed."""
 
     def resurrect_from_dead_letter(self, dead_letter_id: int | str, *, again: bool = False) -> str:
         """Submit the task of a dead letter anew, as it was submitted once, and return the new task's id.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -104,8 +105,8 @@ def device(path: Path) -> None:
 
 
 def bound_socket(path: Path) -> None:
-    os.chdir(path.parent)  # a socket's path may be 100 characters long
-    with socket.socket(socket.AF_UNIX) as server:
+    # From its own folder, because a socket's path may have 100 characters only.
+    with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as server:
         server.bind(path.name)
 
 
