@@ -177,8 +177,10 @@ def test_a_late_urgent_task_is_next(install: MakeInstallation, kind: str) -> Non
     urgent = site.submit(options={"priority": "urgent"})
     open_door(site)
     site.wait_until_done()
-    assert site.witness.order()[1] == urgent
-    assert site.witness.order()[2:] == low
+    begun = site.witness.order()[1:]
+    # News of a submission travels for some milliseconds, in which the worker may come free: one low task at most.
+    assert begun.index(urgent) <= 1
+    assert [task for task in begun if task != urgent] == low
     site.check()
 
 
