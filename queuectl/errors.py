@@ -109,6 +109,31 @@ class AlreadyResurrectedError(RefusedError):
     """A task came of this dead letter already."""
 
 
+class NoPlanError(RefusedError):
+    """The tasks do not fit into the window.
+
+    ``binding`` names the limits of which each alone is in the way; empty if only several together are.
+    ``later_end`` (UTC milliseconds), ``higher_cap`` and ``leave_out`` (tasks) are the smallest changes
+    of which each alone is enough; None where no change of that kind is.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        binding: tuple[str, ...] = (),
+        later_end: int | None = None,
+        higher_cap: int | None = None,
+        leave_out: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.binding = binding
+        self.later_end = later_end
+        self.higher_cap = higher_cap
+        self.leave_out = leave_out
+
+
 class DaemonRunningError(RefusedError):
     """Another daemon already uses this home."""
 

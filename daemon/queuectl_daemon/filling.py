@@ -28,9 +28,11 @@ class Filling:
         Where there are lists, a look claims directly what has none of its level or above at work:
         on an idle daemon, or before less urgent tasks, it is spared the way through Redis and back.
         Queues with limits are always claimed directly, after what is listed of their level or above.
+        So is everything where waiting counts as well as urgency: the lists know levels and not ranks,
+        and a message would starve in them behind more urgent ones.
         """
         taking, view = self.taking, self.taking.view
-        if lists is None:
+        if lists is None or view.aging:
             taking.start(self._rooms(), self._rooms(only_free=True))
             return
         if looking:

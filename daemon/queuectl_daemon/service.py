@@ -97,7 +97,12 @@ class Service:
 
     def _start(self, parts: ExitStack) -> None:
         self._database = open_database(self.settings)
-        apply_aging(self._database, self.settings.priority_aging)
+        if apply_aging(self._database, self.settings.priority_aging):
+            logger.info(
+                "priority_aging is %s now, for all that use this database; waiting tasks are ranked by it",
+                self.settings.priority_aging or "off",
+                extra={"action": "ranked_anew"},
+            )
         with self._database.reading() as transaction:
             self._budgets.learn(queues.rules(transaction))
         self._pump = self._make_pump()

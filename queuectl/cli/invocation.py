@@ -53,7 +53,7 @@ class Invocation:
 
     @cached_property
     def scheduler(self) -> Scheduler:
-        """The verbs on schedules."""
+        """The verbs on schedules, and on when tasks start."""
         from queuectl.operations.scheduler import Scheduler
 
         return Scheduler(self.settings)

@@ -12,10 +12,12 @@ from queuectl.cli.choices import schedules
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.schedule_add import add
+from queuectl.cli.schedule_optimize import optimize
 from queuectl.errors import ExitCode, InvalidInputError, RefusedError
 
 app = group("Submit the URLs of a file, an address or a feed at set times.")
 command(app)(add)
+command(app)(optimize)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.", autocompletion=schedules)]
 

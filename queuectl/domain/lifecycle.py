@@ -38,6 +38,7 @@ class Move(StrEnum):
     RELEASE = "release"
     CANCEL = "cancel"
     REQUEUE = "requeue"
+    RESCHEDULE = "reschedule"
 
 
 # fmt: off
@@ -52,6 +53,7 @@ MOVES: Mapping[Move, tuple[frozenset[State], frozenset[State]]] = MappingProxyTy
     Move.RELEASE:  (frozenset({State.DISPATCHED, State.RUNNING}), frozenset({State.QUEUED})),
     Move.CANCEL:   (WAITING | {State.RUNNING},                    frozenset({State.CANCELLED})),
     Move.REQUEUE:  (frozenset({State.CANCELLED, State.RETRYING, State.DEAD}), frozenset({State.QUEUED})),
+    Move.RESCHEDULE: (WAITING - {State.DISPATCHED},               frozenset({State.SCHEDULED, State.QUEUED})),
 })
 # fmt: on
 

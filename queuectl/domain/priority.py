@@ -96,6 +96,14 @@ def rank(score: int, due_at: int, aging_minutes: float | None) -> int:
     ``aging_minutes`` of waiting weigh as much as one point of score. Because every task ages at
     the same speed, the order of two tasks never changes, so the key can be stored once.
     """
-    if not aging_minutes:
-        return -score
-    return due_at - score * round(aging_minutes * 60_000)
+    return rank_by_point(score, due_at, point_of(aging_minutes))
+
+
+def point_of(aging_minutes: float | None) -> int | None:
+    """Return how many milliseconds of waiting weigh as much as one point of score; None without aging."""
+    return round(aging_minutes * 60_000) if aging_minutes else None
+
+
+def rank_by_point(score: int, due_at: int, point: int | None) -> int:
+    """Return the rank where a point of score weighs ``point`` milliseconds of waiting."""
+    return -score if point is None else due_at - score * point

@@ -17,8 +17,8 @@ DEAD_LETTERS_COUNTED = 10_000
 class QueueStatus:
     """One queue's counts by state, and its limits as ``QueueRules`` has them.
 
-    ``oldest_wait_ms`` is how long the task that starts next has been due, ``block`` what keeps all
-    of the queue's tasks from starting now.
+    ``oldest_wait_ms`` is the longest time for which a queued task has been due, ``block`` what keeps
+    all of the queue's tasks from starting now.
     """
 
     name: str

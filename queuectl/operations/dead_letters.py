@@ -230,7 +230,7 @@ def _resurrect(
         if error is not None:
             refused.append(Refusal(each.id, error))
             continue
-        row = _row(each, settings, now)
+        row = _row(each, now)
         places.take([row])
         made.append((each.id, submission.insert(transaction, row)))
         if each.unique_key is not None:
@@ -259,7 +259,7 @@ def _taken_urls(transaction: Transaction, found: Sequence[Remains]) -> set[str]:
     return submission.open_urls(transaction, unique) if unique else set()
 
 
-def _row(remains: Remains, settings: Settings, now: int) -> NewTask:
+def _row(remains: Remains, now: int) -> NewTask:
     """Return the row of a task as it was submitted, but due now: it queues up behind those that wait already."""
     url, host, key = accept(remains.url)
     score = remains.priority_score
@@ -270,7 +270,6 @@ def _row(remains: Remains, settings: Settings, now: int) -> NewTask:
         handler=remains.handler,
         queue=priority.level_of_score(score).queue,
         priority_score=score,
-        rank=priority.rank(score, now, settings.priority_aging),
         state="queued",
         due_at=now,
         run_at=None,

@@ -23,7 +23,7 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import Task, task_name
 from queuectl.domain.wait_reasons import Facts, Line, Worker, reasons_to_wait
 from queuectl.settings import HandlerSettings, QueueSettings, Settings
-from queuectl.store import counters, dead_letters, hosts, listing, nodes, queues, ready, starts, waiting
+from queuectl.store import counters, dead_letters, hosts, listing, nodes, ordering, queues, ready, starts, waiting
 from queuectl.store.database import Transaction
 from queuectl.store.ready import START, Place
 from queuectl.store.waiting import Standing
@@ -158,7 +158,7 @@ class _Order:
     def line(self, workers: int) -> tuple[Line, Block | None]:
         """Return where the task stands, when there are so many workers, and what its host would be blocked by."""
         counts = counters.read(self.transaction)
-        aging = waiting.is_aging(self.transaction)
+        aging = ordering.stored_point(self.transaction) is not None
         busy = sum(
             number for (_, state), number in counts.items() if state in (State.RUNNING, State.DISPATCHED)
         )

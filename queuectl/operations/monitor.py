@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from queuectl.clock import now_ms
 from queuectl.domain.admission import Block, QueueRules, QueueUse, queue_room
@@ -30,6 +30,9 @@ from queuectl.settings import Settings, load
 from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, schedules, starts
 from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
+
+if TYPE_CHECKING:
+    from queuectl.operations.forecast import Simulation, WhatIf
 
 _SHOWN_PROBLEMS = 10
 
@@ -95,6 +98,17 @@ class Monitor:
             RunningTask(task, max(0, now - (task.started_at or now)), *said.get(task.id, (None, None)))
             for task in found
         ]
+
+    def simulate(self, what_if: WhatIf | None = None) -> Simulation:
+        """Return when everything would be done as it is, and with a change; nothing is changed by asking.
+
+        Raises:
+            InvalidInputError: a change is none.
+            QueueNotFoundError: a limit is for a queue that does not exist.
+        """
+        from queuectl.operations.forecast import forecast  # status needs none of it
+
+        return forecast(self._database, self.settings, what_if)
 
     def get_dead_letter_queue(
         self, limit: int = 50, selection: DeadLetterSelection | None = None

@@ -61,8 +61,7 @@ class RowMaker:
         """Return the row with another time to start at, in UTC milliseconds."""
         if run_at <= self.now:
             return row._replace(run_at=run_at)
-        rank = priority.rank(row.priority_score, run_at, self._settings.priority_aging)
-        return row._replace(run_at=run_at, due_at=run_at, rank=rank, state=State.SCHEDULED.value)
+        return row._replace(run_at=run_at, due_at=run_at, state=State.SCHEDULED.value)
 
     def _row(
         self,
@@ -89,7 +88,6 @@ class RowMaker:
             handler,
             priority.level_of_score(score).queue,
             score,
-            priority.rank(score, due_at, self._settings.priority_aging),
             "scheduled" if later else "queued",
             due_at,
             run_at,

@@ -20,6 +20,7 @@ from queuectl.operations.manager import QueueManager
 from queuectl.operations.opening import open_database
 from queuectl.operations.schedule_plan import LONGEST_NAME, named_zone, plan_schedule, preview
 from queuectl.operations.sources.reading import Form, SourceReader
+from queuectl.operations.window_control import WindowControl
 from queuectl.settings import Settings, load
 from queuectl.store import schedules, ticks
 from queuectl.store.database import Database
@@ -37,7 +38,7 @@ class SourceReport:
     complaint: str | None
 
 
-class Scheduler:
+class Scheduler(WindowControl):
     """Plan tasks for later. One instance may be shared by threads; it needs no running daemon.
 
     Raises:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from queuectl.domain.lifecycle import State
 from queuectl.store.database import Row, Transaction
-from queuectl.store.rows import placeholders
 
 CHOSEN = "id, queue, state, batch_id"
 """The columns that make a ``Chosen``."""
@@ -30,10 +29,10 @@ def chosen(row: Row) -> Chosen:
 
 def locked(transaction: Transaction, ids: Iterable[int]) -> list[Chosen]:
     """Lock those of these tasks that exist, in the order of their numbers, and return them."""
-    numbers = list(ids)
+    values, params = transaction.database.values((("vid", "bigint"),), [(number,) for number in ids])
     rows = transaction.rows(
-        f"SELECT {CHOSEN} FROM tasks WHERE id IN ({placeholders(numbers)})"
+        f"SELECT {CHOSEN} FROM tasks WHERE id {transaction.database.any_of(f'SELECT vid FROM {values}')}"
         f" ORDER BY id{transaction.database.row_lock()}",
-        numbers,
+        params,
     )
     return [chosen(row) for row in rows]

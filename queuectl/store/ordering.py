@@ -1,26 +1,50 @@
-"""Keep the order of waiting tasks in step with the aging setting, which is part of their stored rank."""
+"""Keep the order of waiting tasks in step with the aging setting, which is part of their stored rank.
+
+The setting of the daemon that started last counts for everybody who uses the database: it is stored
+here, and whoever submits ranks by what is stored, whatever his own settings say.
+"""
 
 from __future__ import annotations
 
-from queuectl.store.database import Database
+from queuectl.domain.priority import point_of
+from queuectl.store.database import Database, Transaction
 
-_FACT = "priority_aging"
+_FACT = "aging_point"
+"""How many milliseconds of waiting weigh as much as one point of score; 0 where only the score counts."""
+
+RANK_BY_STORED_AGING = (
+    "COALESCE((SELECT %s - %s * CAST(value AS BIGINT) FROM facts"
+    f" WHERE name = '{_FACT}' AND value <> '0'), 0 - %s)"
+)
+"""The rank as a part of another statement, which it does not make longer; takes due time, score and score."""
+
+
+def stored_point(transaction: Transaction, *, kept: bool = False) -> int | None:
+    """Return the milliseconds of waiting that weigh as much as one point of score; None without aging.
+
+    ``kept`` keeps it as it is until the transaction ends, for rows that are ranked by it here.
+    """
+    lock = " FOR SHARE" if kept and transaction.database.engine == "postgresql" else ""
+    rows = transaction.rows("SELECT value FROM facts WHERE name = %s" + lock, (_FACT,))
+    return int(rows[0][0]) or None if rows else None
 
 
 def apply_aging(database: Database, minutes: float | None) -> bool:
     """Rank all open tasks anew if the aging has changed since the last time; return whether it had."""
-    wanted = repr(float(minutes or 0))
+    point = point_of(minutes)
     with database.writing() as transaction:
-        rows = transaction.rows("SELECT value FROM facts WHERE name = %s", (_FACT,))
-        present = rows[0][0] if rows else repr(0.0)
-        if present == wanted:
-            return False
+        present = stored_point(transaction)
+        if database.engine == "postgresql" and present != point:
+            # Who is inserting ranks by the old value, and has to be done before the rows are ranked anew.
+            transaction.execute("LOCK TABLE tasks IN SHARE ROW EXCLUSIVE MODE")
         transaction.execute(
-            "INSERT INTO facts (name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (_FACT, wanted),
+            "INSERT INTO facts (name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            " WHERE facts.value <> excluded.value",
+            (_FACT, str(point or 0)),
         )
-        if minutes:
-            point = round(minutes * 60_000)
+        if present == point:
+            return False
+        if point:
             transaction.execute(
                 "UPDATE tasks SET rank = due_at - priority_score * CAST(%s AS BIGINT) WHERE finished_at IS NULL",
                 (point,),

@@ -1,4 +1,4 @@
-"""The queues' switches and limits, and how long their oldest task has waited."""
+"""The queues' switches and limits, and since when their oldest task is due."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _RULES = (
     "paused, max_size, rate_starts, rate_period, concurrency, host_gap, host_concurrency,"
     " task_timeout, memory_limit, max_retries, retry_backoff"
 )
+
+_SCORES_LOOKED_AT = 32
 
 
 def rules(transaction: Transaction) -> dict[str, QueueRules]:
@@ -106,6 +108,11 @@ def set_limits(transaction: Transaction, rule: QueueRules) -> None:
     )
 
 
+def lock_all(transaction: Transaction) -> None:
+    """Lock all queues, so that nobody else plans or changes their rules until the transaction ends."""
+    transaction.execute(f"SELECT name FROM queues ORDER BY name{transaction.database.row_lock()}")
+
+
 def set_paused(transaction: Transaction, queue: str, *, paused: bool) -> bool:
     """Pause or resume a queue; return whether that changed anything."""
     cursor = transaction.execute(
@@ -115,16 +122,26 @@ def set_paused(transaction: Transaction, queue: str, *, paused: bool) -> bool:
 
 
 def oldest_due(transaction: Transaction, queue: str) -> int | None:
-    """Return the due time of the first task in a queue, in UTC milliseconds.
+    """Return the earliest due time among a queue's queued tasks, in UTC milliseconds.
 
-    It is the one that starts next, which among equal scores is also the oldest; looking for the
-    oldest of all scores would mean reading the whole queue.
+    Within one score the first task of the index is the oldest, so that it takes one look for each
+    score: for the first task of all and for the least urgent scores, whose tasks wait longest. With
+    more scores than are looked at, an older task may be overlooked. So it may with aging, where only
+    the first task is sure to be seen: none has waited longer than that one by more than the
+    difference of their scores is worth in waiting.
     """
+    mine = "FROM tasks WHERE state = 'queued' AND queue = %s"
     rows = transaction.rows(
-        "SELECT due_at FROM tasks WHERE state = 'queued' AND queue = %s ORDER BY rank, due_at, id LIMIT 1",
-        (queue,),
+        "WITH RECURSIVE ranks(rank, number) AS ("
+        f"SELECT (SELECT MAX(rank) {mine}), 1 UNION ALL"
+        f" SELECT (SELECT MAX(tasks.rank) {mine} AND tasks.rank < ranks.rank), number + 1 FROM ranks"
+        " WHERE ranks.rank IS NOT NULL AND number < %s) SELECT MIN(due_at) FROM ("
+        f"SELECT (SELECT MIN(due_at) {mine} AND tasks.rank = ranks.rank) AS due_at FROM ranks"
+        f" UNION ALL SELECT * FROM (SELECT due_at {mine} ORDER BY rank, due_at, id LIMIT 1) AS first) AS found",
+        (queue, queue, _SCORES_LOOKED_AT, queue, queue),
     )
-    return int(rows[0][0]) if rows else None
+    value: int | None = rows[0][0]
+    return value
 
 
 def heads(transaction: Transaction, names: Sequence[str], limit: int) -> list[str]:

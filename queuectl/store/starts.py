@@ -58,6 +58,20 @@ def _next_start(transaction: Transaction, queue: str, limit: RateLimit, last: in
     return int(rows[0][0]) + limit.period_ms if rows else None
 
 
+def moments(transaction: Transaction, rule: QueueRules, now: int) -> list[int]:
+    """Return the moments of a queue's starts that its rate limit counts now, the earliest first."""
+    limit = rule.rate_limit
+    if limit is None:
+        return []
+    rows = transaction.rows(
+        "SELECT at, total - COALESCE(LAG(total) OVER (ORDER BY at), 0) FROM queue_starts WHERE queue = %s"
+        " ORDER BY at",
+        (rule.name,),
+    )
+    counted = [int(at) for at, count in rows if at > now - limit.period_ms for _ in range(int(count))]
+    return counted[-limit.starts :]
+
+
 def note(transaction: Transaction, queue: str, count: int, at: int) -> None:
     """Count starts that happen at this moment at the latest, by the database's clock; see ``RateLimit.stamp``."""
     transaction.execute(

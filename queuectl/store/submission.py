@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 import peewee
 
+from queuectl.domain import priority
 from queuectl.domain.lifecycle import State
 from queuectl.errors import DuplicateTaskError
+from queuectl.store import ordering
 from queuectl.store.database import Transaction
 
 
 class NewTask(NamedTuple):
-    """A row to be inserted; the fields are columns of ``tasks``."""
+    """A row to be inserted; the fields are columns of ``tasks``, whose rank follows from them."""
 
     url: str
     url_key: int
@@ -23,7 +25,6 @@ class NewTask(NamedTuple):
     handler: str
     queue: str
     priority_score: int
-    rank: int
     state: str
     due_at: int
     run_at: int | None
@@ -36,9 +37,13 @@ class NewTask(NamedTuple):
     metadata: str
 
 
-_COLUMNS = ", ".join(NewTask._fields)
+_COLUMNS = ", ".join((*NewTask._fields, "rank"))
 _BATCH_PLACE = NewTask._fields.index("batch_id")
-_INSERT = f"INSERT INTO tasks ({_COLUMNS}) VALUES ({', '.join('%s' for _ in NewTask._fields)})"
+_PLACES = ", ".join("%s" for _ in NewTask._fields)
+_INSERT = f"INSERT INTO tasks ({_COLUMNS}) VALUES ({_PLACES}, %s)"
+_INSERT_RANKED = (
+    f"INSERT INTO tasks ({_COLUMNS}) VALUES ({_PLACES}, {ordering.RANK_BY_STORED_AGING}) RETURNING id"
+)
 
 
 def insert(transaction: Transaction, task: NewTask) -> int:
@@ -48,7 +53,8 @@ def insert(transaction: Transaction, task: NewTask) -> int:
         DuplicateTaskError: it is to be unique, and an open task for the same URL exists.
     """
     try:
-        row = transaction.rows(f"{_INSERT} RETURNING id", task)[0]
+        score = task.priority_score
+        row = transaction.rows(_INSERT_RANKED, (*task, task.due_at, score, score))[0]
     except peewee.IntegrityError as error:
         raise DuplicateTaskError(
             f"an open task for {task.url[:200]} exists already",
@@ -67,10 +73,16 @@ def insert_many(transaction: Transaction, batch: int, tasks: Sequence[NewTask]) 
         DuplicateTaskError: one is to be unique, and an open task for the same URL exists.
     """
     before = _last_number(transaction)
-    try:
-        _insert_rows(
-            transaction, [(*task[:_BATCH_PLACE], batch, *task[_BATCH_PLACE + 1 :]) for task in tasks]
+    point = ordering.stored_point(transaction, kept=True)
+    rows = [
+        (
+            *(*task[:_BATCH_PLACE], batch, *task[_BATCH_PLACE + 1 :]),
+            priority.rank_by_point(task.priority_score, task.due_at, point),
         )
+        for task in tasks
+    ]
+    try:
+        _insert_rows(transaction, rows)
     except peewee.IntegrityError as error:
         raise DuplicateTaskError(
             "a task of the batch is to be unique, and an open task for its URL exists already;"

@@ -16,18 +16,15 @@ from queuectl.domain.lifecycle import WAITING, Move, State, sources
 from queuectl.domain.task import Claimed
 from queuectl.errors import DuplicateTaskError
 from queuectl.store.choosing import CHOSEN, Chosen, chosen, locked
+from queuectl.store.claimed_rows import CLAIMED_COLUMNS, WIDTH
+from queuectl.store.claimed_rows import InHand as InHand
+from queuectl.store.claimed_rows import in_hand as in_hand
 from queuectl.store.database import Transaction
 from queuectl.store.ending_rows import ENDING_COLUMNS, TARGET, ending_row, run_of
 from queuectl.store.ready import START as START
 from queuectl.store.ready import Place as Place
 from queuectl.store.ready import first
 from queuectl.store.rows import placeholders
-
-_CLAIMED = (
-    "id, fence, attempt, released, crashes, url, handler, queue, priority_score, metadata,"
-    " timeout, memory_limit, max_retries, started_at, host"
-)
-_WIDTH = _CLAIMED.count(",") + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +34,6 @@ class Message:
     id: int
     fence: int
     queue: str
-
-
-@dataclass(frozen=True, slots=True)
-class InHand:
-    """A task that a node holds, as the database has it."""
-
-    work: Claimed
-    state: State
-    cancel_requested: bool
 
 
 def due(transaction: Transaction, now: int, limit: int) -> int:
@@ -116,7 +104,7 @@ def start(
         "UPDATE tasks SET state = 'running', fence = fence + 1, attempt = attempt + 1, node = %s, started_at = %s,"
         " error = NULL WHERE id "
         + transaction.database.any_of(ready)
-        + f" RETURNING {_CLAIMED}, rank, due_at",
+        + f" RETURNING {CLAIMED_COLUMNS}, rank, due_at",
         (node, now, *params),
     )
     if not rows:
@@ -124,7 +112,7 @@ def start(
     rows.sort(key=lambda row: (row[-2], row[-1], row[0]))
     transaction.tally.move(queue, State.QUEUED, State.RUNNING, len(rows))
     last = rows[-1]
-    return [Claimed(*row[:_WIDTH]) for row in rows], (last[-2], last[-1], last[0])
+    return [Claimed(*row[:WIDTH]) for row in rows], (last[-2], last[-1], last[0])
 
 
 def claim(
@@ -151,7 +139,8 @@ def claim(
             names.append(name)
     rows = transaction.rows(
         "UPDATE tasks SET state = 'running', attempt = attempt + 1, node = %s, started_at = %s, error = NULL"
-        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched'{unwanted} RETURNING {_CLAIMED}",
+        f" FROM {values} WHERE id = vid AND fence = vfence AND state = 'dispatched'{unwanted}"
+        f" RETURNING {CLAIMED_COLUMNS}",
         (node, now, *params, *names),
     )
     if unwanted and len(rows) < len(messages):
@@ -251,16 +240,6 @@ def release_dispatched(
     return len(rows)
 
 
-def in_hand(transaction: Transaction, node: str, *, limit: int = 10_000) -> list[InHand]:
-    """Return the running tasks that ``node`` holds."""
-    rows = transaction.rows(
-        f"SELECT {_CLAIMED}, state, cancel_requested FROM tasks"
-        f" WHERE node = %s AND state = 'running' ORDER BY id LIMIT %s{transaction.database.row_lock()}",
-        (node, limit),
-    )
-    return [InHand(Claimed(*row[:_WIDTH]), State(row[-2]), bool(row[-1])) for row in rows]
-
-
 def cancel(transaction: Transaction, ids: Iterable[int], now: int) -> dict[int, State]:
     """Cancel waiting tasks and ask for the end of running ones; return each one's new state.
 
@@ -334,3 +313,24 @@ def _requeue(transaction: Transaction, numbers: Sequence[int], now: int) -> None
         raise DuplicateTaskError(
             "another open task for the same URL exists, and this one is to be unique"
         ) from error
+
+
+def reschedule(transaction: Transaction, times: Sequence[tuple[int, int, int]], now: int) -> list[int]:
+    """Give waiting tasks, as (id, due time, rank), another time to start at; return which got one.
+
+    Nobody has them in hand, so no fence has to rise. A task that is due then already stays as it is.
+    """
+    before = {each.id: each.state for each in locked(transaction, (each[0] for each in times))}
+    values, params = transaction.database.values(
+        (("vid", "bigint"), ("vdue", "bigint"), ("vrank", "bigint"), ("vstate", "text")),
+        [(*each, (State.SCHEDULED if each[1] > now else State.QUEUED).value) for each in times],
+    )
+    moved = transaction.rows(
+        f"UPDATE tasks SET state = vstate, due_at = vdue, run_at = vdue, rank = vrank FROM {values}"
+        " WHERE id = vid AND state IN ('scheduled', 'queued', 'retrying') AND due_at <> vdue"
+        " RETURNING id, queue, state",
+        params,
+    )
+    for number, queue, state in moved:
+        transaction.tally.move(queue, before[number], State(state))
+    return [number for number, _, _ in moved]

@@ -54,12 +54,6 @@ def held_because(transaction: Transaction, host: str) -> str | None:
     return rows[0][0] if rows else None
 
 
-def is_aging(transaction: Transaction) -> bool:
-    """Tell whether waiting counts as well as urgency, so that queues take turns."""
-    rows = transaction.rows("SELECT value FROM facts WHERE name = 'priority_aging'")
-    return bool(rows) and float(rows[0][0]) > 0
-
-
 def mean_run_ms(transaction: Transaction, since: int, most: int) -> float | None:
     """Return how long the last runs of tasks that ended since a moment took on average; None if there were none."""
     rows = transaction.rows(

@@ -11,7 +11,7 @@ from queuectl.domain.article import Article
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move, State
 from queuectl.domain.outcome import Verdict
-from queuectl.domain.priority import level_of_score, rank
+from queuectl.domain.priority import level_of_score
 from queuectl.domain.task import Claimed
 from queuectl.domain.urls import accept
 from queuectl.store import check, history, submission, tasks
@@ -88,7 +88,7 @@ def ending(work: Claimed, move: Move, **fields: Any) -> Ending:
     return Ending(work, move, **{**defaults, **fields})
 
 
-def new_task(number: int = 1, *, score: int = 5, aging: float | None = None, **fields: Any) -> NewTask:
+def new_task(number: int = 1, *, score: int = 5, **fields: Any) -> NewTask:
     """Return a row to be inserted; its URL has ``number`` in it, and with a ``run_at`` it is scheduled."""
     url, host, key = accept(fields.pop("url", f"https://example.com/{number}"))
     run_at = fields.get("run_at")
@@ -100,7 +100,6 @@ def new_task(number: int = 1, *, score: int = 5, aging: float | None = None, **f
         handler="article",
         queue=level_of_score(score).queue,
         priority_score=score,
-        rank=rank(score, due_at, aging),
         state=(State.QUEUED if run_at is None else State.SCHEDULED).value,
         due_at=due_at,
         run_at=None,

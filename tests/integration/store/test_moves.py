@@ -87,6 +87,13 @@ def requeue(transaction: Transaction, works: list[Claimed]) -> Moved:
     return set(tasks.requeue(transaction, [work.id for work in works], LATER))
 
 
+def reschedule(moment: int) -> Callable[[Transaction, list[Claimed]], Moved]:
+    def apply(transaction: Transaction, works: list[Claimed]) -> Moved:
+        return set(tasks.reschedule(transaction, [(work.id, moment, -5) for work in works], LATER))
+
+    return apply
+
+
 RUNNING = frozenset({State.RUNNING})
 DISPATCHED = frozenset({State.DISPATCHED})
 
@@ -106,6 +113,10 @@ OPERATIONS = {
     "cancel_running": Operation(Move.CANCEL, RUNNING, State.CANCELLED, end(Move.CANCEL)),
     "cancel_queue": Operation(Move.CANCEL, WAITING, State.CANCELLED, cancel_queue),
     "requeue": Operation(Move.REQUEUE, sources(Move.REQUEUE), State.QUEUED, requeue),
+    "reschedule": Operation(
+        Move.RESCHEDULE, sources(Move.RESCHEDULE), State.SCHEDULED, reschedule(LATER + 1)
+    ),
+    "reschedule_now": Operation(Move.RESCHEDULE, sources(Move.RESCHEDULE), State.QUEUED, reschedule(LATER)),
 }
 
 

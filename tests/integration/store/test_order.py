@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from queuectl import QueueManager, Settings
+from queuectl.domain.admission import Grant, QueueRules, admit, admit_in_order
 from queuectl.domain.lifecycle import State
-from queuectl.domain.priority import QUEUES
+from queuectl.domain.priority import QUEUES, rank
 from queuectl.store import queues, ready, tasks
-from queuectl.store.database import Database
-from queuectl.store.ordering import apply_aging
+from queuectl.store.database import Database, Transaction
+from queuectl.store.ordering import apply_aging, stored_point
 from queuectl.store.tasks import START, Place
 from tests.support.factories import (
     NODE,
@@ -165,15 +168,17 @@ class TestHeads:
 
     def test_they_come_in_the_order_of_ranks_across_queues(self, database: Database) -> None:
         dice = random.Random(5)
+        apply_aging(database, 1)
         with database.writing() as transaction:
             rows = [
-                new_task(
-                    n, score=dice.choice([10, 8, 5, 3, 1]), due_at=NOW - dice.randint(0, 10) * POINT, aging=1
-                )
+                new_task(n, score=dice.choice([10, 8, 5, 3, 1]), due_at=NOW - dice.randint(0, 10) * POINT)
                 for n in range(120)
             ]
             submit(transaction, *rows)
-        ordered = [row.queue for row in sorted(rows, key=lambda row: (row.rank, row.due_at))]
+        ordered = [
+            row.queue
+            for row in sorted(rows, key=lambda row: (rank(row.priority_score, row.due_at, 1), row.due_at))
+        ]
         with database.reading() as transaction:
             assert queues.heads(transaction, QUEUES, 40) == ordered[:40]
             assert queues.heads(transaction, QUEUES, 500) == ordered
@@ -259,9 +264,7 @@ class TestAging:
             old = submit(transaction, *(new_task(n, score=score) for n, score in enumerate(self.SCORES)))
         assert apply_aging(database, minutes)
         with database.writing() as transaction:
-            new = submit(
-                transaction, *(new_task(n, score=score, aging=minutes) for n, score in enumerate(self.SCORES))
-            )
+            new = submit(transaction, *(new_task(n, score=score) for n, score in enumerate(self.SCORES)))
         found = self.ranks(database)
         assert [found[task] for task in old] == [found[task] for task in new]
 
@@ -290,9 +293,118 @@ class TestAging:
         apply_aging(database, 1)
         with database.writing() as transaction:
             rows = [(10, NOW), (12, NOW + 2 * POINT + 1), (12, NOW + 2 * POINT - 1), (11, NOW + POINT)]
-            ids = submit(
-                transaction, *(new_task(n, score=s, due_at=due, aging=1) for n, (s, due) in enumerate(rows))
-            )
+            ids = submit(transaction, *(new_task(n, score=s, due_at=due) for n, (s, due) in enumerate(rows)))
         taken, place = started(database, 2)
         taken += started(database, 10, place)[0]
         assert taken == [ids[2], ids[0], ids[3], ids[1]]
+
+
+class TestLongestWait:
+    """Since when the oldest task of a queue is due, whatever its score."""
+
+    def test_it_is_that_of_the_oldest_and_not_of_the_next_task(self, database: Database) -> None:
+        with database.writing() as transaction:
+            submit(
+                transaction,
+                new_task(1, score=12, due_at=NOW),
+                new_task(2, score=10, due_at=NOW - 500),
+                new_task(3, score=11, due_at=NOW - 900),
+                new_task(4, score=10, due_at=NOW - 100),
+                new_task(5, score=3, due_at=NOW - 5_000),
+                new_task(6, score=20, run_at=NOW - 9_000),
+            )
+        with database.reading() as transaction:
+            assert queues.oldest_due(transaction, QUEUE) == NOW - 900
+            assert queues.oldest_due(transaction, "low_priority") == NOW - 5_000
+            assert queues.oldest_due(transaction, "high_priority") is None
+
+    def test_the_least_urgent_of_many_scores_are_looked_at_and_the_first_task(
+        self, database: Database
+    ) -> None:
+        with database.writing() as transaction:
+            tasks_of_all_scores = [new_task(n, score=10 + n, due_at=NOW - n) for n in range(100)]
+            submit(transaction, *tasks_of_all_scores, new_task(500, score=15, due_at=NOW - 70))
+            assert queues.oldest_due(transaction, QUEUE) == NOW - 99
+            submit(transaction, new_task(501, score=41, due_at=NOW - 3_000))
+            assert queues.oldest_due(transaction, QUEUE) == NOW - 3_000
+
+    def test_with_aging_it_is_short_of_the_longest_by_no_more_than_the_scores_differ(
+        self, database: Database
+    ) -> None:
+        apply_aging(database, 1)
+        dice = random.Random(3)
+        with database.writing() as transaction:
+            rows = [
+                new_task(n, score=dice.choice([8, 9]), due_at=NOW - dice.randint(0, 5 * POINT))
+                for n in range(200)
+            ]
+            submit(transaction, *rows)
+            found = queues.oldest_due(transaction, "high_priority")
+        oldest = min(row.due_at for row in rows)
+        assert found is not None
+        assert oldest <= found <= oldest + POINT
+
+
+class TestFairness:
+    """With aging a stream of urgent tasks holds up a task for a known time; without, for ever."""
+
+    STEP = 10
+
+    def started_at(self, database: Database, steps: int) -> int | None:
+        """Let a high task come and one task start every 10 ms; return when the first background task does."""
+        rules = {name: QueueRules(name) for name in QUEUES}
+        with database.writing() as transaction:
+            submit(transaction, *(new_task(n, score=8, due_at=NOW) for n in range(20)))
+            submit(transaction, new_task(99, score=1, due_at=NOW))
+        for step in range(1, steps):
+            now = NOW + step * self.STEP
+            with database.writing() as transaction:
+                submit(transaction, new_task(100 + step, score=8, due_at=now))
+                grants = self.grants(transaction, rules)
+                (work,), _ = tasks.start(transaction, grants[0].queue, 1, node=NODE, now=now)
+            if work.queue == "background_priority":
+                return now
+        return None
+
+    def grants(self, transaction: Transaction, rules: dict[str, QueueRules]) -> list[Grant]:
+        room = dict.fromkeys(QUEUES, 1)
+        if stored_point(transaction) is None:
+            return admit(rules, {}, room, ["high_priority", "background_priority"])
+        return admit_in_order(rules, {}, room, queues.heads(transaction, QUEUES, 1))
+
+    def test_a_background_task_starts_when_its_wait_outweighs_the_difference(
+        self, database: Database
+    ) -> None:
+        apply_aging(database, 0.001)  # a point for every 60 ms
+        bound = (8 - 1) * 60  # nothing that comes later than this goes before it
+        started = self.started_at(database, 120)
+        assert started is not None
+        backlog = 20 * self.STEP
+        assert NOW + bound < started <= NOW + bound + backlog + 2 * self.STEP
+
+    def test_without_aging_it_does_not(self, database: Database) -> None:
+        assert self.started_at(database, 120) is None
+
+
+class TestOneAgingForAll:
+    """What the daemon has stored ranks every submission, whatever the submitter's own settings say."""
+
+    def test_tasks_and_batches_are_ranked_by_the_stored_aging(
+        self, database: Database, settings: Settings
+    ) -> None:
+        apply_aging(database, 2)
+        with QueueManager(settings) as manager:
+            assert settings.priority_aging is None
+            manager.submit_task("https://example.com/1", priority="high")
+            manager.submit_batch(["https://example.com/2"], priority="low")
+            manager.submit_batch(["https://example.com/3"], priority="low", interval_minutes=5)
+        for row in all_rows(database, "tasks"):
+            assert row["rank"] == rank(row["priority_score"], row["due_at"], 2)
+
+    def test_and_without_aging_by_the_score_alone(self, database: Database, settings: Settings) -> None:
+        apply_aging(database, 2)
+        apply_aging(database, None)
+        with QueueManager(replace(settings, priority_aging=7)) as manager:
+            manager.submit_task("https://example.com/1", priority_score=-3)
+            manager.submit_batch(["https://example.com/2"], priority="low")
+        assert [row["rank"] for row in all_rows(database, "tasks")] == [3, -3]

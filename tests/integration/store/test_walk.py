@@ -132,6 +132,12 @@ class Model:
             task.state, task.due, task.released, task.crashes = State.QUEUED, now, task.attempt, 0
         return [task.id for task in found]
 
+    def reschedule(self, ids: list[int], due: int, now: int) -> set[int]:
+        found = [t for t in self.that(Move.RESCHEDULE) if t.id in ids and t.due != due]
+        for task in found:
+            task.state, task.due = (State.SCHEDULED if due > now else State.QUEUED), due
+        return {task.id for task in found}
+
     def that(self, move: Move) -> list[Twin]:
         """Return the tasks that may make a move."""
         return [task for task in self.tasks.values() if allows(move, task.state)]
@@ -163,8 +169,9 @@ class Walk:
             "cancel",
             "requeue",
             "clear",
+            "reschedule",
         ]
-        (name,) = self.dice.choices(names, weights=[6, 5, 5, 8, 8, 8, 4, 1, 2, 2, 1])
+        (name,) = self.dice.choices(names, weights=[6, 5, 5, 8, 8, 8, 4, 1, 2, 2, 1, 2])
         with self.database.writing() as transaction:
             said, expected = getattr(self, name)(transaction)
         assert said == expected, f"after {name}"
@@ -233,6 +240,12 @@ class Walk:
         queue, limit = self.dice.choice(QUEUES), self.dice.randint(1, 4)
         return tasks.cancel_queue(transaction, queue, self.now, limit), self.model.cancel_queue(queue, limit)
 
+    def reschedule(self, transaction: Transaction) -> tuple[object, object]:
+        ids, due = self.some(list(self.model.tasks)), self.now + self.dice.randint(-500, 1_500)
+        times = [(number, due, -self.model.tasks[number].score) for number in ids]
+        said = set(tasks.reschedule(transaction, times, self.now))
+        return said, self.model.reschedule(ids, due, self.now)
+
     def some(self, things: list) -> list:
         """Return up to six different ones, the youngest most often."""
         recent = things[-20:] if self.dice.random() < 0.8 else things
@@ -280,4 +293,6 @@ def test_whatever_happens_the_store_does_what_the_model_does(database: Database,
         for _ in range(50):
             steps.append(walk.step())
         walk.compare()
-    assert set(steps) == {"submit", "take", "claim", "end", "due", "release", "cancel", "requeue", "clear"}
+    assert set(steps) == {
+        *("submit", "take", "claim", "end", "due", "release", "cancel", "requeue", "clear", "reschedule")
+    }
