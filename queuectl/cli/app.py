@@ -61,7 +61,7 @@ SECTIONS = (
             Entry(
                 "schedule",
                 f"{_HERE}.schedule:app",
-                "Submit the URLs of a file, an address or a feed at set times.",
+                "Submit the URLs of a file or a feed at set times, and spread tasks over a window.",
             ),
         ),
     ),

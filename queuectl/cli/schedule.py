@@ -1,4 +1,4 @@
-"""``queuectl schedule``: submit the URLs of a source again and again, and see when and what came of it."""
+"""``queuectl schedule``: submit the URLs of a source again and again, and spread tasks over a window of time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from queuectl.cli.schedule_add import add
 from queuectl.cli.schedule_optimize import optimize
 from queuectl.errors import ExitCode, InvalidInputError, RefusedError
 
-app = group("Submit the URLs of a file, an address or a feed at set times.")
+app = group("Submit the URLs of a file or a feed at set times, and spread tasks over a window.")
 command(app)(add)
 command(app)(optimize)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 
 from queuectl.domain.admission import NO_HOST_USE, HostUse, QueueRules, QueueUse, pick, queue_room
 from queuectl.domain.forecast import Waiting
@@ -105,6 +106,14 @@ class Lane:
                 heapq.heappush(self._later, (until, host))
         return None
 
+    def count(self, now: int) -> int:
+        """Count a start; return the latest moment at which it may happen, which is what limits count, as in a daemon."""
+        self._at_work += 1
+        latest = now + (self.rule.start_guard_ms or 0)
+        if self.rule.rate_limit is not None:
+            self._starts.append(self.rule.rate_limit.stamp(latest))
+        return latest
+
     def end(self) -> None:
         """Count the end of one of the queue's runs."""
         self._at_work -= 1
@@ -139,11 +148,7 @@ class Lane:
         else:
             del self._tasks[host]
         self.waiting -= 1
-        self._at_work += 1
-        # Counted as late as the start may happen, as the daemon does.
-        latest = now + (self.rule.start_guard_ms or 0)
-        if self.rule.rate_limit is not None:
-            self._starts.append(self.rule.rate_limit.stamp(latest))
+        latest = self.count(now)
         if self._by_host:
             hosts.begin(host, latest)
 
@@ -152,3 +157,23 @@ class Lane:
         tasks = self._tasks.get(host)
         if tasks:
             heapq.heappush(self._ready, (tasks[0][0], host))
+
+
+def rate_start(rule: QueueRules, starts: Iterable[int], before: int, now: int) -> int:
+    """Return when a queue's rate limit alone would let a task start with so many of its queue before it."""
+    lane = Lane(replace(rule, paused=False, concurrency=None), starts, 0, by_host=False)
+    at = now
+    for place in range(before + 1):
+        _, block = queue_room(lane.rule, lane.use(at))
+        if block is not None and block.until is not None:
+            at = block.until
+        if place < before:
+            lane.count(at)
+    return at
+
+
+def gap_start(rule: QueueRules, use: HostUse, before: int, now: int) -> int:
+    """Return when a host's hold and gap alone would let a task start with so many of its queue and host before it."""
+    gap = round((rule.host_gap or 0) * 1000)
+    last = use.last_start_at + gap if use.last_start_at is not None else now
+    return max(now, last, use.held_until or now) + before * (gap + (rule.start_guard_ms or 0))

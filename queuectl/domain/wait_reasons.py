@@ -17,6 +17,7 @@ from queuectl.domain.admission import (
     queue_room,
 )
 from queuectl.domain.explanation import Cause, WaitReason
+from queuectl.domain.lane import gap_start, rate_start
 from queuectl.domain.lifecycle import State
 from queuectl.domain.rate import RateLimit
 from queuectl.domain.task import Task, task_name
@@ -61,8 +62,9 @@ class Line:
 class Facts:
     """What is known about a waiting task at the moment ``now``, in UTC milliseconds of the database's clock.
 
-    ``failures`` of ``runs`` allowed ones are used up. ``block`` is what keeps its host back behind those that
-    would be taken before it. ``mean_run_ms`` is how long runs took lately.
+    ``failures`` of ``runs`` allowed ones are used up. ``starts`` are the moments that the queue's rate limit
+    counts. ``host_before`` tasks of its queue and host stand before it, ``block`` is what keeps its host back
+    behind those that would be taken before it. ``mean_run_ms`` is how long runs took lately.
     """
 
     now: int
@@ -72,8 +74,10 @@ class Facts:
     daemons: tuple[Worker, ...]
     rule: QueueRules
     use: QueueUse = NO_USE
+    starts: tuple[int, ...] = ()
     host: str = ""
     host_use: HostUse = NO_HOST_USE
+    host_before: int = 0
     held_because: str | None = None
     line: Line | None = None
     block: Block | None = None
@@ -177,14 +181,14 @@ def _queue(facts: Facts) -> Iterator[WaitReason]:
             block.until,
             command=f"queuectl queue resume {facts.short_queue}",
         )
-    room, block = queue_room(replace(alone, rate_limit=rule.rate_limit), facts.use)
+    room, _ = queue_room(replace(alone, rate_limit=rule.rate_limit), facts.use)
     chosen = facts.line is not None and facts.line.chosen
     if (
         rule.rate_limit is not None
         and room is not None
         and (not room or (facts.own_before >= room and not chosen))
     ):
-        yield _rate(facts, rule.rate_limit, room, block)
+        yield _rate(facts, rule.rate_limit, room)
     if (block := queue_room(replace(alone, concurrency=rule.concurrency), facts.use)[1]) is not None:
         yield WaitReason(
             Cause.CONCURRENCY,
@@ -194,13 +198,8 @@ def _queue(facts: Facts) -> Iterator[WaitReason]:
         )
 
 
-def _rate(facts: Facts, limit: RateLimit, room: int, block: Block | None) -> WaitReason:
+def _rate(facts: Facts, limit: RateLimit, room: int) -> WaitReason:
     """Say when the rate limit lets this task start: those of its queue before it use up what becomes free first."""
-    beyond = facts.own_before - room
-    begin = block.until if block is not None else None
-    if begin is None and beyond >= limit.starts:
-        begin = facts.now
-    until = None if begin is None else begin + beyond // limit.starts * limit.period_ms
     if not room:
         said = f"the queue {facts.short_queue} has used up its {limit}"
     else:
@@ -210,7 +209,7 @@ def _rate(facts: Facts, limit: RateLimit, room: int, block: Block | None) -> Wai
     return WaitReason(
         Cause.RATE_LIMIT,
         said,
-        until,
+        rate_start(facts.rule, facts.starts, facts.own_before, facts.now),
         estimated=facts.own_before > 0,
         command=f"queuectl queue set {facts.short_queue} rate_limit=none",
     )
@@ -220,9 +219,13 @@ def _host(facts: Facts) -> Iterator[WaitReason]:
     rule = facts.rule
     alone = replace(rule, host_gap=None, host_concurrency=None)
     unheld = replace(facts.host_use, held_until=None)
+    gap = host_block(replace(alone, host_gap=rule.host_gap), unheld, facts.now)
+    if rule.host_gap is not None and facts.host_before:
+        until = gap_start(rule, facts.host_use, facts.host_before, facts.now)
+        gap = Block(Reason.HOST_GAP, until)
     blocks = (
         host_block(alone, facts.host_use, facts.now),
-        host_block(replace(alone, host_gap=rule.host_gap), unheld, facts.now),
+        gap,
         host_block(replace(alone, host_concurrency=rule.host_concurrency), unheld, facts.now),
     )
     found = [block for block in blocks if block is not None]
@@ -238,11 +241,14 @@ def _host_reason(facts: Facts, block: Block) -> WaitReason:
         said = f": {visible(facts.held_because, _ERROR_SHOWN)}" if facts.held_because else ""
         return WaitReason(Cause.HOST_HELD, f"{host} wants to be left alone{said}", block.until)
     if block.reason is Reason.HOST_GAP:
+        said = f"between two starts at {host} the queue {name} keeps {rule.host_gap:g} s"
+        if facts.host_before:
+            said += f", and {count(facts.host_before, 'task')} of it there before this one"
         return WaitReason(
             Cause.HOST_GAP,
-            f"between two starts at {host} the queue {name} keeps {rule.host_gap:g} s",
+            said,
             block.until,
-            estimated=facts.block is block,
+            estimated=facts.host_before > 0 or facts.block is block,
             command=f"queuectl queue set {name} host_gap=none",
         )
     return WaitReason(

@@ -110,8 +110,10 @@ def _facts(transaction: Transaction, settings: Settings, task: Task, standing: S
         daemons=daemons,
         rule=rule,
         use=uses.get(task.queue, NO_USE),
+        starts=tuple(starts.moments(transaction, rule, now)),
         host=standing.host,
         host_use=host_use,
+        host_before=order.of_host() if queued and rule.host_gap is not None else 0,
         held_because=waiting.held_because(transaction, standing.host) if held else None,
         line=line,
         block=block,
@@ -224,6 +226,11 @@ class _Order:
                 before = self._begun.get(host, use[host])
                 self._begun[host] = HostUse(before.running + 1, self.now, before.held_until)
         return chosen, blocks
+
+    def of_host(self) -> int:
+        """Return how many tasks of its queue and host are known to come before it."""
+        found = ready.candidates(self.transaction, self.task.queue, _LOOKED_AT, after=START)
+        return sum(each.host == self.standing.host and each.place < self.standing.place for each in found)
 
     def hosts_in(self, names: set[str] | list[str]) -> dict[str, HostUse]:
         """Return the use of these hosts."""

@@ -15,6 +15,7 @@ from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import Move, State, sources
 from queuectl.domain.optimisation import NewTime, Optimisation, Window
 from queuectl.domain.priority import rank_by_point
+from queuectl.domain.rate import RateLimit
 from queuectl.domain.run_times import RunTimes
 from queuectl.domain.task import task_name
 from queuectl.domain.window_board import Limit
@@ -82,7 +83,7 @@ class _Draft:
         with database.reading() as transaction:
             self.chosen = _movable(planning.standing(transaction, ids), ids)
             rules = queues.rules(transaction)
-            gaps = {name: round(rule.host_gap * 1000) for name, rule in rules.items() if rule.host_gap}
+            gaps = {name: _gap_ms(rule) for name, rule in rules.items() if rule.host_gap}
             limits = (
                 Limit(CAP, window.max_per_hour, _HOUR_MS),
                 *_limits(transaction, settings, rules, self.chosen),
@@ -153,13 +154,23 @@ def _limits(
     for name in sorted({task.queue for task in chosen}):
         rule, mean = rules[name], times.mean_ms(name)
         if rule.rate_limit is not None:
-            limits.append(Limit(RATE_LIMIT, rule.rate_limit.starts, rule.rate_limit.period_ms, name))
+            limits.append(Limit(RATE_LIMIT, rule.rate_limit.starts, _period_ms(rule, rule.rate_limit), name))
         if rule.concurrency is not None and mean is not None:
             limits.append(Limit(CONCURRENCY, rule.concurrency, mean, name))
     mean = times.mean_ms()
     if mean is not None:
         limits.append(Limit(WORKERS, alive or settings.workers, mean))
     return limits
+
+
+# The daemon counts a start at the latest moment at which it may happen. A plan that kept only to the bare period or gap
+# would begin later and later, and what comes after it would then be too near.
+def _period_ms(rule: QueueRules, limit: RateLimit) -> int:
+    return limit.period_ms + limit.grain_ms + (rule.start_guard_ms or 0)
+
+
+def _gap_ms(rule: QueueRules) -> int:
+    return round((rule.host_gap or 0) * 1000) + (rule.start_guard_ms or 0)
 
 
 def _times(found: Plan, chosen: Sequence[Standing]) -> tuple[NewTime, ...]:

@@ -156,6 +156,7 @@ def test_explain_names_the_reason_and_the_command(cli: CommandLine) -> None:
     told = cli("explain", "task_1").ok().out
     assert "1. no daemon is running\n   queuectl daemon start\n" in told
     assert "2. the queue low is paused\n   queuectl queue resume low\n" in told
+    assert "could start  not while the first 2 reasons last\n" in told
     found = cli("explain", "1", "--json").ok().document
     assert [reason["cause"] for reason in found["reasons"]] == ["no_daemon", "paused"]
     assert (found["startable"], found["position"], found["certainty"]) == (False, 0, "at_least")
@@ -171,6 +172,9 @@ def test_explain_shows_planned_times_with_their_zone(cli: CommandLine) -> None:
     cli("submit", URL, "--schedule", "2999-12-25 10:00:00").ok()
     told = cli("explain", "1").ok().out
     assert "it waits for its time, until 2999-12-25 10:00:00 +08:00" in told
+    (start,) = [line for line in told.splitlines() if line.startswith("could start")]
+    assert start.startswith("could start  not before 2999-12-25 10:00:00 +08:00 (in ")
+    assert start.endswith("), and not while the first reason lasts")
     with terminal(cli, "explain", "1") as screen:
         assert screen.end() == 0
         assert "no daemon is running" in screen.text

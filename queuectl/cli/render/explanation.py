@@ -124,8 +124,16 @@ def _start(found: Explanation, at: int, zone: str) -> Cell:
         case Certainty.ESTIMATE:
             return f"about {moment}, an estimate" if at > found.at else "at any moment"
         case _:
-            least = f"not before {moment}" if at > found.at else "not known"
-            return Styled(f"{least}: nobody can know when the first reason ends", CAREFUL)
+            least = f"not before {moment}, and " if at > found.at else ""
+            return Styled(f"{least}not while {_endless(found)}", CAREFUL)
+
+
+def _endless(found: Explanation) -> str:
+    """Name the reasons of which nobody can know when they end; they are the first ones."""
+    number = sum(each.binding and each.until is None for each in found.reasons)
+    if number == 1:
+        return "the first reason lasts"
+    return f"the first {number} reasons last"
 
 
 def _told(reason: WaitReason, now: int, zone: str) -> str:

@@ -58,6 +58,11 @@ def only(known: Facts) -> WaitReason:
     return reason
 
 
+def hour_after(start: int) -> int:
+    """Return when a start leaves the window of ten in an hour: it may have happened a second after it was granted."""
+    return RateLimit(10, HOUR).stamp(start + 1_000) + HOUR
+
+
 def test_nothing_keeps_a_task_that_is_chosen() -> None:
     assert reasons_to_wait(facts()) == []
     assert earliest([], NOW) == (NOW, Certainty.NOW)
@@ -75,7 +80,8 @@ def test_a_paused_queue_is_resumed_by_name() -> None:
 
 def test_a_used_up_rate_ends_when_a_start_leaves_the_window() -> None:
     limit = RateLimit(10, HOUR)
-    reason = only(facts(rule=rule(rate_limit=limit), use=QueueUse(started=10, next_start_at=NOW + 60_000)))
+    use = QueueUse(started=10, next_start_at=NOW + 60_000)
+    reason = only(facts(rule=rule(rate_limit=limit), use=use, starts=(NOW + 60_000 - HOUR,) * 10))
     assert (reason.cause, reason.until, reason.estimated) == (Cause.RATE_LIMIT, NOW + 60_000, False)
     assert "10/h" in reason.message
 
@@ -84,23 +90,28 @@ def test_a_used_up_rate_ends_when_a_start_leaves_the_window() -> None:
     ("own", "started", "until"),
     [
         (9, 10, NOW + 60_000),  # the tenth of those that become free
-        (10, 10, NOW + 60_000 + HOUR),
-        (25, 10, NOW + 60_000 + 2 * HOUR),
-        (3, 8, None),  # two may start at once; when the next one may, nobody knows yet
-        (12, 8, NOW + HOUR),
+        (10, 10, hour_after(NOW + 60_000)),
+        (25, 10, hour_after(hour_after(NOW + 60_000))),
+        (3, 8, NOW + 60_000),  # two may start at once, and the next ones when the eight are an hour old
+        (11, 8, hour_after(NOW)),
+        (12, 8, hour_after(NOW + 60_000)),
     ],
 )
-def test_tasks_before_it_use_up_the_rate_first(own: int, started: int, until: int | None) -> None:
+def test_tasks_before_it_use_up_the_rate_first(own: int, started: int, until: int) -> None:
     use = QueueUse(started=started, next_start_at=NOW + 60_000 if started == 10 else None)
     line = Line(own, own, False, 100, min(own, 10 - started), False)
-    found = reasons_to_wait(facts(rule=rule(rate_limit=RateLimit(10, HOUR)), use=use, line=line))
+    starts = (NOW + 60_000 - HOUR,) * started
+    found = reasons_to_wait(
+        facts(rule=rule(rate_limit=RateLimit(10, HOUR)), use=use, line=line, starts=starts)
+    )
     (reason,) = [each for each in found if each.cause is Cause.RATE_LIMIT]
     assert (reason.until, reason.estimated) == (until, True)
 
 
 def test_each_limit_is_told_although_admission_names_one() -> None:
     limited = rule(paused=True, rate_limit=RateLimit(1, HOUR), concurrency=2)
-    known = facts(rule=limited, use=QueueUse(at_work=2, started=1, next_start_at=NOW + 5))
+    use = QueueUse(at_work=2, started=1, next_start_at=NOW + 5)
+    known = facts(rule=limited, use=use, starts=(NOW + 5 - HOUR,))
     assert causes(known) == [Cause.PAUSED, Cause.CONCURRENCY, Cause.RATE_LIMIT]
 
 
