@@ -76,7 +76,7 @@ SECTIONS = (
             Entry(
                 "simulate",
                 f"{_HERE}.simulate:simulate",
-                "Say when queues will be done, and what a change would make of it.",
+                "Say when the queues will be done, and what a change would make of it.",
             ),
             Entry("queue", f"{_HERE}.queue:app", "List, show, limit, pause and resume queues."),
             Entry("clear-queue", f"{_HERE}.queue:clear_queue", "Cancel everything that waits in a queue."),

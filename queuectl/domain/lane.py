@@ -107,7 +107,7 @@ class Lane:
         return None
 
     def count(self, now: int) -> int:
-        """Count a start; return the latest moment at which it may happen, which is what limits count, as in a daemon."""
+        """Count a start as a daemon does: at the latest moment at which it may happen, which is returned."""
         self._at_work += 1
         latest = now + (self.rule.start_guard_ms or 0)
         if self.rule.rate_limit is not None:

@@ -101,6 +101,15 @@ class Facts:
         return done
 
     @property
+    def used_up(self) -> int | None:
+        """How many the rate limit lets start now, if that leaves none for this task; None if it does not bind."""
+        alone = replace(self.rule, paused=False, concurrency=None)
+        room, _ = queue_room(alone, self.use)
+        chosen = self.line is not None and self.line.chosen
+        binds = room is not None and (not room or (self.own_before >= room and not chosen))
+        return room if binds else None
+
+    @property
     def own_before(self) -> int:
         """How many queued tasks of the same queue come before it."""
         return self.line.own if self.line is not None else 0
@@ -181,13 +190,7 @@ def _queue(facts: Facts) -> Iterator[WaitReason]:
             block.until,
             command=f"queuectl queue resume {facts.short_queue}",
         )
-    room, _ = queue_room(replace(alone, rate_limit=rule.rate_limit), facts.use)
-    chosen = facts.line is not None and facts.line.chosen
-    if (
-        rule.rate_limit is not None
-        and room is not None
-        and (not room or (facts.own_before >= room and not chosen))
-    ):
+    if rule.rate_limit is not None and (room := facts.used_up) is not None:
         yield _rate(facts, rule.rate_limit, room)
     if (block := queue_room(replace(alone, concurrency=rule.concurrency), facts.use)[1]) is not None:
         yield WaitReason(
@@ -270,6 +273,8 @@ def _workers(facts: Facts) -> Iterator[WaitReason]:
         more = f"queuectl daemon restart --workers {workers * 2}"
         yield WaitReason(Cause.WORKERS, busy, _after(facts.now, 1, pace), estimated=True, command=more)
     crowded = line.taken > 0 and not line.chosen and facts.block is None
+    if facts.used_up is not None and line.taken < line.free:
+        crowded = False  # there is a worker for it; it is the rate that those before it use up
     if line.before and (line.free <= 0 or crowded):
         many = (
             f"more than {count(line.before, 'queued task')}"

@@ -23,7 +23,18 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import Task, task_name
 from queuectl.domain.wait_reasons import Facts, Line, Worker, reasons_to_wait
 from queuectl.settings import HandlerSettings, QueueSettings, Settings
-from queuectl.store import counters, dead_letters, hosts, listing, nodes, ordering, queues, ready, starts, waiting
+from queuectl.store import (
+    counters,
+    dead_letters,
+    hosts,
+    listing,
+    nodes,
+    ordering,
+    queues,
+    ready,
+    starts,
+    waiting,
+)
 from queuectl.store.database import Transaction
 from queuectl.store.ready import START, Place
 from queuectl.store.waiting import Standing
@@ -229,7 +240,7 @@ class _Order:
 
     def of_host(self) -> int:
         """Return how many tasks of its queue and host are known to come before it."""
-        found = ready.candidates(self.transaction, self.task.queue, _LOOKED_AT, after=START)
+        found = ready.candidates(self.transaction, self.task.queue, _LOOKED_AT, after=START, without=())
         return sum(each.host == self.standing.host and each.place < self.standing.place for each in found)
 
     def hosts_in(self, names: set[str] | list[str]) -> dict[str, HostUse]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from queuectl.domain.lifecycle import State
 from queuectl.domain.task import Claimed
@@ -12,9 +12,9 @@ CLAIMED_COLUMNS = (
     "id, fence, attempt, released, crashes, url, handler, queue, priority_score, metadata,"
     " timeout, memory_limit, max_retries, started_at, host"
 )
-"""The columns of ``Claimed``, in its order."""
+"""The columns that make a ``Claimed``, in its order; what only a daemon knows of a run comes behind them."""
 
-WIDTH = len(fields(Claimed))
+WIDTH = CLAIMED_COLUMNS.count(",") + 1
 """How many columns that are."""
 
 

@@ -242,8 +242,8 @@ def test_where_waiting_counts_the_queues_take_turns(monitor: Monitor, database: 
     with database.writing() as transaction:
         old, _ = submit(
             transaction,
-            new_task(1, score=1, due_at=now - 3_600_000, aging=1.0),
-            new_task(2, score=10, due_at=now, aging=1.0),
+            new_task(1, score=1, due_at=now - 3_600_000),
+            new_task(2, score=10, due_at=now),
         )
     assert monitor.explain(old).startable
     urgent = monitor.explain(old + 1)

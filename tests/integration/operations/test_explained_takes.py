@@ -31,7 +31,7 @@ AGING_MINUTES = 1.0
 HOSTS = ("a.test", "b.test", "c.test")
 
 
-def prepare(database: Database, dice: random.Random, workers: int, *, aging: bool, limits: bool) -> list[int]:
+def prepare(database: Database, dice: random.Random, workers: int, *, limits: bool) -> list[int]:
     """Fill the database with queued, due and planned tasks of several hosts, and with switched-off queues."""
     now = now_ms()
     running = dice.randint(0, 4) if limits else 0
@@ -60,7 +60,6 @@ def prepare(database: Database, dice: random.Random, workers: int, *, aging: boo
                     number,
                     url=f"https://{dice.choice(HOSTS)}/{number}",
                     score=dice.choice((12, 10, 8, 6, 5, 3, 1)),
-                    aging=AGING_MINUTES if aging else None,
                     due_at=now + late,
                     run_at=now + late if late > 0 else None,
                 )
@@ -128,7 +127,7 @@ def test_exactly_what_is_called_startable_is_taken(
     causes: set[Cause] = set()
     for _ in range(rounds(20)):
         workers = dice.randint(1, 9)
-        ids = prepare(database, dice, workers, aging=aging, limits=limits)
+        ids = prepare(database, dice, workers, limits=limits)
         explained = {number: monitor.explain(number) for number in ids}
         taken = take(database, workers, aging=aging)
         startable = {number for number, each in explained.items() if each.startable}
@@ -151,7 +150,7 @@ def test_a_position_is_the_number_of_tasks_that_are_taken_before(
     database: Database, settings: Settings
 ) -> None:
     dice = chooser()
-    prepare(database, dice, 4, aging=False, limits=False)
+    prepare(database, dice, 4, limits=False)
     with database.writing() as transaction:
         for queue in QUEUES:
             queues.set_paused(transaction, queue, paused=False)

@@ -157,7 +157,8 @@ def test_every_task_starts_and_no_limit_is_broken_at_any_moment(given: Situation
     found = simulate(given, NOTHING_RECORDED).starts
     tasks = {task.id: task for task in given.waiting}
     assert found.keys() == tasks.keys()
-    runs = sorted((at, at + (tasks[number].took or 0), tasks[number]) for number, at in found.items())
+    runs = [(at, at + (tasks[number].took or 0), tasks[number]) for number, at in sorted(found.items())]
+    runs.sort(key=lambda run: run[0])
     for at, _, task in runs:
         rule = given.rules[task.queue]
         running = [each for start, end, each in runs if start <= at < end]
