@@ -36,6 +36,9 @@ CONCURRENCY = "concurrency"
 WORKERS = "workers"
 
 _HOUR_MS = 3_600_000
+_WORTH_MS = 1_000
+"""Less of a window than this may pass while a plan is made; that is not worth a word."""
+
 _NAMED = 5
 _TRIES = 3
 
@@ -65,7 +68,7 @@ def optimize(
                 times=times,
                 counted=len(draft.problem.others),
                 uncounted=draft.uncounted,
-                clipped=draft.problem.start > window.start,
+                clipped=draft.problem.start - window.start >= _WORTH_MS,
                 applied=not dry_run,
             )
     raise RefusedError(

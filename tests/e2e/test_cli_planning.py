@@ -100,6 +100,7 @@ def test_a_forecast_of_a_change_stands_beside_the_present(filled: CommandLine) -
     compared = filled(
         "simulate", "--workers", "1", "--add", "3", "--priority", "high", "--duration", "4000"
     ).ok()
+    assert "0 + 3" in compared.out
     assert "STARTS IN THE WHAT-IF" in compared.out
     assert "3 tasks start later" in compared.err
     document = filled("simulate", "--workers", "1", "--rate-limit", "low=1/h", "--json").ok().document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
@@ -32,7 +33,7 @@ def _queues(found: Simulation, zone: str) -> Grid:
         for place, queue in enumerate(found.present.queues)
         if queue.tasks or (found.changed is not None and found.changed.queues[place].tasks)
     ]
-    total: list[Cell] = [Styled("all", STRONG), f"{sum(queue.tasks for queue in found.present.queues):,}"]
+    total: list[Cell] = [Styled("all", STRONG), _tasks(found.present.queues, _then(found))]
     total += [_end(found.present.ends_at, found.present, zone)]
     if found.changed is None:
         waits = [queue.longest_wait for queue in found.present.queues if queue.longest_wait is not None]
@@ -46,11 +47,21 @@ def _queues(found: Simulation, zone: str) -> Grid:
 
 
 def _queue_row(found: Simulation, place: int, queue: QueueForecast, zone: str) -> list[Cell]:
-    row: list[Cell] = [short_queue(queue.name), f"{queue.tasks:,}", _queue_end(queue, zone)]
+    other = queue if found.changed is None else found.changed.queues[place]
+    row: list[Cell] = [short_queue(queue.name), _tasks([queue], [other]), _queue_end(queue, zone)]
     if found.changed is None:
         return [*row, duration(queue.longest_wait)]
-    other = found.changed.queues[place]
     return [*row, _queue_end(other, zone), _difference(queue.ends_at, other.ends_at)]
+
+
+def _then(found: Simulation) -> Sequence[QueueForecast]:
+    return found.present.queues if found.changed is None else found.changed.queues
+
+
+def _tasks(now: Iterable[QueueForecast], then: Iterable[QueueForecast]) -> str:
+    """Say how many tasks there are, and how many more in the what-if."""
+    number, added = sum(queue.tasks for queue in now), sum(queue.tasks for queue in then)
+    return f"{number:,}" if number == added else f"{number:,} + {added - number:,}"
 
 
 def _queue_end(queue: QueueForecast, zone: str) -> Cell:
