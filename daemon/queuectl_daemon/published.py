@@ -13,6 +13,7 @@ from pathlib import Path
 
 from queuectl.domain.task import task_name
 from queuectl.errors import StorageError
+from queuectl.operations.published_files import Rewritten, write_again
 from queuectl.store import articles
 from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
@@ -35,23 +36,25 @@ class PublishedFiles:
 
     def mend(self, node: str) -> None:
         """Write again what a node had published shortly before its sudden end, and what is not on the disk."""
-        from queuectl.handlers.article.publish import publish_again
-
-        written = 0
-        for each in self._newest(node):
-            try:
-                written += publish_again(self._root, each.article, task_id=task_name(each.task_id))
-            except (OSError, StorageError) as error:
-                logger.warning(
-                    "the files of task_%d cannot be written again: %s",
-                    each.task_id,
-                    " ".join(str(error).split())[:300],
-                    extra={"action": "files_not_mended", "task_id": each.task_id},
-                )
-        if written:
+        done = Rewritten()
+        write_again(self._root, self._newest(node), done)
+        for failure in done.failed:
+            logger.warning(
+                "the files of %s cannot be written again: %s",
+                task_name(failure.task_id),
+                failure.problem,
+                extra={"action": "files_not_mended", "task_id": failure.task_id},
+            )
+        if done.failures > len(done.failed):
+            logger.warning(
+                "nor can those of %d more articles; see: queuectl articles rebuild",
+                done.failures - len(done.failed),
+                extra={"action": "files_not_mended"},
+            )
+        if done.files:
             logger.warning(
                 "wrote %d files of articles again that a sudden end had taken",
-                written,
+                done.files,
                 extra={"action": "files_mended", "node": node},
             )
 

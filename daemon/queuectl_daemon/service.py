@@ -18,6 +18,7 @@ from queuectl import __version__
 from queuectl.clock import monotonic, now_ms
 from queuectl.errors import QueuectlError
 from queuectl.handlers import registry
+from queuectl.operations.home_lock import HomeLock
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings
 from queuectl.store import hosts, nodes, queues, schedules, starts, tasks
@@ -29,17 +30,16 @@ from queuectl_daemon.broker import ClaimedBroker
 from queuectl_daemon.budgets import Budgets
 from queuectl_daemon.feed import FeedWriter
 from queuectl_daemon.flights import Flights
-from queuectl_daemon.home import HomeLock
 from queuectl_daemon.listener import Listener
 from queuectl_daemon.middleware import DeadLetters
 from queuectl_daemon.published import PublishedFiles
 from queuectl_daemon.pump import Pump
 from queuectl_daemon.recovery import Recovery
+from queuectl_daemon.retention import Retention
 from queuectl_daemon.runner import Runner
 from queuectl_daemon.schedules import LOOK_SECONDS, Schedules
 from queuectl_daemon.ticker import Ticker
 from queuectl_daemon.transport import RedisTransport
-from queuectl_daemon.upkeep import purge_dead_letters
 from queuectl_daemon.window import Pace
 
 logger = logging.getLogger("queuectl.daemon")
@@ -52,7 +52,7 @@ _FEED_SECONDS = 2
 _PRUNE_SECONDS = 30
 _PRUNED_AT_ONCE = 2_000
 _HOSTS_KEPT_MS = 86_400_000  # the longest gap between starts on one host that can be set
-_PURGE_SECONDS = 60
+_RETENTION_SECONDS = 60
 _FORCE_SECONDS = 3.0
 _FLUSH_SECONDS = 10.0
 
@@ -189,9 +189,13 @@ class Service:
         if predecessor is not None:
             ticker.once("published files", lambda: self._files.mend(predecessor))
         ticker.every(_PRUNE_SECONDS, "old starts", self._prune_starts)
-        if self.settings.dead_letter_days:
-            ticker.once("first purge", self._purge)
-            ticker.every(_PURGE_SECONDS, "purge", self._purge)
+        retention = Retention(
+            self._database,
+            days=self.settings.retention_days,
+            dead_letter_days=self.settings.dead_letter_days,
+        )
+        ticker.every(_RETENTION_SECONDS, "retention", retention.sweep, at_once=True)
+        parts.callback(retention.stop)
         if self._pump.transport is not None:
             ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
         parts.callback(ticker.stop)
@@ -232,9 +236,6 @@ class Service:
         flight = self._flights.get(task, fence)
         if flight is not None:
             flight.fraction, flight.note = fraction, note
-
-    def _purge(self) -> None:
-        purge_dead_letters(self._database, self.settings.dead_letter_days)
 
     def _redispatch_late(self) -> None:
         with self._database.writing() as transaction:

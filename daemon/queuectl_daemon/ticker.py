@@ -1,4 +1,4 @@
-"""The daemon's own periodic work, rung by APScheduler: late messages, the feed, schedules, the purge.
+"""The daemon's own periodic work, rung by APScheduler: late messages, the feed, schedules, retention.
 
 APScheduler only rings the bell: its jobs live in memory, in UTC, with unlimited grace, and each
 does the same thing however late or often it is called.
@@ -42,9 +42,10 @@ class Ticker:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
 
-    def every(self, seconds: float, name: str, work: Callable[[], None]) -> None:
-        """Call ``work`` every ``seconds``."""
-        self._scheduler.add_job(_guarded(name, work), "interval", seconds=seconds, id=name)
+    def every(self, seconds: float, name: str, work: Callable[[], object], *, at_once: bool = False) -> None:
+        """Call ``work`` every ``seconds``, for the first time after that time or ``at_once``."""
+        first = {"next_run_time": datetime.now(UTC)} if at_once else {}
+        self._scheduler.add_job(_guarded(name, work), "interval", seconds=seconds, id=name, **first)
 
     def once(self, name: str, work: Callable[[], None]) -> None:
         """Call ``work`` one time, beside everything else."""
@@ -85,7 +86,7 @@ class Ticker:
             self._scheduler.shutdown(wait=False)
 
 
-def _guarded(name: str, work: Callable[[], None]) -> Callable[[], None]:
+def _guarded(name: str, work: Callable[[], object]) -> Callable[[], None]:
     """Wrap periodic work so that a failure is logged once at its beginning and once at its end."""
     failing = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from queuectl.cli.invocation import Invocation
 
@@ -12,16 +12,22 @@ if TYPE_CHECKING:
     from queuectl.operations.administration import Check
 
 
-def show_checks(run: Invocation, checks: Sequence[Check]) -> None:
-    """Show each check, then for each failure what mends it."""
+def show_checks(run: Invocation, checks: Sequence[Check], **facts: object) -> None:
+    """Show each check, then for each failure and warning what mends it; ``facts`` go into the JSON document."""
     from queuectl.cli.render.tables import check_grid
 
     failed = [check for check in checks if not check.ok]
     run.output.show(
-        lambda: {"ok": not failed, "checks": [asdict(check) for check in checks]},
+        lambda: {"ok": not failed, **facts, "checks": [_shape(check) for check in checks]},
         lambda: check_grid(checks),
         [check.name for check in failed],
     )
-    for check in failed:
+    for check in [*failed, *(check for check in checks if check.ok and check.warning)]:
         if check.hint:
             run.output.say(f"{check.name}: {check.hint}")
+
+
+def _shape(check: Check) -> dict[str, Any]:
+    shape = asdict(check)
+    del shape["exit_code"]
+    return shape

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from queuectl.cli.help import command, group
@@ -52,16 +54,49 @@ def migrate(ctx: typer.Context) -> None:
 
 
 @command(app)
-def check(ctx: typer.Context) -> int:
-    """Check the database's form, its file or server, and that its counts are right.
+def check(
+    ctx: typer.Context,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set wrong kept counts right; nothing else is changed.")
+    ] = False,
+) -> int:
+    """Check the database's form, its file or server, and that its rows and counts agree.
 
     Examples:
       queuectl db check
+      queuectl db check --repair
     """
     from queuectl.cli.checks import show_checks
-    from queuectl.operations.administration import database_check
+    from queuectl.cli.render.words import count
+    from queuectl.operations.administration import database_check, repair_counts
 
     run: Invocation = ctx.obj
+    facts: dict[str, object] = {}
+    if repair:
+        mended = repair_counts(run.settings)
+        run.output.say(f"{count(mended, 'kept count')} set right")
+        facts["repaired"] = mended
     checks = database_check(run.settings)
-    show_checks(run, checks)
+    show_checks(run, checks, **facts)
     return ExitCode.DONE if all(check.ok for check in checks) else ExitCode.FAILED
+
+
+@command(app)
+def vacuum(ctx: typer.Context) -> None:
+    """Give the unused space of SQLite's file back to the disk; no daemon may run.
+
+    What cleanup removes leaves space that is used again, so this is rarely needed.
+
+    Examples:
+      queuectl db vacuum
+    """
+    from queuectl.cli.render.words import size
+    from queuectl.operations.administration import database_vacuum
+
+    run: Invocation = ctx.obj
+    before, after = database_vacuum(run.settings)
+    if run.output.json:
+        run.output.document({"bytes_before": before, "bytes_after": after})
+        return
+    run.output.line(str(after))
+    run.output.say(f"the file has {size(after)} and had {size(before)}")

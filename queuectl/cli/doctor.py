@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from queuectl.cli.invocation import Invocation
-from queuectl.errors import ExitCode
 
 _MEND = "correct it, then see: queuectl config check"
 
@@ -13,12 +12,14 @@ _MEND = "correct it, then see: queuectl config check"
 def doctor(ctx: typer.Context) -> int:
     """Check everything that queuectl depends on; each failure comes with the command that mends it.
 
+    Warnings are no failures. What the database holds is looked at by: queuectl db check
+
     Examples:
       queuectl doctor
       queuectl doctor --json
     """
     from queuectl.cli.checks import show_checks
-    from queuectl.operations.administration import Check
+    from queuectl.operations.administration import Check, exit_code_of
     from queuectl.operations.diagnosis import diagnose
 
     run: Invocation = ctx.obj
@@ -28,4 +29,4 @@ def doctor(ctx: typer.Context) -> int:
     checks += [Check("settings", ok=False, detail=warning, hint=_MEND) for warning in loaded.warnings]
     checks += diagnose(loaded.settings)
     show_checks(run, checks)
-    return ExitCode.DONE if all(check.ok for check in checks) else ExitCode.FAILED
+    return exit_code_of(checks)

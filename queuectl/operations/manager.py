@@ -27,6 +27,7 @@ from queuectl.operations.dead_letters import DeadLetterControl
 from queuectl.operations.opening import open_database
 from queuectl.operations.queue_control import QueueControl
 from queuectl.operations.submission import submit_many, submit_one
+from queuectl.operations.upkeep import Upkeep
 from queuectl.settings import Settings, load
 from queuectl.store import dead_letters, listing, queues, tasks
 from queuectl.store.database import Database
@@ -38,7 +39,7 @@ _LONGEST_LIST = 1_000_000
 _CLEARING_PAUSE_SECONDS = 0.01
 
 
-class QueueManager(QueueControl, DeadLetterControl):
+class QueueManager(QueueControl, DeadLetterControl, Upkeep):
     """Submit tasks and control them. One instance may be shared by threads; it needs no running daemon.
 
     Raises:

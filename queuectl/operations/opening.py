@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 from queuectl.errors import StorageError
@@ -20,9 +22,22 @@ def open_database(settings: Settings) -> Database:
     """
     database = Database(settings.database_url)
     if database.engine == "sqlite":
-        make_folder(Path(settings.database_url.removeprefix("sqlite:///")).parent)
+        make_private_file(Path(settings.database_url.removeprefix("sqlite:///")))
     ensure_ready(database)
     return database
+
+
+def make_private_file(file: Path) -> None:
+    """Make an empty file for its owner alone, with its folder, where there is none.
+
+    To SQLite it is an empty database; what SQLite makes beside it gets the same permissions.
+
+    Raises:
+        StorageError: the folder cannot be made.
+    """
+    make_folder(file.parent)
+    with contextlib.suppress(OSError):  # SQLite says better than we could what is wrong with it
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def make_folder(folder: Path) -> None:

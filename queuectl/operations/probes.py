@@ -17,11 +17,16 @@ _ANSWER_LIMIT = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RedisFacts:
-    """What a Redis server says of itself; ``latency_ms`` is the time of one empty command."""
+    """What a Redis server says of itself; ``latency_ms`` is the time of one empty command, memory is in bytes.
+
+    A ``memory_limit`` of 0 is none.
+    """
 
     version: str
     policy: str
     latency_ms: float
+    memory: int = 0
+    memory_limit: int = 0
 
 
 def probe_redis(url: str, *, timeout: float = 2.0) -> RedisFacts:
@@ -47,7 +52,12 @@ def probe_redis(url: str, *, timeout: float = 2.0) -> RedisFacts:
         ) from error
     facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     version = facts.get("valkey_version") or facts.get("redis_version", "unknown")
-    return RedisFacts(version, facts.get("maxmemory_policy", "unknown"), latency)
+    memory, limit = (_number(facts.get(name, "")) for name in ("used_memory", "maxmemory"))
+    return RedisFacts(version, facts.get("maxmemory_policy", "unknown"), latency, memory, limit)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.strip().isdecimal() else 0
 
 
 def _connected(address: SplitResult, timeout: float) -> socket.socket:

@@ -55,5 +55,6 @@ class Settings:
     retry_backoff_max: float = 3600.0
     priority_aging: float | None = None
     dead_letter_days: float = 30.0
+    retention_days: float = 90.0
     queues: dict[str, QueueSettings] = field(default_factory=dict)
     handlers: dict[str, HandlerSettings] = field(default_factory=dict)

@@ -178,6 +178,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "retry_backoff_max": _number(0, 604_800, "seconds"),
         "priority_aging": _number(0.001, 1_000_000, "minutes"),
         "dead_letter_days": _number(0, 36_500, "days"),
+        "retention_days": _number(0, 36_500, "days"),
     }
 )
 """The settings that are single values; ``queues`` and ``handlers`` are tables of the next two."""

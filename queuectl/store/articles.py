@@ -98,6 +98,19 @@ def of_node(
     return [_stored(row) for row in rows]
 
 
+def behind(transaction: Transaction, task: int, limit: int) -> list[StoredArticle]:
+    """Return the articles of the tasks behind a number, in their order."""
+    rows = transaction.rows(
+        f"SELECT {_COLUMNS} FROM articles WHERE task_id > %s ORDER BY task_id LIMIT %s", (task, limit)
+    )
+    return [_stored(row) for row in rows]
+
+
+def count(transaction: Transaction) -> int:
+    """Return how many articles are stored."""
+    return int(transaction.rows("SELECT COUNT(*) FROM articles")[0][0])
+
+
 def of_task(transaction: Transaction, task: int) -> StoredArticle | None:
     """Return the article that a task produced."""
     rows = transaction.rows(f"SELECT {_COLUMNS} FROM articles WHERE task_id = %s", (task,))

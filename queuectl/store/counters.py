@@ -138,6 +138,18 @@ def of_batches(transaction: Transaction, batches: Sequence[int]) -> dict[tuple[i
     }
 
 
+def count_batches_anew(transaction: Transaction, batches: Sequence[int]) -> None:
+    """Set the counts of whole batches to how their tasks have ended; nobody else may change counts meanwhile."""
+    these = f"batch_id IN ({placeholders(batches)})"
+    transaction.execute(f"DELETE FROM batch_counters WHERE {these}", batches)
+    transaction.execute(
+        "INSERT INTO batch_counters (batch_id, shard, state, tasks, first_at, last_at)"
+        " SELECT batch_id, 0, state, COUNT(*), MIN(finished_at), MAX(finished_at) FROM tasks"
+        f" WHERE {these} AND finished_at IS NOT NULL GROUP BY batch_id, state",
+        batches,
+    )
+
+
 def count_rows(transaction: Transaction) -> dict[tuple[str, State], int]:
     """Count the tasks themselves; slow, for checks only."""
     rows = transaction.rows("SELECT queue, state, COUNT(*) FROM tasks GROUP BY queue, state")

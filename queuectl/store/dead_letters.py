@@ -30,7 +30,7 @@ _BURIED = (
     ("vfailure", "text"),
     ("vshape", "text"),
 )
-# What the task was submitted with goes along, because retention may remove the task before its letter.
+# What the task was submitted with goes along, so that a letter holds by itself all that a new task takes.
 _KEPT = "host, batch_id, priority_score, timeout, memory_limit, max_retries, unique_key, metadata"
 
 

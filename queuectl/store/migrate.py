@@ -41,23 +41,32 @@ def migrate(database: Database) -> list[str]:
     Raises:
         SchemaError: the database is newer than this program.
     """
-    applied: list[str] = []
     with database.writing() as transaction:
         if database.engine == "postgresql":
             transaction.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        return migrate_to(transaction, len(STEPS))
+
+
+def migrate_to(transaction: Transaction, number: int) -> list[str]:
+    """Apply the steps that are missing up to the one of this number, and return their names.
+
+    Raises:
+        SchemaError: the database is newer than this program.
+    """
+    applied: list[str] = []
+    transaction.execute(
+        "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
+        " applied_at BIGINT NOT NULL, program TEXT NOT NULL)"
+    )
+    present = version(transaction)
+    refuse_newer(transaction.database, present)
+    for place, (name, step) in enumerate(STEPS[present:number], start=present + 1):
+        step(transaction)
         transaction.execute(
-            "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
-            " applied_at BIGINT NOT NULL, program TEXT NOT NULL)"
+            "INSERT INTO migrations (number, name, applied_at, program) VALUES (%s, %s, %s, %s)",
+            (place, name, now_ms(), __version__),
         )
-        present = version(transaction)
-        _refuse_newer(database, present)
-        for number, (name, step) in enumerate(STEPS[present:], start=present + 1):
-            step(transaction)
-            transaction.execute(
-                "INSERT INTO migrations (number, name, applied_at, program) VALUES (%s, %s, %s, %s)",
-                (number, name, now_ms(), __version__),
-            )
-            applied.append(name)
+        applied.append(name)
     return applied
 
 
@@ -72,7 +81,7 @@ def ensure_ready(database: Database) -> None:
     if present == 0:
         migrate(database)
         return
-    _refuse_newer(database, present)
+    refuse_newer(database, present)
     if present < len(STEPS):
         raise SchemaError(
             f"the database {database.shown} has schema {present} and this queuectl needs {len(STEPS)}",
@@ -80,7 +89,8 @@ def ensure_ready(database: Database) -> None:
         )
 
 
-def _refuse_newer(database: Database, present: int) -> None:
+def refuse_newer(database: Database, present: int) -> None:
+    """Raise a SchemaError if a database of this version is newer than this program."""
     if present > len(STEPS):
         raise SchemaError(
             f"the database {database.shown} has schema {present}, newer than this queuectl, which knows {len(STEPS)}",

@@ -134,6 +134,14 @@ EVERY_COMMAND = [
     ["db", "init"],
     ["db", "migrate"],
     ["db", "check"],
+    ["db", "check", "--repair"],
+    ["db", "vacuum"],
+    ["backup", "a.backup"],
+    ["restore", "made.backup", "--dry-run"],
+    ["restore", "made.backup", "--yes"],
+    ["cleanup", "--days", "0", "--dry-run"],
+    ["cleanup", "--days", "0", "--yes"],
+    ["articles", "rebuild"],
     ["config", "show"],
     ["config", "check"],
     ["config", "path"],
@@ -152,6 +160,7 @@ def template() -> Iterator[Path]:
     cli("cancel", "2").ok()
     cli("batch", "urls.txt", "--on-duplicate", "allow", "--interval", "30").ok()
     cli("schedule", "add", "file://urls.txt", "--cron", "@daily", "--name", "daily").ok()
+    cli("backup", "made.backup").ok()
     yield folder
     guard.remove_folder(folder)
 

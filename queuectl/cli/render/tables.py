@@ -222,6 +222,8 @@ def check_grid(checks: Sequence[Check]) -> Grid:
 
 
 def _sign(check: Check) -> Cell:
+    if check.ok and check.warning:
+        return Styled("careful", CAREFUL, "!")
     return Styled("ok", GOOD, "✓") if check.ok else Styled("failed", BAD, "✗")
 
 

@@ -76,6 +76,14 @@ def count(number: int, thing: str, things: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
+def size(number: int) -> str:
+    """Return a number of bytes in its leading unit, such as ``1.5 MiB``."""
+    for unit, name in ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB")):
+        if number >= unit:
+            return f"{number / unit:.1f} {name}"
+    return count(number, "byte")
+
+
 def short_queue(name: str) -> str:
     """Return a queue's short name, which is accepted wherever the full one is."""
     return name.removesuffix("_priority")

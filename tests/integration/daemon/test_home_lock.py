@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from queuectl.errors import DaemonRunningError, QueuectlError
+from queuectl.operations.home_lock import HomeLock
 from queuectl.operations.local_daemon import is_locked, local_daemon
-from queuectl_daemon.home import HomeLock
 from tests.support.engines import sqlite_url
 
 NOWHERE = "postgresql://nobody@nowhere/none"
@@ -106,7 +106,7 @@ def test_a_pid_file_with_rubbish_is_nobody(home: Path, text: str) -> None:
 
 def test_the_kernel_frees_the_lock_of_a_killed_process(home: Path) -> None:
     program = (
-        "import os, signal, sys; from pathlib import Path; from queuectl_daemon.home import HomeLock;"
+        "import os, signal, sys; from pathlib import Path; from queuectl.operations.home_lock import HomeLock;"
         f" HomeLock(Path(sys.argv[1]), {NOWHERE!r}).take(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", program, str(home)], check=False)

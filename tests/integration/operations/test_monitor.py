@@ -206,7 +206,9 @@ class TestAdministration:
         assert database_init(settings) == empty_url
         assert database_migrate(settings) == []
         checks = database_check(settings)
-        assert [check.name for check in checks] == ["schema", "integrity", "counts"]
+        assert [check.name for check in checks] == [
+            "schema", "integrity", "counts", "orphans", "states", "fences",
+        ]  # fmt: skip
         assert all(check.ok for check in checks)
 
     def test_a_wrong_count_is_found_and_told(self, database: Database, settings: Settings) -> None:

@@ -1,24 +1,27 @@
-"""The home folder of a running daemon: its lock, which lives as long as the process, and its pid file."""
+"""The lock of a home, which lives as long as the process that holds it, and the pid file of its daemon."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from queuectl.clock import now_ms
-from queuectl.errors import DaemonRunningError, StorageError
+from queuectl.errors import DaemonRunningError, RefusedError, StorageError
 from queuectl.operations.opening import make_folder
+from queuectl.settings import Settings
 
 _TRIES = 10
 _TRY_SECONDS = 0.05
 
 
 class HomeLock:
-    """Hold the home, and the database file if there is one, for one daemon.
+    """Hold the home, and the database file if there is one, for one daemon, or for work that no daemon may see.
 
     The kernel frees both when the process ends, however it ends.
     """
@@ -96,6 +99,26 @@ class HomeLock:
         except (OSError, ValueError):
             return {}
         return said if isinstance(said, dict) else {}
+
+
+@contextlib.contextmanager
+def held(settings: Settings, otherwise: str) -> Iterator[None]:
+    """Keep daemons of this home and this database file from starting meanwhile.
+
+    Raises:
+        RefusedError: one runs; ``otherwise`` says what that means, such as "nothing was changed".
+        StorageError: the folder cannot be written.
+    """
+    lock = HomeLock(settings.home, settings.database_url)
+    try:
+        lock.take()
+        yield
+    except DaemonRunningError as error:
+        raise RefusedError(
+            f"{otherwise}: {error.message}", hint="stop it with: queuectl daemon stop"
+        ) from error
+    finally:
+        lock.free()
 
 
 def _flock(descriptor: int) -> bool:

@@ -1,0 +1,224 @@
+"""``queuectl cleanup``, ``backup`` and ``restore``: keep the database small, safe, and to be had again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from queuectl.cli.invocation import Invocation
+
+if TYPE_CHECKING:
+    from queuectl.domain.backup import Manifest
+    from queuectl.operations.restore import RestoreReport
+    from queuectl.operations.upkeep import CleanupReport
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
+
+_THINGS = (("tasks", "task"), ("articles", "article"), ("dead_letters", "dead letter"), ("batches", "batch"))
+
+
+def cleanup(
+    ctx: typer.Context,
+    days: Annotated[float, typer.Option(metavar="N", help="Remove what ended more than so many days ago.")],
+    articles: Annotated[
+        bool, typer.Option("--articles", help="Remove the published files of the articles too.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would remove.")] = False,
+    yes: Yes = False,
+) -> int:
+    """Remove old finished tasks with their attempts, dead letters and articles; published files stay.
+
+    The daemon does this by itself after retention_days. Waiting tasks are never removed.
+
+    Examples:
+      queuectl cleanup --days 30 --dry-run
+      queuectl cleanup --days 30 --yes
+    """
+    from queuectl.cli.progress import progress
+    from queuectl.cli.question import ask_to_go_on
+    from queuectl.errors import ExitCode
+
+    run: Invocation = ctx.obj
+    report = run.manager.cleanup(days, dry_run=True)
+    if not dry_run and report.tasks:
+        found = _told(report)
+        if not yes:
+            ask_to_go_on(f"this removes {found} for good", f"This removes {found} for good. Go on?")
+        with progress(run, report.tasks) as on_progress, _stopped_by_interrupt() as should_stop:
+            report = run.manager.cleanup(
+                days, articles=articles, on_progress=on_progress, should_stop=should_stop
+            )
+    _show_cleanup(run, report, days, dry_run=dry_run)
+    return ExitCode.INTERRUPTED if report.stopped else ExitCode.DONE
+
+
+def _show_cleanup(run: Invocation, report: CleanupReport, days: float, *, dry_run: bool) -> None:
+    if run.output.json:
+        rows = dict(sorted(report.rows.items()))
+        run.output.document({"days": days, "removed": rows, "files": report.files, "dry_run": dry_run})
+        return
+    run.output.line(str(report.tasks))
+    if not report.tasks:
+        run.output.say(f"no task ended more than {days:g} days ago")
+        return
+    said = f"{_told(report)}{' would be' if dry_run else ''} removed"
+    if report.files:
+        from queuectl.cli.render.words import count
+
+        said += f", and {count(report.files, 'file')}"
+    rest = "; nothing was changed" if dry_run else "; the rest was left" if report.stopped else ""
+    run.output.say(said + rest)
+
+
+def _told(report: CleanupReport) -> str:
+    from queuectl.cli.render.words import count
+
+    parts = [
+        count(report.rows[table], thing, "batches" if thing == "batch" else None)
+        for table, thing in _THINGS
+        if report.rows[table]
+    ]
+    return ", ".join(parts) if parts else "nothing"
+
+
+@contextmanager
+def _stopped_by_interrupt() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C end the work after the group it is in; a second one ends it at once."""
+    import signal
+    from types import FrameType
+
+    asked = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        del number, frame
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def backup(ctx: typer.Context, file: File, yes: Yes = False) -> None:
+    """Write a verified copy of the database to a file; everything goes on meanwhile.
+
+    It holds all tasks, results and articles, but not settings, logs and published files; those are
+    written again by: queuectl articles rebuild
+
+    Examples:
+      queuectl backup /var/backups/queuectl.backup --yes
+      queuectl backup monday.backup
+    """
+    from queuectl.cli.question import ask_to_go_on
+    from queuectl.cli.render.words import count, size
+    from queuectl.operations.backup import backup as back_up
+
+    run: Invocation = ctx.obj
+    file = file.expanduser().absolute()
+    if file.is_file() and not yes and sys.stdin.isatty() and run.output.messages_on_terminal:
+        ask_to_go_on(f"{file} exists already", f"{file} exists already. Replace it?")
+        yes = True
+    with _bar(run, "copying") as on_progress:
+        report = back_up(run.settings, file, overwrite=yes, on_progress=on_progress)
+    manifest = report.manifest
+    if run.output.json:
+        facts = {"file": str(report.file), "bytes": report.size}
+        run.output.document(facts | _manifest_shape(manifest))
+        return
+    run.output.line(str(report.file))
+    run.output.say(f"{count(manifest.tasks, 'task')} in {size(report.size)}, read back and found sound")
+    _warn_of_counts(run, manifest)
+
+
+def restore(
+    ctx: typer.Context,
+    file: File,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only check that the backup is sound and fits.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Put a backup in the place of the present database, which is kept under another name.
+
+    No daemon may run. Tasks that ran when the backup was made are run again.
+
+    Examples:
+      queuectl restore monday.backup --dry-run
+      queuectl daemon stop
+      queuectl restore monday.backup
+    """
+    from queuectl.cli.question import ask_to_go_on
+    from queuectl.cli.render.words import count
+    from queuectl.operations.restore import RestoreReport, check_restorable, has_content
+    from queuectl.operations.restore import restore as put_back
+
+    run: Invocation = ctx.obj
+    file = file.expanduser().absolute()
+    manifest = check_restorable(run.settings, file)
+    if dry_run:
+        _show_restored(run, file, RestoreReport(manifest, None), dry_run=True)
+        return
+    if not yes and has_content(run.settings):
+        consequence = f"this replaces the present database by one of {count(manifest.tasks, 'task')}"
+        ask_to_go_on(consequence, f"{consequence[0].upper()}{consequence[1:]}. Go on?")
+    with _bar(run, "restoring") as on_progress:
+        report = put_back(run.settings, file, on_progress=on_progress)
+    _show_restored(run, file, report, dry_run=False)
+
+
+def _show_restored(run: Invocation, file: Path, report: RestoreReport, *, dry_run: bool) -> None:
+    from queuectl.cli.render.words import count
+
+    manifest = report.manifest
+    if run.output.json:
+        kept = None if report.kept is None else str(report.kept)
+        facts = {"kept": kept, "migrated": report.migrated, "dry_run": dry_run}
+        run.output.document({"file": str(file)} | _manifest_shape(manifest) | facts)
+        return
+    run.output.line(str(manifest.tasks))
+    if dry_run:
+        run.output.say(f"{file} is sound and holds {count(manifest.tasks, 'task')}; nothing was changed")
+    else:
+        run.output.say(f"{count(manifest.tasks, 'task')} restored from {file}")
+    if report.migrated:
+        run.output.say(f"the backup was older than this queuectl; applied {', '.join(report.migrated)}")
+    if report.kept is not None:
+        run.output.say(f"the database that was there is kept as {report.kept}")
+    _warn_of_counts(run, manifest)
+    if not dry_run:
+        run.output.say("go on with: queuectl daemon start")
+
+
+def _manifest_shape(manifest: Manifest) -> dict[str, object]:
+    return asdict(manifest) | {"wrong_counts": list(manifest.wrong_counts)}
+
+
+def _warn_of_counts(run: Invocation, manifest: Manifest) -> None:
+    if manifest.wrong_counts:
+        run.output.warn("its kept counts differ from its tasks; mend them with: queuectl db check --repair")
+
+
+@contextmanager
+def _bar(run: Invocation, what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how far a long copy is, to a person who waits for it."""
+    output = run.output
+    if output.quiet or output.json or not output.messages_on_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=output.messages, transient=True) as shown:
+        bar = shown.add_task("", total=None)
+        yield lambda done, total: shown.update(bar, completed=done, total=total)

@@ -1,0 +1,1 @@
+"""The looks of ``queuectl doctor``, one file for each thing that is looked at; ``diagnosis`` lists them."""

@@ -1,0 +1,138 @@
+"""Keep the database small: remove finished tasks by their age, and give SQLite's unused space back to the disk."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from queuectl.errors import ConflictError
+from queuectl.operations.dead_letters import moment_days_ago
+from queuectl.settings import Settings
+from queuectl.store import upkeep
+from queuectl.store.database import Database
+
+_GROUP = 1_000
+_PAUSE_SECONDS = 0.01
+
+
+@dataclass(slots=True)
+class CleanupReport:
+    """What was removed, or would be: ``before`` is the moment in UTC milliseconds, ``rows`` a number for each table.
+
+    ``stopped`` tells that somebody asked for an early end; what had been removed by then is removed.
+    """
+
+    before: int
+    rows: Counter[str] = field(default_factory=Counter)
+    files: int = 0
+    dry_run: bool = False
+    stopped: bool = False
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks that were."""
+        return self.rows["tasks"]
+
+
+class Upkeep:
+    """The part of ``QueueManager`` that keeps the database small."""
+
+    settings: Settings
+    _database: Database
+
+    def cleanup(
+        self,
+        days: float,
+        *,
+        articles: bool = False,
+        dry_run: bool = False,
+        on_progress: Callable[[int], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> CleanupReport:
+        """Remove tasks that ended more than ``days`` ago, with their attempts, dead letters and articles.
+
+        It works in groups, so that daemons and submitters go on, and memory stays flat. The published
+        files of the articles stay unless ``articles`` is set. ``on_progress`` is told the number of
+        tasks removed so far; ``should_stop`` is asked between groups.
+
+        Raises:
+            InvalidInputError: ``days`` is no number from 0 to a century.
+            UnreachableError: the database is gone; the groups before are removed.
+        """
+        report = CleanupReport(moment_days_ago(days), dry_run=dry_run)
+        if dry_run:
+            with self._database.reading() as transaction:
+                report.rows = upkeep.count(transaction, report.before)
+            return report
+        place: upkeep.Place | None = upkeep.FIRST
+        while place is not None and not report.stopped:
+            removed, place = remove_group(self._database, report.before, _GROUP, place)
+            report.rows.update(removed.rows)
+            if articles:
+                report.files += remove_files(self.settings.home / "articles", removed.files)
+            if on_progress:
+                on_progress(report.tasks)
+            report.stopped = should_stop is not None and should_stop()
+            threading.Event().wait(_PAUSE_SECONDS)  # SQLite's write lock is not fair
+        if not report.stopped:
+            report.rows.update(remove_aged(self._database, report.before))
+        return report
+
+
+def remove_group(
+    database: Database, before: int, size: int, after: upkeep.Place, *, keep_lettered: bool = False
+) -> tuple[upkeep.Removed, upkeep.Place | None]:
+    """Remove one group behind a place, and return the place to go on from: None when there is nothing more."""
+    with database.reading() as transaction:
+        found = upkeep.finished(transaction, before, size, after)
+    if not found:
+        return upkeep.Removed(), None
+    numbers = [number for _, number in found]
+    try:
+        with database.writing() as transaction:
+            removed = upkeep.remove(transaction, numbers, before, keep_lettered=keep_lettered)
+    except ConflictError:
+        threading.Event().wait(_PAUSE_SECONDS)
+        return upkeep.Removed(), after  # another writer was in the way: the same group again
+    return removed, found[-1]
+
+
+def remove_aged(database: Database, before: int, size: int = _GROUP) -> Counter[str]:
+    """Remove everything that has an age of its own and is older than a moment; return the rows by table."""
+    removed: Counter[str] = Counter()
+    while True:
+        with database.writing() as transaction:
+            group = upkeep.remove_aged(transaction, before, size)
+        removed.update(group)
+        if not any(count >= size for count in group.values()):
+            return removed
+        threading.Event().wait(_PAUSE_SECONDS)
+
+
+def remove_files(root: Path, paths: list[str]) -> int:
+    """Remove published files and the folders that become empty; return how many files there were."""
+    removed = 0
+    for path in paths:
+        file = root / path
+        # A path that leads out of the folder was not written by queuectl, and a link only points elsewhere.
+        if ".." in Path(path).parts or not file.parent.resolve().is_relative_to(root.resolve()):
+            continue
+        try:
+            file.unlink()
+        except OSError:
+            continue
+        removed += 1
+        _remove_if_empty(file.parent, root)
+    return removed
+
+
+def _remove_if_empty(folder: Path, root: Path) -> None:
+    while folder != root:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent

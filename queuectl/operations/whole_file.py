@@ -1,0 +1,52 @@
+"""Write a file so that whoever looks sees the old one or the new one, complete and durable."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from queuectl.errors import InvalidInputError, StorageError
+
+
+@contextlib.contextmanager
+def in_place_of(file: Path) -> Iterator[Path]:
+    """Give the path of an empty private file that takes the name of ``file`` when the body has succeeded.
+
+    A process that is killed leaves a hidden file that ends in ``.part``, and nothing else.
+
+    Raises:
+        InvalidInputError: there is a folder of this name, or none to put the file in.
+        StorageError: it cannot be written.
+    """
+    folder = file.parent
+    if file.is_dir() or not folder.is_dir():
+        what = f"{file} is a folder" if file.is_dir() else f"there is no folder {folder}"
+        raise InvalidInputError(what, hint="name a file in a folder that exists")
+    temporary: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=folder)
+        os.close(descriptor)
+        temporary = Path(name)
+        yield temporary
+        _settle(temporary)
+        temporary.replace(file)
+        _settle(folder)
+    except OSError as error:
+        raise StorageError(
+            f"{file} cannot be written: {error.strerror or error}",
+            hint=f"check that {folder} can be written and has space",
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _settle(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

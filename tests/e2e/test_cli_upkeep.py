@@ -1,0 +1,125 @@
+"""Cleanup, backup and restore as a person types them."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from queuectl.errors import ExitCode
+from tests.support.cli import CommandLine
+
+URL = "https://example.com/"
+
+
+@pytest.fixture
+def filled(cli: CommandLine) -> CommandLine:
+    """Give a home with one waiting task and two that ended long ago, one of them with an article."""
+    cli("submit", URL + "1", URL + "2", URL + "3").ok()
+    cli("cancel", "2", "3").ok()
+    with contextlib.closing(sqlite3.connect(cli.home / "queuectl.db")) as database:
+        database.execute("UPDATE tasks SET finished_at = 1000 WHERE finished_at IS NOT NULL")
+        database.execute(
+            "INSERT INTO articles VALUES (2, 'u', 'u', 'Tea', NULL, NULL, NULL, 'en', 'text', '<p>text</p>', '[]',"
+            " '2026/01/tea-2.md', '2026/01/tea-2.html', 1000)"
+        )
+        database.commit()
+    return cli
+
+
+def test_cleanup_looks_first_and_asks(filled: CommandLine) -> None:
+    looked = filled("cleanup", "--days", "30", "--dry-run").ok()
+    assert looked.out == "2\n"
+    assert looked.err == "2 tasks, 1 article would be removed; nothing was changed\n"
+    refused = filled("cleanup", "--days", "30").error(ExitCode.USAGE)
+    assert "this removes 2 tasks, 1 article for good, and nobody can be asked" in refused
+    assert filled.states() == ["queued", "cancelled", "cancelled"]
+    assert filled("cleanup", "--days", "30", "--yes").ok().err == "2 tasks, 1 article removed\n"
+    assert filled.states() == ["queued"]
+    again = filled("cleanup", "--days", "30").ok()
+    assert again.err == "no task ended more than 30 days ago\n"
+    filled("db", "check").ok()
+
+
+def test_published_files_go_only_when_asked_for(filled: CommandLine) -> None:
+    filled("articles", "rebuild").ok()
+    file = filled.home / "articles" / "2026" / "01" / "tea-2.md"
+    assert "Tea" in file.read_text()
+    assert filled("cleanup", "--days", "1", "--yes", "--articles", "--json").ok().document["files"] == 2
+    assert not file.exists()
+
+
+def test_published_files_are_written_again_after_a_restore(filled: CommandLine, tmp_path: Path) -> None:
+    file = filled.home / "articles" / "2026" / "01" / "tea-2.html"
+    assert filled("articles", "rebuild").ok().out == "2\n"
+    filled("backup", tmp_path / "b").ok()
+    file.write_text("something else")
+    filled("restore", tmp_path / "b", "--yes").ok()
+    assert filled("articles", "rebuild").ok().out == "1\n"
+    assert "Tea" in file.read_text()
+    file.unlink()
+    file.mkdir()
+    assert "could not be written" in filled("articles", "rebuild").error(ExitCode.PARTLY_DONE)
+
+
+def test_a_backup_and_a_restore_tell_what_they_did(filled: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "monday.backup"
+    made = filled("backup", "monday.backup", cwd=tmp_path).ok()
+    assert made.out == f"{file}\n"
+    assert made.err.startswith("3 tasks in ")
+    assert "add --yes" in filled("backup", file).error(ExitCode.REFUSED)
+    filled("submit", URL + "4").ok()
+    assert "add --yes" in filled("restore", file).error(ExitCode.USAGE)
+    assert (
+        filled("restore", file, "--dry-run").ok().err
+        == f"{file} is sound and holds 3 tasks; nothing was changed\n"
+    )
+    assert len(filled.states()) == 4
+    done = filled("restore", file, "--yes", "--json").ok().document
+    assert (done["tasks"], done["dry_run"], Path(done["kept"]).exists()) == (3, False, True)
+    assert len(filled.states()) == 3
+    filled("restore", done["kept"], "--yes").ok()
+    assert len(filled.states()) == 4
+
+
+def test_a_running_daemon_is_backed_up_and_not_restored_over(cli: CommandLine, tmp_path: Path) -> None:
+    cli.start_daemon()
+    cli("submit", URL, "--in", "1h").ok()
+    file = tmp_path / "b"
+    cli("backup", file).ok()
+    for arguments in (["restore", file, "--yes"], ["restore", file, "--dry-run"], ["db", "vacuum"]):
+        text = cli(*arguments).error(ExitCode.REFUSED)
+        assert "a daemon (pid" in text
+        assert "queuectl daemon stop" in text
+    cli.stop_daemon()
+    cli("restore", file, "--yes").ok()
+    cli("db", "vacuum").ok()
+    assert cli.states() == ["scheduled"]
+
+
+def test_what_cannot_be_restored_is_a_bad_input_file(filled: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("remember the milk")
+    for name in ("notes.txt", "missing"):
+        text = filled("restore", tmp_path / name, "--yes").error(ExitCode.BAD_INPUT_FILE)
+        assert str(tmp_path / name) in text
+    assert len(filled.states()) == 3
+
+
+@pytest.mark.parametrize("days", ["-1", "nan", "soon"])
+def test_days_are_a_number(filled: CommandLine, days: str) -> None:
+    filled("cleanup", "--days", days, "--yes").error(ExitCode.USAGE)
+    assert len(filled.states()) == 3
+
+
+def test_wrong_counts_are_named_and_mended(filled: CommandLine) -> None:
+    with contextlib.closing(sqlite3.connect(filled.home / "queuectl.db")) as database:
+        database.execute("UPDATE counters SET tasks = tasks + 1")
+        database.commit()
+    found = filled("db", "check")
+    assert found.code == ExitCode.FAILED
+    assert "db check --repair" in found.err
+    mended = filled("db", "check", "--repair").ok()
+    assert mended.err == "2 kept counts set right\n"
+    assert filled("db", "check", "--repair", "--json").ok().document["repaired"] == 0

@@ -1,0 +1,118 @@
+"""The daemon removes old dead letters and finished tasks by itself, while it works, and in small groups."""
+
+from __future__ import annotations
+
+import pytest
+
+from queuectl.clock import now_ms
+from queuectl.domain.lifecycle import State
+from queuectl.operations.administration import database_check
+from queuectl.store.database import Database
+from queuectl_daemon.retention import LONGEST_SECONDS, SMALLEST, Retention, next_size
+from tests.support.daemon import POSTGRES, SQLITE, MakeInstallation
+from tests.support.factories import all_rows, states, stored, task_in
+from tests.support.load import Load
+from tests.support.waiting import wait_until
+
+DAY = 86_400_000
+
+
+def died_days_ago(database: Database, *days: float) -> list[int]:
+    """Return tasks that died so many days ago, each with its dead letter."""
+    tasks = [task_in(database, State.DEAD, number) for number in range(len(days))]
+    with database.writing() as transaction:
+        for task, each in zip(tasks, days, strict=True):
+            moment = now_ms() - round(each * DAY)
+            transaction.execute("UPDATE dead_letters SET died_at = %s WHERE task_id = %s", (moment, task))
+            transaction.execute("UPDATE tasks SET finished_at = %s WHERE id = %s", (moment, task))
+    return tasks
+
+
+def lettered(database: Database) -> list[int]:
+    return sorted(row["task_id"] for row in all_rows(database, "dead_letters"))
+
+
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRES])
+def test_a_daemon_removes_what_is_old_while_it_works(install: MakeInstallation, kind: str) -> None:
+    site = install(kind, retention_days=10)
+    old = site.submit_many(300)
+    dead, fresh = site.submit("refuse"), site.submit()
+    site.daemon.start()
+    site.wait_until_done()
+    site.daemon.stop()
+    site.write("UPDATE tasks SET finished_at = 1000 + id WHERE id <= %s", dead)
+    site.daemon.start()
+    with Load(site):
+        wait_until(
+            lambda: site.rows("SELECT COUNT(*) FROM tasks WHERE id < %s", dead) == [(0,)],
+            describing="the removal of old tasks",
+        )
+    site.wait_until_done()
+    states = site.states()
+    assert states[dead] == "dead", "it stays as long as its dead letter"
+    assert fresh in states
+    assert site.rows("SELECT COUNT(*) FROM attempts WHERE task_id < %s", dead) == [(0,)]
+    assert all(check.ok for check in database_check(site.settings))
+    assert f"removed {len(old)} tasks that ended more than 10 days ago" in site.daemon.log()
+
+
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRES])
+def test_old_dead_letters_go_and_their_tasks_stay(install: MakeInstallation, kind: str) -> None:
+    home = install(kind, dead_letter_days=2)
+    with home.manager:
+        database = Database(home.settings.database_url)
+    old, young = died_days_ago(database, 3, 1)
+    home.daemon.start()
+    wait_until(
+        lambda: lettered(database) == [young], within=20, describing="the old dead letter to be removed"
+    )
+    assert stored(database, old)["state"] == "dead"
+    assert "removed 1 dead letters older than 2 days" in home.daemon.log()
+    database.close()
+
+
+def test_a_daemon_that_is_to_keep_everything_removes_nothing(install: MakeInstallation) -> None:
+    site = install(SQLITE, retention_days=0, dead_letter_days=0)
+    with site.manager:
+        database = Database(site.settings.database_url)
+    (dead,) = died_days_ago(database, 4_000)
+    site.daemon.start()
+    site.wait_for(site.submit())
+    assert site.daemon.stop() == 0
+    assert lettered(database) == [dead]
+    assert len(states(database)) == 2
+    database.close()
+
+
+def test_a_dead_task_goes_when_its_letter_has_gone(database: Database) -> None:
+    old, younger, _ = died_days_ago(database, 40, 15, 5)
+    Retention(database, days=10, dead_letter_days=0).sweep()
+    assert len(states(database)) == 3, "letters that are kept for ever keep their tasks"
+    Retention(database, days=30, dead_letter_days=20).sweep()
+    assert old not in states(database)
+    assert younger in lettered(database)
+    Retention(database, days=10, dead_letter_days=10).sweep()
+    assert len(states(database)) == len(lettered(database)) == 1
+
+
+def test_letters_that_need_several_groups_all_go_in_one_sweep(database: Database) -> None:
+    died_days_ago(database, *[9] * (SMALLEST + 3), 1)
+    Retention(database, days=0, dead_letter_days=5).sweep()
+    assert len(lettered(database)) == 1
+
+
+def test_nothing_is_removed_after_the_stop(database: Database) -> None:
+    died_days_ago(database, 9)
+    retention = Retention(database, days=1, dead_letter_days=1)
+    retention.stop()
+    retention.sweep()
+    assert len(lettered(database)) == len(states(database)) == 1
+
+
+def test_a_group_that_takes_long_is_followed_by_a_smaller_one() -> None:
+    size = 1_000
+    for _ in range(20):
+        size = next_size(size, LONGEST_SECONDS * 2)
+    assert size == SMALLEST
+    assert next_size(size, LONGEST_SECONDS / 10) == 2 * SMALLEST
+    assert next_size(1_000, 0.0001) == 1_000
