@@ -27,7 +27,10 @@ from queuectl.settings import Settings
 EXIT_TRY_AGAIN = os.EX_TEMPFAIL
 EXIT_NEVER = os.EX_DATAERR
 
-_PLACEHOLDER = re.compile(r"\{(url|id|home|attempt)\}")
+PLACEHOLDERS = ("url", "id", "home", "attempt")
+"""What an argument may hold in braces."""
+
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
 _LONGEST_METADATA = 100 * 1024  # Linux refuses to start a program with a variable of more than 128 KiB
 _LONGEST_JSON = 1024 * 1024
 _LOOK_EVERY = 0.2  # seconds between two looks whether the task is cancelled

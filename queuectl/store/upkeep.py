@@ -36,8 +36,9 @@ articles would be submitted again.
 
 
 class Aged(NamedTuple):
-    """A table with an age of its own: its key, the condition that a row is older than the one parameter, and
-    pairs of a table and its column that names the key, whose rows go along.
+    """A table with an age of its own: its key, and the condition that a row is older than the one parameter.
+
+    ``along`` are pairs of a table whose rows go along, and its column that names the key.
     """
 
     table: str

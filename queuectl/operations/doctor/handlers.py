@@ -10,8 +10,7 @@ from functools import partial
 from queuectl.operations.administration import Check
 from queuectl.settings import Settings
 
-_KNOWN = ("url", "id", "home", "attempt")
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_BRACES = re.compile(r"\{(\w+)\}")
 
 
 def handlers(settings: Settings) -> Iterator[Check]:
@@ -27,17 +26,19 @@ def handlers(settings: Settings) -> Iterator[Check]:
 
 
 def _command(name: str, command: Sequence[str]) -> Check:
+    from queuectl.handlers.command import PLACEHOLDERS
+
     label, setting = f"handler {name}", f"handlers.{name}.command"
     program = shutil.which(command[0])
     if program is None:
         return Check(
             label, ok=False, detail=f"there is no {command[0]}", hint=f"install it, or correct {setting}"
         )
-    used = {match[1] for word in command for match in _PLACEHOLDER.finditer(word)}
-    strange = sorted(used.difference(_KNOWN))
+    used = {match[1] for word in command for match in _BRACES.finditer(word)}
+    strange = sorted(used.difference(PLACEHOLDERS))
     if strange:
         shown = ", ".join(f"{{{each}}}" for each in strange)
-        known = ", ".join(f"{{{each}}}" for each in _KNOWN)
+        known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
         detail = f"{program}; {shown} stays as it is"
         return Check(label, ok=True, warning=True, detail=detail, hint=f"{setting} may hold {known}")
     if "url" not in used:

@@ -122,7 +122,9 @@ def test_a_batch_and_its_counts_go_with_the_last_of_its_tasks(database: Database
         transaction.execute("UPDATE batches SET created_at = 1")
     removed = QueueManager(settings).cleanup(days=1).rows
     assert [row["id"] for row in all_rows(database, "batches")] == batches[:1]
-    assert [(row["batch_id"], row["tasks"]) for row in all_rows(database, "batch_counters")] == [(batches[0], 1)]
+    assert [(row["batch_id"], row["tasks"]) for row in all_rows(database, "batch_counters")] == [
+        (batches[0], 1)
+    ]
     assert (removed["tasks"], removed["batches"], removed["batch_counters"]) == (3, 1, 1)
     assert all(check.ok for check in database_check(settings))
 
