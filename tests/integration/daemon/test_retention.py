@@ -53,7 +53,10 @@ def test_a_daemon_removes_what_is_old_while_it_works(install: MakeInstallation, 
     assert fresh in states
     assert site.rows("SELECT COUNT(*) FROM attempts WHERE task_id < %s", dead) == [(0,)]
     assert all(check.ok for check in database_check(site.settings))
-    assert f"removed {len(old)} tasks that ended more than 10 days ago" in site.daemon.log()
+    wait_until(
+        lambda: f"removed {len(old)} tasks that ended more than 10 days ago" in site.daemon.log(),
+        describing="the daemon to say so",
+    )
 
 
 @pytest.mark.parametrize("kind", [SQLITE, POSTGRES])
@@ -67,7 +70,11 @@ def test_old_dead_letters_go_and_their_tasks_stay(install: MakeInstallation, kin
         lambda: lettered(database) == [young], within=20, describing="the old dead letter to be removed"
     )
     assert stored(database, old)["state"] == "dead"
-    assert "removed 1 dead letters older than 2 days" in home.daemon.log()
+    wait_until(
+        lambda: "removed 1 dead letters older than 2 days" in home.daemon.log(),
+        within=20,
+        describing="the daemon to say so",
+    )
     database.close()
 
 
