@@ -74,19 +74,19 @@ def orphans(transaction: Transaction) -> list[str]:
             f"SELECT COUNT(*) FROM {table} WHERE NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = {table}.task_id)"
         )
         if rows[0][0]:
-            found.append(f"{rows[0][0]} rows of {table} belong to no task")
+            found.append(f"rows of {table} that belong to no task: {rows[0][0]}")
     rows = transaction.rows(
         "SELECT COUNT(*) FROM tasks WHERE NOT EXISTS (SELECT 1 FROM task_urls"
         " WHERE task_urls.url_key = tasks.url_key AND task_urls.task_id = tasks.id)"
     )
     if rows[0][0]:
-        found.append(f"{rows[0][0]} tasks are not found by their URL")
+        found.append(f"tasks that are not found by their URL: {rows[0][0]}")
     rows = transaction.rows(
         "SELECT COUNT(*) FROM batch_counters"
         " WHERE NOT EXISTS (SELECT 1 FROM batches WHERE batches.id = batch_counters.batch_id)"
     )
     if rows[0][0]:
-        found.append(f"{rows[0][0]} rows of batch_counters belong to no batch")
+        found.append(f"rows of batch_counters that belong to no batch: {rows[0][0]}")
     return found
 
 
@@ -124,5 +124,5 @@ def _told(
     for sentence, condition, params in asked:
         count = transaction.rows(f"SELECT COUNT(*) FROM {table} WHERE {condition}", params)[0][0]
         if count:
-            found.append(f"{count} {table} {sentence}")
+            found.append(f"{table} that {sentence}: {count}")
     return found

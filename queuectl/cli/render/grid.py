@@ -20,11 +20,15 @@ _NARROWEST = 10
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's heading; a ``flexible`` one gives way when a terminal is too narrow for all."""
+    """A column's heading; a ``flexible`` one gives way when a terminal is too narrow for all.
+
+    What does not fit then is cut, or goes on in the next line where it ``wraps``.
+    """
 
     title: str
     align: Literal["left", "right"] = "left"
     flexible: bool = False
+    wraps: bool = False
 
 
 class Styled(NamedTuple):
@@ -63,7 +67,11 @@ class Grid:
         table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style=HEADING)
         for column, columns in zip(self.columns, self._widths(drawn, room), strict=True):
             table.add_column(
-                Text(column.title), justify=column.align, no_wrap=True, overflow="ellipsis", width=columns
+                Text(column.title),
+                justify=column.align,
+                no_wrap=not column.wraps,
+                overflow="fold" if column.wraps else "ellipsis",
+                width=columns,
             )
         for row in drawn:
             table.add_row(*row)

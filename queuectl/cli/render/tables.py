@@ -217,7 +217,7 @@ def rejected_grid(rejected: Iterable[Rejected]) -> Grid:
 
 def check_grid(checks: Sequence[Check]) -> Grid:
     """Return what was looked at and what was found."""
-    columns = (Column(""), Column("CHECK"), Column("FOUND", flexible=True))
+    columns = (Column(""), Column("CHECK"), Column("FOUND", flexible=True, wraps=True))
     return Grid(columns, [[_sign(check), check.name, check.detail] for check in checks])
 
 

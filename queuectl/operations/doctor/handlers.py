@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from queuectl.errors import QueuectlError
 from queuectl.operations.administration import Check
 from queuectl.settings import Settings
 
@@ -51,7 +52,7 @@ def _command(name: str, command: Sequence[str]) -> Check:
 def _importable(label: str, target: str, load: Callable[[], object]) -> Check:
     try:
         load()
-    except Exception as error:  # noqa: BLE001  the user's module may fail in any way while it is imported
+    except QueuectlError as error:  # whatever the user's module raises while it is imported has become one
         hint = f"install the package of {target}, or add its folder to PYTHONPATH"
-        return Check(label, ok=False, detail=f"{target} cannot be imported: {error}", hint=hint)
+        return Check(label, ok=False, detail=error.message, hint=hint)
     return Check(label, ok=True, detail=f"{target} can be imported")

@@ -38,13 +38,13 @@ def test_a_sound_database_is_found_sound(filled: Database, settings: Settings) -
     ("harm", "name", "detail"),
     [
         ("UPDATE counters SET tasks = 5 WHERE state = 'dead'", "counts", "medium_priority dead: 5 kept, 1 stored"),
-        ("UPDATE attempts SET task_id = 99 WHERE outcome = 'succeeded'", "orphans", "1 rows of attempts belong"),
-        ("UPDATE dead_letters SET task_id = 99", "orphans", "1 rows of dead_letters belong to no task"),
-        ("UPDATE task_urls SET task_id = 99 WHERE task_id = 1", "orphans", "1 tasks are not found by their URL"),
-        ("UPDATE tasks SET started_at = NULL WHERE state = 'running'", "states", "1 tasks run and have not started"),
-        ("UPDATE tasks SET attempt = 9 WHERE state = 'dead'", "fences", "1 tasks were claimed more often"),
-        ("UPDATE tasks SET released = 9 WHERE state = 'queued'", "fences", "1 tasks were given back more often"),
-        ("UPDATE attempts SET attempt = 7 WHERE outcome = 'succeeded'", "fences", "1 attempts are recorded beyond"),
+        ("UPDATE attempts SET task_id = 99 WHERE outcome = 'succeeded'", "orphans", "that belong to no task: 1"),
+        ("UPDATE dead_letters SET task_id = 99", "orphans", "rows of dead_letters that belong to no task: 1"),
+        ("UPDATE task_urls SET task_id = 99 WHERE task_id = 1", "orphans", "tasks that are not found by their URL: 1"),
+        ("UPDATE tasks SET started_at = NULL WHERE state = 'running'", "states", "run and have not started: 1"),
+        ("UPDATE tasks SET attempt = 9 WHERE state = 'dead'", "fences", "their fence was raised: 1"),
+        ("UPDATE tasks SET released = 9 WHERE state = 'queued'", "fences", "given back more often than claimed: 1"),
+        ("UPDATE attempts SET attempt = 7 WHERE outcome = 'succeeded'", "fences", "attempts that are recorded beyond"),
     ],
 )  # fmt: skip
 def test_each_harm_is_found_and_told(
@@ -68,7 +68,7 @@ def test_counts_of_batches_are_compared_and_set_right(database: Database, settin
         transaction.execute("INSERT INTO batch_counters VALUES (7, 0, 'dead', 1, 1, 1)")
     assert failed(settings) == {
         "counts": "batch_1 cancelled: 9 kept, 2 stored",
-        "orphans": "1 rows of batch_counters belong to no batch",
+        "orphans": "rows of batch_counters that belong to no batch: 1",
     }
     assert repair_counts(settings) == 1
     left = [row | {"shard": 0} for row in all_rows(database, "batch_counters") if row["batch_id"] != 7]
@@ -86,8 +86,8 @@ def test_a_state_against_its_columns_is_found(filled: Database, settings: Settin
     filled.close()
     found = failed(settings)
     assert set(found) >= {"states"}
-    assert "1 tasks have ended and no time of it" in found["states"]
-    assert "1 tasks are in a daemon's hand and name none" in found["states"]
+    assert "tasks that have ended and no time of it" in found["states"]
+    assert "tasks that are in a daemon's hand and name none" in found["states"]
 
 
 def test_wrong_counts_are_set_right_and_nothing_else_is_changed(filled: Database, settings: Settings) -> None:
