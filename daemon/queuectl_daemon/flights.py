@@ -1,4 +1,4 @@
-"""The tasks this daemon has claimed, in memory: which wait for a worker, which run, which have ended.
+"""The tasks this daemon has claimed, in memory: which wait for a worker, which run, which have ended, what they said.
 
 Worker threads begin and finish flights while the pump adds and removes them. Every step is one
 operation on a dict or deque, which the interpreter makes atomic, so no lock is needed.
@@ -15,6 +15,7 @@ from typing import NamedTuple
 from queuectl.clock import monotonic
 from queuectl.domain.ending import Ending
 from queuectl.domain.task import Claimed
+from queuectl_daemon.task_logs import TaskLogs
 
 _LARGEST_BYTES = 16 * 1024 * 1024
 _REMEMBERED_DELAYS = 1_000
@@ -68,6 +69,7 @@ class Flights:
         self._begun: deque[str] = deque()
         self._has_windows = False
         self._delays: deque[float] = deque(maxlen=_REMEMBERED_DELAYS)
+        self.logs = TaskLogs()
         self.grounded = False
         self.trusted_until = math.inf
 

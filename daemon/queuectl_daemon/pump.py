@@ -257,6 +257,7 @@ class Pump(threading.Thread):
                 if reconcile:
                     tick.reconcile(self._flights.keys())
                 tick.record(endings)
+                tick.keep_logs(self._flights.logs, endings, live=started - self._last_beat >= _BEAT_SECONDS)
                 if comparing:
                     tick.compare(self._flights.keys())
                 if looking:
@@ -275,6 +276,7 @@ class Pump(threading.Thread):
             self._fetched.extendleft(reversed(messages))
             self._reconcile |= reconcile
             raise
+        self._flights.logs.saved(tick.said)
         self.stale += len(endings) - len(tick.recorded)
         self.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started

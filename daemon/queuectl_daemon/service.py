@@ -37,6 +37,7 @@ from queuectl_daemon.pump import Pump
 from queuectl_daemon.recovery import Recovery
 from queuectl_daemon.retention import Retention
 from queuectl_daemon.runner import Runner
+from queuectl_daemon.runner.context import LOGGER as TASK_LOGGER
 from queuectl_daemon.schedules import LOOK_SECONDS, Schedules
 from queuectl_daemon.ticker import Ticker
 from queuectl_daemon.transport import RedisTransport
@@ -109,6 +110,8 @@ class Service:
         self._files = PublishedFiles(self._database, self.settings.home)
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
         parts.callback(self._leave)
+        TASK_LOGGER.addHandler(self._flights.logs)
+        parts.callback(TASK_LOGGER.removeHandler, self._flights.logs)
         self._start_recovery(parts)
         self._start_worker(parts)
         self._start_transport(parts)

@@ -13,9 +13,11 @@ from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
 from queuectl.store import articles, counters, history, hosts, nodes, queues, ready, tasks
 from queuectl.store.database import Transaction
+from queuectl.store.ending_rows import run_of
 from queuectl.store.hosts import HostNote
 from queuectl_daemon.endings import never_began
 from queuectl_daemon.flights import Key
+from queuectl_daemon.task_logs import TaskLogs, Unsaved
 from queuectl_daemon.view import View
 
 logger = logging.getLogger("queuectl.daemon")
@@ -41,6 +43,7 @@ class Tick:
     cancels: list[Key] = field(default_factory=list)
     revoked: list[Key] = field(default_factory=list)
     articles: int = 0
+    said: Unsaved | None = None
 
     def compare(self, known: Collection[Key]) -> None:
         """Compare what this node runs with what the database says that it runs.
@@ -95,6 +98,12 @@ class Tick:
                 known = self.held.get(ending.work.host)
                 if known is None or (known.hold_until or 0) < ending.hold_until:
                     self.held[ending.work.host] = ending
+
+    def keep_logs(self, logs: TaskLogs, endings: Sequence[Ending], *, live: bool) -> None:
+        """Write what the runs that have ended logged, and from time to time what the others have so far."""
+        self.said = logs.unsaved(map(run_of, endings), live=live)
+        if self.said is not None:
+            self.said.save(self.transaction)
 
     def claim(self, messages: Sequence[tuple[int, int]]) -> None:
         """Claim the tasks whose messages have come, but none that must not start now."""

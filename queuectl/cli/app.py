@@ -41,18 +41,25 @@ SECTIONS = (
                 f"{_HERE}.batches:batch_status",
                 "Show how far a batch is, when it may end, and what has failed in it.",
             ),
-            Entry("list", f"{_HERE}.tasks:list_tasks", "List tasks, the newest first."),
+            Entry("list", f"{_HERE}.listing:list_tasks", "List tasks, the newest first."),
+            Entry("count", f"{_HERE}.listing:count", "Count tasks."),
             Entry("show", f"{_HERE}.tasks:show", "Show one task with the timeline of all its attempts."),
             Entry(
                 "explain",
                 f"{_HERE}.explain:explain",
                 "Say why a task does not run, and when it could start at the earliest.",
             ),
+            Entry("logs", f"{_HERE}.logs:logs", "Show what a task's handler logged."),
             Entry("wait", f"{_HERE}.wait:wait", "Wait until tasks have ended."),
-            Entry("cancel", f"{_HERE}.tasks:cancel", "Cancel tasks."),
+            Entry("follow", f"{_HERE}.events:follow", "Tell what happens to tasks until all have ended."),
+            Entry("events", f"{_HERE}.events:events", "Tell what happens to all tasks."),
+            Entry("cancel", f"{_HERE}.control:cancel", "Cancel tasks."),
             Entry(
-                "retry", f"{_HERE}.tasks:retry", "Send dead, cancelled or retrying tasks back to their queue."
+                "retry",
+                f"{_HERE}.control:retry",
+                "Send dead, cancelled or retrying tasks back to their queue.",
             ),
+            Entry("reprioritize", f"{_HERE}.control:reprioritize", "Give waiting tasks another priority."),
         ),
     ),
     (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -12,11 +10,9 @@ import typer
 
 from queuectl.cli.choices import priorities
 from queuectl.cli.invocation import Invocation
+from queuectl.cli.progress import progress
 from queuectl.domain.batch import BatchReceipt
 from queuectl.errors import BadInputFileError, ExitCode
-
-_LONG_INPUT = 5_000
-"""From this number of lines on a person wants to see that something happens."""
 
 
 class OnDuplicate(StrEnum):
@@ -76,7 +72,7 @@ def batch(
     if priority is not None:
         level_named(priority)
     start = parse_moment(start_at, zone, tell=run.output.say) if start_at is not None else None
-    with open_input(file) as source, _progress(run, source.lines) as on_progress:
+    with open_input(file) as source, progress(run, source.lines) as on_progress:
         receipt = run.manager.submit_entries(
             source.entries(read_time),
             priority=priority,
@@ -89,21 +85,6 @@ def batch(
         )
     _show(run, receipt, dry_run=dry_run)
     return _code(source.name, receipt)
-
-
-@contextmanager
-def _progress(run: Invocation, lines: int) -> Iterator[Callable[[int], None] | None]:
-    output = run.output
-    if output.quiet or output.json or lines < _LONG_INPUT or not output.messages_on_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    with Progress(
-        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=output.messages, transient=True
-    ) as progress:
-        bar = progress.add_task("", total=lines)
-        yield lambda done: progress.update(bar, completed=done)
 
 
 def _show(run: Invocation, receipt: BatchReceipt, *, dry_run: bool) -> None:

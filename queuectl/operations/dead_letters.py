@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +22,7 @@ from queuectl.errors import (
 )
 from queuectl.handlers import registry
 from queuectl.operations.places import Places
+from queuectl.operations.verbs import Verbs
 from queuectl.settings import Settings
 from queuectl.store import dead_letters, submission
 from queuectl.store.database import Database, Transaction
@@ -76,15 +76,8 @@ class Resurrections:
         self.refusals = (*self.refusals, *refused)[:_KEPT_REFUSALS]
 
 
-class DeadLetterControl(ABC):
+class DeadLetterControl(Verbs):
     """A part of ``QueueManager``: what it can do about dead letters."""
-
-    settings: Settings
-    _database: Database
-
-    @abstractmethod
-    def _wake(self) -> None:
-        """Wake daemons, so that they see at once what has changed."""
 
     def resurrect_from_dead_letter(self, dead_letter_id: int | str, *, again: bool = False) -> str:
         """Submit the task of a dead letter anew, as it was submitted once, and return the new task's id.

@@ -1,68 +1,37 @@
-"""The verbs on tasks and queues: submit, look up, cancel, retry, clear, pause."""
+"""The verbs on tasks and queues: submit, clear, pause; looking up and controlling tasks have files of their own."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from types import TracebackType
 from typing import Any
 
-from queuectl.clock import monotonic, now_ms
+from queuectl.clock import now_ms
 from queuectl.domain import priority as priorities
 from queuectl.domain.batch import BatchReceipt, Entry, OnDuplicate
-from queuectl.domain.lifecycle import FINAL, WAITING, State
+from queuectl.domain.lifecycle import WAITING
 from queuectl.domain.selection import Selection
-from queuectl.domain.task import ArticleTask, Task, task_name, task_number
-from queuectl.errors import (
-    DatabaseUnreachableError,
-    InvalidInputError,
-    RefusedError,
-    TaskNotFoundError,
-    WaitTimedOutError,
-    WrongStateError,
-)
+from queuectl.domain.task import ArticleTask, task_name
+from queuectl.errors import InvalidInputError, RefusedError
 from queuectl.operations.dead_letters import DeadLetterControl
-from queuectl.operations.opening import open_database
 from queuectl.operations.queue_control import QueueControl
 from queuectl.operations.submission import submit_many, submit_one
+from queuectl.operations.task_control import TaskControl
 from queuectl.operations.upkeep import Upkeep
-from queuectl.settings import Settings, load
-from queuectl.store import dead_letters, listing, queues, tasks
-from queuectl.store.database import Database
-from queuectl.wakeup import ring
+from queuectl.store import queues, tasks
 
-_NOTICE_GAP_SECONDS = 0.01
 _GROUP = 5_000
-_LONGEST_LIST = 1_000_000
 _CLEARING_PAUSE_SECONDS = 0.01
 
 
-class QueueManager(QueueControl, DeadLetterControl, Upkeep):
+class QueueManager(QueueControl, TaskControl, DeadLetterControl, Upkeep):
     """Submit tasks and control them. One instance may be shared by threads; it needs no running daemon.
 
     Raises:
         ConfigurationError: the settings have mistakes.
         UnreachableError: the database does not answer or does not fit.
     """
-
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or load().settings
-        self._database: Database = open_database(self.settings)
-        self._noticed = 0.0
-
-    def __enter__(self) -> QueueManager:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close this thread's connection; the manager can still be used and opens it again."""
-        self._database.close()
 
     def submit_task(
         self,
@@ -187,109 +156,6 @@ class QueueManager(QueueControl, DeadLetterControl, Upkeep):
             self._wake()
         return receipt
 
-    def get_task(self, task_id: str | int) -> Task:
-        """Return a task with its attempts.
-
-        Raises:
-            TaskNotFoundError: there is no such task.
-        """
-        number = task_number(task_id)
-        with self._database.reading() as transaction:
-            found = listing.task(transaction, number)
-        if found is None:
-            raise _no_such_task(number)
-        return found
-
-    def list_tasks(self, selection: Selection | None = None) -> list[Task]:
-        """Return the tasks that match, the newest first, without their attempts.
-
-        Raises:
-            InvalidInputError: the selection asks for less than one task or more than a million.
-        """
-        if selection is not None and not 1 <= selection.limit <= _LONGEST_LIST:
-            raise InvalidInputError(f"the limit {selection.limit} is not between 1 and {_LONGEST_LIST}")
-        with self._database.reading() as transaction:
-            return listing.tasks(transaction, selection or Selection())
-
-    def wait_for(
-        self,
-        task_ids: Iterable[str | int],
-        timeout: float | None = None,
-        on_change: Callable[[int, State], None] | None = None,
-    ) -> list[Task]:
-        """Wait until all these tasks are final and return them.
-
-        ``on_change`` is told each new state. Interrupting the wait leaves the tasks alone.
-
-        Raises:
-            TaskNotFoundError: one of them does not exist.
-            WaitTimedOutError: ``timeout`` seconds have passed first.
-        """
-        numbers = [task_number(task_id) for task_id in task_ids]
-        deadline = None if timeout is None else monotonic() + timeout
-        seen: dict[int, State] = {}
-        pause = 0.005
-        while True:
-            states = self._states(numbers)
-            for number, state in states.items():
-                if on_change and seen.get(number) is not state:
-                    on_change(number, state)
-            seen = states
-            open_tasks = [number for number in numbers if states[number] not in FINAL]
-            if not open_tasks:
-                return [self.get_task(number) for number in numbers]
-            if deadline is not None and monotonic() >= deadline:
-                first = open_tasks[0]
-                raise WaitTimedOutError(
-                    f"{task_name(first)} is still {states[first]} after {timeout:g} s",
-                    hint=f"it goes on; see: queuectl show {task_name(first)}",
-                )
-            threading.Event().wait(pause)
-            pause = min(pause * 1.3, 0.25)
-
-    def cancel_task(self, task_id: str | int) -> Task:
-        """Cancel a waiting task, or ask a running one to end; return it as it then is.
-
-        Raises:
-            TaskNotFoundError: there is no such task.
-            WrongStateError: it has ended already.
-        """
-        number = task_number(task_id)
-        with self._database.writing() as transaction:
-            done = tasks.cancel(transaction, [number], now_ms())
-        self._wake()
-        task = self.get_task(number)
-        if not done:
-            raise WrongStateError(
-                f"{task_name(number)} has ended already: it is {task.state}",
-                hint=f"see: queuectl show {task_name(number)}",
-            )
-        return task
-
-    def retry_task(self, task_id: str | int) -> Task:
-        """Send a retrying, cancelled or dead task back to its queue with a fresh budget of attempts.
-
-        It is let in even where the queue is full.
-
-        Raises:
-            TaskNotFoundError: there is no such task.
-            WrongStateError: it is in another state.
-            DuplicateTaskError: it is unique, and another open task for its URL exists.
-        """
-        number = task_number(task_id)
-        with self._database.writing() as transaction:
-            done = tasks.requeue(transaction, [number], now_ms())
-            if done:
-                dead_letters.drop(transaction, done)
-        self._wake()
-        task = self.get_task(number)
-        if not done:
-            raise WrongStateError(
-                f"{task_name(number)} cannot be retried: it is {task.state}",
-                hint="only retrying, cancelled and dead tasks can",
-            )
-        return task
-
     def clear_queue(self, name: str) -> int:
         """Cancel every task that waits in a queue, in bounded groups; return how many.
 
@@ -317,24 +183,3 @@ class QueueManager(QueueControl, DeadLetterControl, Upkeep):
         queue = priorities.queue_named(name)
         with self._database.reading() as transaction:
             return queues.count_waiting(transaction, queue)
-
-    def _states(self, numbers: list[int]) -> dict[int, State]:
-        with self._database.reading() as transaction:
-            states = listing.states_of(transaction, numbers)
-        for number in numbers:
-            if number not in states:
-                raise _no_such_task(number)
-        return states
-
-    def _wake(self) -> None:
-        """Wake daemons: the local one always, those on other machines at most every ten milliseconds."""
-        ring(self.settings.home)
-        if self._database.engine == "postgresql" and monotonic() - self._noticed > _NOTICE_GAP_SECONDS:
-            self._noticed = monotonic()
-            # What it tells of is stored, so its loss must not look like a failure of the verb.
-            with contextlib.suppress(DatabaseUnreachableError):
-                self._database.notify()
-
-
-def _no_such_task(number: int) -> TaskNotFoundError:
-    return TaskNotFoundError(f"there is no task {task_name(number)}", hint="see: queuectl list")

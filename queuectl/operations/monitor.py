@@ -16,18 +16,22 @@ from queuectl.domain.dead_letter import (
     dead_letter_number,
     no_such_letter,
 )
+from queuectl.domain.event import Event
 from queuectl.domain.explanation import Explanation
 from queuectl.domain.lifecycle import State
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
 from queuectl.domain.status import DEAD_LETTERS_COUNTED, NodeStatus, QueueStatus, RealtimeStatus, RunningTask
-from queuectl.domain.task import task_name, task_number
-from queuectl.errors import BatchNotFoundError, TaskNotFoundError
+from queuectl.domain.task import task_number
+from queuectl.domain.task_log import LogPart
+from queuectl.errors import BatchNotFoundError
 from queuectl.operations import batches
+from queuectl.operations.events import EventStream, latest
 from queuectl.operations.explain import explain
 from queuectl.operations.opening import open_database
+from queuectl.operations.task_queries import no_such_task
 from queuectl.settings import Settings, load
-from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, schedules, starts
+from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, schedules, starts, task_logs
 from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
 
@@ -85,7 +89,7 @@ class Monitor:
         with self._database.reading() as transaction:
             found = explain(transaction, self.settings, number)
         if found is None:
-            raise TaskNotFoundError(f"there is no task {task_name(number)}", hint="see: queuectl list")
+            raise no_such_task(number)
         return found
 
     def running(self, limit: int = 20) -> list[RunningTask]:
@@ -160,8 +164,37 @@ class Monitor:
         with self._database.reading() as transaction:
             found = listing.batch(transaction, number)
         if found is None:
-            raise BatchNotFoundError(f"there is no batch batch_{number}", hint="see: queuectl list --batch")
+            raise BatchNotFoundError(f"there is no batch batch_{number}", hint="see: queuectl batches")
         return found
+
+    def get_task_log(self, task_id: str | int, after: tuple[int, int] = (0, -1)) -> list[LogPart]:
+        """Return what a task's handler logged, by run; only the parts behind (fence, number of the first line).
+
+        Of a long run the beginning and the end are kept, 32 KiB each. A running task's lines come about once
+        a second.
+
+        Raises:
+            TaskNotFoundError: there is no such task.
+        """
+        number = task_number(task_id)
+        with self._database.reading() as transaction:
+            if not listing.states_of(transaction, [number]):
+                raise no_such_task(number)
+            return task_logs.read(transaction, number, after)
+
+    def get_events(
+        self, selection: Selection | None = None, limit: int = 50, since: int | None = None
+    ) -> list[Event]:
+        """Return the last events of the tasks that match, the first of them first.
+
+        ``since``, in UTC milliseconds, bounds the events' own times; the selection's bounds those of the
+        submissions.
+        """
+        return latest(self._database, selection or Selection(), limit, since)
+
+    def follow_events(self, selection: Selection | None = None) -> EventStream:
+        """Return the stream of events from now on; call its ``poll`` now and then."""
+        return EventStream(self._database, selection or Selection())
 
     def get_article(self, task: int) -> StoredArticle | None:
         """Return the article that a task produced, if it produced one."""

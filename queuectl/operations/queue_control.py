@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 
 from queuectl.domain import priority as priorities
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.queue_limits import LimitChange, changes, read_limits
+from queuectl.operations.verbs import Verbs
 from queuectl.store import queues, starts
-from queuectl.store.database import Database
 
 
-class QueueControl(ABC):
+class QueueControl(Verbs):
     """A part of ``QueueManager``."""
-
-    _database: Database
-
-    @abstractmethod
-    def _wake(self) -> None:
-        """Wake daemons, so that they see at once what has changed."""
 
     def pause_queue(self, name: str) -> bool:
         """Start no more tasks of a queue; return False if it was paused already."""

@@ -79,7 +79,7 @@ class Transaction:
         """Return the database's clock in UTC milliseconds; the one clock that all nodes share."""
         if self.database.engine == "sqlite":
             return now_ms()
-        return int(self.rows("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")[0][0])
+        return int(self.rows(f"SELECT {self.database.clock()}")[0][0])
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return all its rows."""
@@ -154,6 +154,12 @@ class Database:
         if self.engine == "sqlite":
             return "NOT IN (SELECT value FROM json_each(%s))", json.dumps(list(texts), ensure_ascii=False)
         return "<> ALL(%s::text[])", array(texts)
+
+    def clock(self) -> str:
+        """Return the SQL of the database's clock in UTC milliseconds."""
+        if self.engine == "sqlite":
+            return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+        return "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
     def locking(self) -> str:
         """Return the clause that locks selected rows and passes over locked ones; SQLite has one writer anyway."""

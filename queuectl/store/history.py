@@ -1,7 +1,8 @@
-"""What happened to tasks: their ended attempts, written with the move they belong to, and dead letters with them."""
+"""What happened to tasks: ended attempts with dead letters, and people's changes, written with their moves."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from queuectl.domain.ending import Ending
@@ -20,6 +21,7 @@ _ATTEMPT_COLUMNS = (
     ("voutcome", "text"),
     ("verror", "text"),
     ("vtraceback", "text"),
+    ("vmove", "text"),
 )
 
 
@@ -36,16 +38,29 @@ def record(transaction: Transaction, endings: Sequence[Ending], node: str) -> No
             ending.verdict.value,
             ending.error,
             ending.traceback,
+            ending.move.value,
         )
         for ending in endings
     ]
     values, params = transaction.database.values(_ATTEMPT_COLUMNS, rows)
     transaction.execute(
-        "INSERT INTO attempts (task_id, fence, attempt, node, started_at, finished_at, outcome, error, traceback)"
-        f" SELECT vtask, vfence, vattempt, vnode, vstarted, vfinished, voutcome, verror, vtraceback FROM {values}",
+        "INSERT INTO attempts (task_id, fence, attempt, node, started_at, finished_at, outcome, error, traceback,"
+        " move, recorded_at) SELECT vtask, vfence, vattempt, vnode, vstarted, vfinished, voutcome, verror, vtraceback,"
+        f" vmove, {transaction.database.clock()} FROM {values}",
         params,
     )
     dead_letters.bury(transaction, [ending for ending in endings if ending.move is Move.BURY])
+
+
+def note_change(
+    transaction: Transaction, move: str, tasks: Sequence[int], *, detail: str | None = None
+) -> None:
+    """Write what a person's command does to a group of tasks: one row, however many they are."""
+    if tasks:
+        transaction.execute(
+            f"INSERT INTO changes (at, move, tasks, detail) VALUES ({transaction.database.clock()}, %s, %s, %s)",
+            (move, json.dumps(list(tasks), separators=(",", ":")), detail),
+        )
 
 
 def attempts_of(transaction: Transaction, task: int) -> tuple[Attempt, ...]:

@@ -8,7 +8,13 @@ from queuectl import __version__
 from queuectl.clock import now_ms
 from queuectl.errors import SchemaError
 from queuectl.store.database import Database, Transaction
-from queuectl.store.migrations import m0001_initial, m0002_limits, m0003_schedules, m0004_dead_letters
+from queuectl.store.migrations import (
+    m0001_initial,
+    m0002_limits,
+    m0003_schedules,
+    m0004_dead_letters,
+    m0005_history,
+)
 
 Step = Callable[[Transaction], None]
 
@@ -17,6 +23,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("0002_limits", m0002_limits.apply),
     ("0003_schedules", m0003_schedules.apply),
     ("0004_dead_letters", m0004_dead_letters.apply),
+    ("0005_history", m0005_history.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

@@ -72,10 +72,39 @@ class AttemptRow(Table):
     outcome = peewee.TextField()
     error = peewee.TextField(null=True)
     traceback = peewee.TextField(null=True)
+    move = peewee.TextField()
+    recorded_at = peewee.BigIntegerField()
 
     class Meta:
         table_name = "attempts"
         primary_key = peewee.CompositeKey("task_id", "fence")
+
+
+class ChangeRow(Table):
+    """What a person's command did to a group of tasks."""
+
+    id = peewee.BigAutoField()
+    at = peewee.BigIntegerField()
+    move = peewee.TextField()
+    tasks = peewee.TextField()
+    detail = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "changes"
+
+
+class TaskLogRow(Table):
+    """Lines that a run logged, one after the other."""
+
+    task_id = peewee.BigIntegerField()
+    fence = peewee.IntegerField()
+    first_line = peewee.IntegerField()
+    attempt = peewee.IntegerField()
+    lines = peewee.TextField()
+
+    class Meta:
+        table_name = "task_logs"
+        primary_key = peewee.CompositeKey("task_id", "fence", "first_line")
 
 
 class DeadLetterRow(Table):
@@ -315,6 +344,8 @@ TABLES: tuple[type[Table], ...] = (
     TaskRow,
     TaskUrlRow,
     AttemptRow,
+    ChangeRow,
+    TaskLogRow,
     DeadLetterRow,
     BatchRow,
     ArticleRow,

@@ -15,6 +15,7 @@ from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import WAITING, Move, State, sources
 from queuectl.domain.task import Claimed
 from queuectl.errors import DuplicateTaskError
+from queuectl.store import history
 from queuectl.store.choosing import CHOSEN, Chosen, chosen, locked
 from queuectl.store.claimed_rows import CLAIMED_COLUMNS, WIDTH
 from queuectl.store.claimed_rows import InHand as InHand
@@ -212,13 +213,18 @@ def release_dispatched(
     node: str | None = None,
     before: int | None = None,
     queues: Sequence[str] | None = None,
+    ids: Sequence[int] | None = None,
 ) -> int:
     """Send dispatched tasks back to their queues under a new fence: their messages are lost, late or unwanted.
 
-    All of them, or those that ``node`` dispatched, those dispatched ``before`` a moment, those of ``queues``.
+    All of them, or those that ``node`` dispatched, those dispatched ``before`` a moment, those of ``queues``,
+    or some by their numbers, which the caller has locked.
     """
     conditions = ["node IS NOT NULL", "state = 'dispatched'"]
     params: list[object] = []
+    if ids is not None:
+        conditions.append(f"id IN ({placeholders(ids)})")
+        params.extend(ids)
     if node is not None:
         conditions.append("node = %s")
         params.append(node)
@@ -283,6 +289,7 @@ def _cancel_waiting(transaction: Transaction, found: Sequence[Chosen], now: int)
     for each in found:
         transaction.tally.move(each.queue, each.state, State.CANCELLED)
         transaction.tally.move_in_batch(each.batch, each.state, State.CANCELLED, now)
+    history.note_change(transaction, Move.CANCEL, [each.id for each in found])
 
 
 def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]:
@@ -296,6 +303,7 @@ def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]
     numbers = [each.id for each in found]
     if numbers:
         _requeue(transaction, numbers, now)
+        history.note_change(transaction, Move.REQUEUE, numbers)
     for each in found:
         transaction.tally.move(each.queue, each.state, State.QUEUED)
         transaction.tally.move_in_batch(each.batch, each.state, State.QUEUED, now)

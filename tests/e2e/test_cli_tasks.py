@@ -91,14 +91,14 @@ def test_a_running_task_is_cancelled_within_seconds(busy: CommandLine) -> None:
 def test_some_of_several_tasks_can_be_cancelled(cli: CommandLine) -> None:
     cli("submit", URL, URL + "2", URL + "3").ok()
     cli("cancel", "2").ok()
-    result = cli("cancel", "1", "2", "3", "99")
+    result = cli("cancel", "1", "2", "3", "99", "--yes")
     assert result.code == ExitCode.PARTLY_DONE
     assert result.ids == ["task_1", "task_3"]
-    assert "2 of 4 done" in result.err
-    as_json = cli("retry", "1", "99", "--json")
+    assert "2 of 4 tasks cancelled" in result.err
+    as_json = cli("retry", "1", "99", "--yes", "--json")
     assert as_json.code == ExitCode.PARTLY_DONE
     assert [task["id"] for task in as_json.document["tasks"]] == ["task_1"]
-    assert as_json.document["failed"] == [{"id": "99", "message": "there is no task task_99"}]
+    assert [(each["id"], each["outcome"]) for each in as_json.document["failed"]] == [("task_99", "missing")]
 
 
 def test_waiting_ends_after_its_time_and_leaves_the_task(cli: CommandLine) -> None:

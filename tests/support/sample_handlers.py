@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 from queuectl import errors
@@ -184,6 +185,16 @@ def log(task: HandlerTask, context: Context) -> None:
     """Log ``lines`` times."""
     for number in range(task.metadata.get("lines", 1)):
         context.log.info("line %d %s", number, task.metadata.get("text", ""))
+
+
+def log_and_wait(task: HandlerTask, context: Context) -> None:
+    """Log, wait until the file ``until`` exists, and log again; the first ``failing`` attempts fail then."""
+    context.log.info("waiting")
+    while not Path(task.metadata["until"]).exists():
+        pause(0.01)
+    context.log.info("going on")
+    if task.attempt <= task.metadata.get("failing", 0):
+        raise ValueError(f"attempt {task.attempt} fails")
 
 
 def use_a_library_that_logs(task: HandlerTask, context: Context) -> None:

@@ -15,7 +15,12 @@ _MOST_LINES = 400
 def log_line(work: Claimed, level: int, text: str) -> None:
     """Log one line that the task's handler wrote, so that nothing in it can act on a terminal."""
     if LOGGER.isEnabledFor(level):
-        facts = {"task_id": task_name(work.id), "attempt": work.attempt, "queue": work.queue}
+        facts = {
+            "task_id": task_name(work.id),
+            "attempt": work.attempt,
+            "queue": work.queue,
+            "run": (work.id, work.fence),  # by which it is kept for the task
+        }
         LOGGER.log(level, "%s", visible(text, LONGEST_LINE), extra=facts)
 
 

@@ -114,3 +114,25 @@ def rich_cell(cell: Cell) -> Text:
         return Text(safe(cell))
     text = safe(cell.text if cell.drawn is None else cell.drawn)
     return Text(f"{cell.sign} {text}" if cell.sign else text, style=cell.style)
+
+
+def plain_row(cells: Sequence[Cell], widths: Sequence[int]) -> str:
+    """Return a single row whose cells are at least so wide; the last one takes what it needs."""
+    texts = [cell_text(cell) for cell in cells]
+    padded = [text + " " * (columns - width(text)) for text, columns in zip(texts, widths, strict=False)]
+    return GAP.join([*padded, *texts[len(widths) :]]).rstrip()
+
+
+def rich_row(cells: Sequence[Cell], widths: Sequence[int]) -> Text:
+    """Return the same for a terminal."""
+    from rich.text import Text
+
+    row = Text()
+    for place, cell in enumerate(cells):
+        drawn = rich_cell(cell)
+        row.append_text(drawn)
+        if place < len(widths):
+            row.append(" " * max(0, widths[place] - width(drawn.plain)))
+        if place < len(cells) - 1:
+            row.append(GAP)
+    return row

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from queuectl.cli.render.facts import Facts
-from queuectl.cli.render.grid import Grid
+from queuectl.cli.render.grid import Cell, Grid, plain_row, rich_row
 from queuectl.cli.render.safe import safe, safe_json
 
 if TYPE_CHECKING:
@@ -51,6 +51,21 @@ class Output:
         """Write one JSON document, indented for a person and on one line for a program."""
         sys.stdout.write(document(content, indent=self.on_terminal) + "\n")
 
+    def row(self, cells: Sequence[Cell], widths: Sequence[int]) -> None:
+        """Write one row of a stream, whose columns keep their place; on a terminal it is one line."""
+        if self.on_terminal:
+            self.console.print(rich_row(cells, widths), no_wrap=True, overflow="ellipsis")
+        else:
+            self.line(plain_row(cells, widths))
+
+    def record(self, content: Mapping[str, Any]) -> None:
+        """Write one of many JSON documents, each on a line of its own."""
+        sys.stdout.write(document(content, indent=False) + "\n")
+
+    def flush(self) -> None:
+        """Pass on what was written: whoever follows wants to see it now."""
+        sys.stdout.flush()
+
     def show(
         self,
         content: Callable[[], Mapping[str, Any]],
@@ -73,6 +88,15 @@ class Output:
         else:
             for line in grid.plain():
                 self.line(line)
+
+    def message_grid(self, grid: Grid) -> None:
+        """Write columns to standard error, for a person to look at before answering."""
+        if self.messages_on_terminal:
+            sys.stdout.flush()
+            self.messages.print(grid.rich(self.messages.width))
+        else:
+            for line in grid.plain():
+                self.say(line)
 
     def draw(self, drawing: RenderableType) -> None:
         """Write a Rich drawing to standard output."""

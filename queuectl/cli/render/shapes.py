@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from queuectl.cli.render.words import level_word
 from queuectl.domain.batch import BatchReceipt
+from queuectl.domain.event import Event
 from queuectl.domain.priority import level_of_score
 from queuectl.domain.queue_limits import LIMITS, LimitChange
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.domain.task import Attempt, Task, batch_name, task_name
+from queuectl.domain.task_log import LogLine, LogPart
 from queuectl.times import iso
+
+if TYPE_CHECKING:
+    from queuectl.store.articles import StoredArticle
 
 _COUNTS = (
     "waiting",
@@ -60,6 +67,47 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return asdict(attempt) | {
         "started_at": iso(attempt.started_at),
         "finished_at": iso(attempt.finished_at),
+    }
+
+
+def article_shape(stored: StoredArticle, home: Path) -> dict[str, Any]:
+    """Return where a task's article went."""
+    article = stored.article
+    folder = home / "articles"
+    return {
+        "title": article.title,
+        "author": article.author,
+        "account": article.account,
+        "published_at": iso(article.published_at),
+        "language": article.language,
+        "final_url": article.final_url,
+        "markdown": str(folder / article.markdown_path),
+        "html": str(folder / article.html_path),
+        "stored_at": iso(stored.stored_at),
+    }
+
+
+def event_shape(event: Event) -> dict[str, Any]:
+    """Return one thing that happened to a task."""
+    return {
+        "at": iso(event.at),
+        "event": event.kind,
+        "task_id": task_name(event.task),
+        "queue": event.queue,
+        "attempt": event.attempt,
+        "node": event.node,
+        "why": event.why,
+    }
+
+
+def log_line_shape(part: LogPart, line: LogLine) -> dict[str, Any]:
+    """Return one line that a run logged."""
+    return {
+        "attempt": part.attempt,
+        "number": line.number,
+        "at": iso(line.at),
+        "level": level_word(line.level),
+        "text": line.text,
     }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STATES, STRONG, state_style
-from queuectl.cli.render.words import block_words, duration, short_queue, when
+from queuectl.cli.render.words import block_words, duration, short_queue
 from queuectl.domain.batch import Rejected
 from queuectl.domain.queue_limits import LIMITS, LimitChange, written
 from queuectl.domain.status import QueueStatus
@@ -22,35 +23,10 @@ if TYPE_CHECKING:
     from queuectl.domain.status import NodeStatus
     from queuectl.operations.administration import Check
     from queuectl.operations.local_daemon import LocalDaemon
+    from queuectl.store.articles import StoredArticle
 
 _ENCODED_LETTERS = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 """Percent-encoded characters beyond ASCII; an encoded slash or blank stays encoded."""
-
-
-def task_grid(tasks: Sequence[Task], now: int) -> Grid:
-    """Return tasks as a list."""
-    columns = (
-        Column("ID"),
-        Column("STATE"),
-        Column("QUEUE"),
-        Column("SCORE", "right"),
-        Column("RUNS", "right"),
-        Column("WHEN"),
-        Column("URL", flexible=True),
-    )
-    return Grid(columns, [_task_row(task, now) for task in tasks])
-
-
-def _task_row(task: Task, now: int) -> list[Cell]:
-    return [
-        task_name(task.id),
-        state_cell(task.state),
-        short_queue(task.queue),
-        str(task.priority_score),
-        str(task.attempt),
-        when(task, now),
-        url_cell(task.url),
-    ]
 
 
 def url_cell(url: str) -> Cell:
@@ -121,28 +97,45 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def attempt_grid(attempts: Sequence[Attempt], zone: str) -> Grid:
-    """Return the timeline of a task's runs."""
+def attempt_grid(attempts: Sequence[Attempt], zone: str, waiting_since: int | None = None) -> Grid:
+    """Return the timeline of a task's runs; the first one waited from ``waiting_since`` on."""
     columns = (
         Column("RUN", "right"),
+        Column("WAITED", "right"),
         Column("STARTED"),
         Column("TOOK", "right"),
         Column("OUTCOME"),
         Column("ERROR", flexible=True),
     )
+    since = [waiting_since, *(each.finished_at for each in attempts)]
     return Grid(
         columns,
         [
             [
                 str(each.attempt),
+                duration(each.started_at - before if before is not None else None),
                 shown(each.started_at, zone),
                 _took(each.started_at, each.finished_at) or "-",
                 Styled(each.outcome, state_style(each.outcome)),
                 each.error or "",
             ]
-            for each in attempts
+            for each, before in zip(attempts, since, strict=False)
         ],
     )
+
+
+def article_facts(stored: StoredArticle, home: Path, zone: str) -> Facts:
+    """Return where a task's article went."""
+    article = stored.article
+    folder = home / "articles"
+    rows: list[tuple[str, Cell | None]] = [
+        ("article", Styled(article.title, STRONG)),
+        ("by", ", ".join(each for each in (article.author, article.account) if each) or None),
+        ("published", _time(article.published_at, zone)),
+        ("markdown", str(folder / article.markdown_path)),
+        ("html", str(folder / article.html_path)),
+    ]
+    return Facts([(name, cell) for name, cell in rows if cell is not None])
 
 
 def queue_grid(queues: Sequence[QueueStatus], now: int, zone: str) -> Grid:

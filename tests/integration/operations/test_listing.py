@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from queuectl import QueueManager, Settings
-from queuectl.domain.lifecycle import Move, State
+from queuectl.domain.lifecycle import FINAL, WAITING, Move, State
 from queuectl.domain.priority import QUEUES
-from queuectl.domain.selection import Selection
+from queuectl.domain.selection import Selection, Sort, cursor_in
 from queuectl.domain.task import Task
 from queuectl.errors import InvalidInputError
+from queuectl.store import selecting, tasks
 from queuectl.store.database import Database
-from tests.support.factories import NOW, ending, finish, new_task, started, submit, submit_copies, task_in
+from tests.support.factories import (
+    NOW,
+    ending,
+    finish,
+    new_task,
+    started,
+    states,
+    submit,
+    submit_copies,
+    task_in,
+)
 
 ALL = Selection(limit=1_000)
+COURSE = ["running", "dispatched", "queued", "retrying", "scheduled", "dead", "cancelled", "succeeded"]
 
 
 @pytest.fixture
@@ -227,3 +240,148 @@ def test_all_filters_hold_together(manager: QueueManager, database: Database) ->
         chosen = dice.sample(sorted(filters), dice.randint(1, len(filters)))
         expected = [task.id for task in tasks if all(filters[name][1](task) for name in chosen)]
         assert found(manager, **{name: filters[name][0] for name in chosen}) == expected, chosen
+
+
+class TestOrders:
+    """Every order, whole and page by page."""
+
+    @pytest.fixture
+    def mixed(self, database: Database) -> dict[int, State]:
+        dice = random.Random(8)
+        with database.writing() as transaction:
+            numbers = submit(
+                transaction,
+                *(
+                    new_task(
+                        number,
+                        score=dice.choice([12, 10, 8, 6, 5, 3, 0]),
+                        due_at=NOW + dice.randint(0, 20),
+                        created_at=NOW + number,
+                    )
+                    for number in range(60)
+                ),
+            )
+            for queue in QUEUES:
+                works, _ = tasks.start(transaction, queue, 7, node="n", now=NOW)
+                moves = [dice.choice([Move.SUCCEED, Move.BURY, Move.RETRY]) for _ in works[:5]]
+                finish(
+                    transaction,
+                    [
+                        ending(
+                            work,
+                            move,
+                            finished_at=NOW + dice.randint(0, 9),
+                            **({"due_at": NOW + dice.randint(0, 99)} if move is Move.RETRY else {}),
+                        )
+                        for work, move in zip(works, moves, strict=False)
+                    ],
+                )
+            tasks.dispatch(transaction, "low_priority", 2, node="n", now=NOW)
+            tasks.cancel(transaction, numbers[::11], NOW + 4)
+        return states(database)
+
+    KEYS: ClassVar[dict[str, Callable[[Task], Any]]] = {
+        "created": lambda task: -task.id,
+        "due": lambda task: (task.due_at, task.id),
+        "finished": lambda task: (-(task.finished_at or 0), -task.id),
+        "score": lambda task: (-task.priority_score, task.due_at, task.id),
+        "state": lambda task: (COURSE.index(task.state), -task.id),
+    }
+
+    @pytest.mark.parametrize("sort", sorted(Sort))
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            {},
+            {"states": (State.DEAD, State.CANCELLED)},
+            {"states": (State.RETRYING,)},
+            {"states": (State.QUEUED,), "queues": ("medium_priority", "low_priority")},
+            {"states": (State.RUNNING, State.DISPATCHED)},
+            {"states": (State.SUCCEEDED, State.QUEUED)},
+            {"ids": tuple(range(1, 60, 2))},
+            {"url": "/1", "since": NOW + 3},
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("few", [100_000, 0], ids=["few", "many"])
+    def test_pages_make_up_the_whole_list(
+        self,
+        manager: QueueManager,
+        mixed: dict[int, State],
+        monkeypatch: pytest.MonkeyPatch,
+        sort: Sort,
+        filters: dict[str, Any],
+        few: int,
+    ) -> None:
+        monkeypatch.setattr(selecting, "_FEW", few)
+        selection = replace(ALL, **filters)
+        everything = manager.list_tasks(selection)
+        if sort is Sort.DUE:
+            everything = [task for task in everything if task.state in WAITING]
+        if sort is Sort.FINISHED:
+            everything = [task for task in everything if task.state in FINAL]
+        expected = [task.id for task in sorted(everything, key=self.KEYS[sort])]
+        assert [task.id for task in manager.list_tasks(selection, sort)] == expected
+        paged: list[int] = []
+        page = manager.page_of_tasks(replace(selection, limit=4), sort)
+        while page.tasks:
+            paged += [task.id for task in page.tasks]
+            if page.following is None:
+                break
+            place = cursor_in(str(page.following), sort)
+            page = manager.page_of_tasks(replace(selection, limit=4), sort, place)
+        assert paged == expected
+        assert [task.id for task in manager.iterate_tasks(replace(selection, limit=None), sort)] == expected
+        assert len(mixed) == 60
+
+    def test_counts_agree_with_lists(self, manager: QueueManager, mixed: dict[int, State]) -> None:
+        everything = manager.list_tasks(ALL)
+        for filters in ({}, {"states": (State.DEAD,)}, {"queues": QUEUES[:2]}, {"url": "/1"}, {"after": 30}):
+            found = manager.list_tasks(replace(ALL, **filters))
+            selection = Selection(**filters)
+            assert manager.count_tasks(selection) == len(found)
+            assert dict(manager.count_tasks_by("state", selection)) == Counter(task.state for task in found)
+            assert dict(manager.count_tasks_by("queue", selection)) == Counter(task.queue for task in found)
+            assert dict(manager.count_tasks_by("handler", selection)) == (
+                {"article": len(found)} if found else {}
+            )
+        assert manager.count_tasks(Selection(limit=7)) == 7
+        assert dict(manager.count_tasks_by("host")) == {"example.com": len(everything)}
+        assert len(manager.count_tasks_by("state", Selection(limit=2))) == 2
+
+    def test_what_may_have_to_be_read_is_foretold(
+        self, manager: QueueManager, mixed: dict[int, State]
+    ) -> None:
+        dead = sum(state in (State.DEAD, State.CANCELLED) for state in mixed.values())
+        assert manager.rows_to_read(Selection()) == 0
+        assert manager.rows_to_read(Selection(states=(State.DEAD,), host="x")) == dead
+        assert manager.rows_to_read(Selection(host="x")) == 60
+        assert manager.rows_to_read(Selection(), "score") == 60
+        assert manager.rows_to_read(Selection(ids=(1, 2), host="x")) == 2
+        assert manager.rows_to_read(Selection(batch=1, host="x")) == 0
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({"states": (State.DEAD,)}, "tasks_given_up"),
+        ({"states": (State.SCHEDULED, State.RETRYING)}, "tasks_due"),
+        ({"states": (State.QUEUED,), "host": "x"}, "tasks_ready"),
+        ({"states": (State.RUNNING,)}, "tasks_in_hand"),
+    ],
+    ids=str,
+)
+def test_few_tasks_of_a_state_are_found_by_their_index(
+    database: Database, filters: dict[str, Any], index: str
+) -> None:
+    with database.writing() as transaction:
+        submit_copies(transaction, [new_task(number) for number in range(3_000)])
+        transaction.execute(
+            "UPDATE tasks SET finished_at = created_at, state = 'succeeded' WHERE id > 5"  # not a move
+        )
+    database.analyze()
+    with database.reading() as transaction:
+        place = selecting.where(transaction, Selection(**filters), {})
+        explain = "EXPLAIN QUERY PLAN " if database.engine == "sqlite" else "EXPLAIN "
+        plan = str(transaction.rows(f"{explain} SELECT tasks.id FROM {place.sql}", place.params))
+    assert index in plan

@@ -21,7 +21,7 @@ from queuectl.errors import (
     InvalidInputError,
     InvalidURLError,
 )
-from queuectl.operations import manager as managers
+from queuectl.operations import verbs
 from queuectl.settings import HandlerSettings
 from tests.support.engines import MigratedPostgres
 
@@ -292,7 +292,7 @@ def test_a_lost_notice_does_not_deny_an_accepted_task(
         migrated_postgres.cut()
         return True
 
-    monkeypatch.setattr(managers, "ring", cut)  # it rings after the commit and before the notice
+    monkeypatch.setattr(verbs, "ring", cut)  # it rings after the commit and before the notice
     assert manager.submit_task(URL) == "task_1"
     assert [task.id for task in manager.list_tasks(Selection())] == [1]
     manager.close()

@@ -1,0 +1,109 @@
+"""The manner of every command that changes many things: show, ask, work in groups, and stop between two of them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from queuectl.cli.invocation import Invocation
+from queuectl.cli.progress import progress
+from queuectl.cli.render.grid import Grid
+from queuectl.errors import InvalidInputError, RefusedError
+
+SAMPLE = 5
+"""So many of the things that match are shown before a person is asked."""
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a command is about to do.
+
+    ``verb`` and ``things`` make the question, such as "cancel" and "12 tasks". ``consequences`` are
+    sentences without a full stop.
+    """
+
+    verb: str
+    things: str
+    count: int
+    sample: Grid
+    consequences: Sequence[str]
+
+
+def agreed(run: Invocation, plan: Plan, *, yes: bool, dry_run: bool) -> bool:
+    """Show a plan and ask; return False for a dry run.
+
+    Raises:
+        InvalidInputError: nobody is there to be asked.
+        RefusedError: the answer was no.
+    """
+    asking = not yes and not dry_run
+    if asking and (run.output.json or not (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise InvalidInputError(
+            f"this would {plan.verb} {plan.things}, and nobody can be asked",
+            hint="add --yes to do it, or --dry-run to look first",
+        )
+    if asking or dry_run:
+        _show(run, plan)
+    if dry_run:
+        run.output.say("nothing was changed")
+    elif asking:
+        _ask(plan)
+    return not dry_run
+
+
+def _show(run: Invocation, plan: Plan) -> None:
+    if run.output.quiet or run.output.json:
+        return
+    run.output.message_grid(plan.sample)
+    if plan.count > len(plan.sample.rows):
+        run.output.say(f"... and {plan.count - len(plan.sample.rows):,} more")
+    for sentence in plan.consequences:
+        run.output.say(sentence)
+
+
+def _ask(plan: Plan) -> None:
+    sys.stderr.write(f"{plan.verb.capitalize()} {plan.things}? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise RefusedError("nothing was changed: the answer was not yes", hint="type y, or add --yes")
+
+
+@dataclass(slots=True)
+class Work:
+    """Work that goes on in groups; ``stop`` becomes true when a person presses Ctrl-C."""
+
+    advance: Callable[[int], None]
+    stop: bool = False
+
+    def should_stop(self) -> bool:
+        """Tell whether to leave the rest undone."""
+        return self.stop
+
+
+@contextmanager
+def working(run: Invocation, steps: int) -> Iterator[Work]:
+    """Show progress while the body works; Ctrl-C lets it finish its group first, a second one does not."""
+    with progress(run, steps) as shown:
+        work = Work(shown or (lambda _: None))
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            if work.stop:
+                raise KeyboardInterrupt
+            work.stop = True
+
+        before: Any = signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield work
+        finally:
+            signal.signal(signal.SIGINT, before)

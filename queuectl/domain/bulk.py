@@ -1,0 +1,45 @@
+"""What became of an action on many tasks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What an action on many tasks came to for one of them."""
+
+    DONE = "done"
+    WRONG_STATE = "wrong_state"  # its state did not allow it from the beginning
+    CHANGED = "changed"  # somebody else was faster
+    DUPLICATE = "duplicate"  # it is unique, and another open task has its URL
+    MISSING = "missing"  # there is no such task
+
+
+@dataclass(slots=True)
+class BulkResult:
+    """The outcomes of an action on many tasks, added up group by group.
+
+    ``asked`` counts those among the done that run and were asked to stop. ``stopped`` says that it was
+    ended between two groups, so that the rest is as it was.
+    """
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    asked: int = 0
+    stopped: bool = False
+
+    @property
+    def done(self) -> int:
+        """How many tasks the action was done to."""
+        return self.outcomes[Outcome.DONE]
+
+    @property
+    def refused(self) -> int:
+        """How many tasks were found, and it could not be done to them."""
+        return self.looked_at - self.done - self.outcomes[Outcome.MISSING]
+
+    @property
+    def looked_at(self) -> int:
+        """How many tasks the action came to."""
+        return self.outcomes.total()

@@ -1,0 +1,151 @@
+"""Act on many tasks in groups: each is one transaction, so that memory stays flat and daemons keep running."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from queuectl.domain.bulk import BulkResult, Outcome
+from queuectl.domain.lifecycle import State
+from queuectl.domain.selection import Selection
+from queuectl.errors import ConflictError, DuplicateTaskError
+from queuectl.store import listing
+from queuectl.store.database import Database, Transaction
+
+GROUP = 2_000
+"""So many tasks are changed in one transaction."""
+
+_PAUSE_SECONDS = 0.01
+_CONFLICTS = 20
+
+Act = Callable[[Transaction, list[int]], Mapping[int, State]]
+"""Changes what can be changed of these tasks and returns the new states of those that were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """An action on tasks: what it does, and the states that it can start from."""
+
+    act: Act
+    sources: frozenset[State]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What became of one group; ``result`` holds all groups up to this one."""
+
+    done: list[int]
+    outcomes: Mapping[int, Outcome]
+    result: BulkResult
+
+
+def in_groups(
+    database: Database,
+    selection: Selection,
+    verb: Verb,
+    *,
+    on_group: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> BulkResult:
+    """Act on every task that matches now, the oldest first; later ones are left alone.
+
+    ``should_stop`` is asked between groups.
+
+    Raises:
+        UnreachableError: the database is gone; the groups before are done.
+    """
+    result = BulkResult()
+    for group in _groups(database, selection.narrowed(verb.sources)):
+        outcomes = _act_patiently(database, group, verb, result)
+        result.outcomes.update(outcomes.values())
+        if on_group:
+            done = [number for number, outcome in outcomes.items() if outcome is Outcome.DONE]
+            on_group(Progress(done, outcomes, result))
+        if should_stop is not None and should_stop():
+            result.stopped = True
+            break
+        threading.Event().wait(_PAUSE_SECONDS)  # SQLite's write lock is not fair
+    return result
+
+
+def _groups(database: Database, selection: Selection) -> Iterator[dict[int, State | None]]:
+    """Yield numbers and states of the tasks that match, and None for ids that no task has."""
+    if selection.ids:
+        yield from _groups_of_ids(database, selection)
+        return
+    above, left = 0, selection.limit
+    with database.reading() as transaction:
+        last = listing.newest(transaction)
+    while left is None or left > 0:
+        size = GROUP if left is None else min(GROUP, left)
+        with database.reading() as transaction:
+            found = listing.walk(transaction, selection, above=above, up_to=last, limit=size)
+        if found:
+            yield dict(found)
+        if len(found) < size:
+            return
+        above = found[-1][0]
+        left = None if left is None else left - len(found)
+
+
+def _groups_of_ids(database: Database, selection: Selection) -> Iterator[dict[int, State | None]]:
+    """Yield the named tasks that match the filters too, and those that do not exist."""
+    numbers = sorted(set(selection.ids))[: selection.limit]
+    for start in range(0, len(numbers), GROUP):
+        chunk = numbers[start : start + GROUP]
+        with database.reading() as transaction:
+            chosen = _with_ids(selection, chunk)
+            found = dict(listing.walk(transaction, chosen, above=0, up_to=2**62, limit=GROUP))
+            existing = listing.states_of(transaction, chunk)
+        yield {number: found.get(number) for number in chunk if number in found or number not in existing}
+
+
+def _with_ids(selection: Selection, ids: Sequence[int]) -> Selection:
+    return replace(selection, ids=tuple(ids), limit=None)
+
+
+def _act_patiently(
+    database: Database, group: Mapping[int, State | None], verb: Verb, result: BulkResult
+) -> dict[int, Outcome]:
+    """Act on a group; when another writer is in the way, once more."""
+    present = [number for number, state in group.items() if state in verb.sources]
+    for _ in range(_CONFLICTS):
+        try:
+            done, duplicates = _act(database, present, verb)
+            break
+        except ConflictError:
+            threading.Event().wait(_PAUSE_SECONDS)
+    else:
+        done, duplicates = _act(database, present, verb)
+    result.asked += sum(state is State.RUNNING for state in done.values())
+    return {number: _outcome(number, state, verb, done, duplicates) for number, state in group.items()}
+
+
+def _act(database: Database, numbers: list[int], verb: Verb) -> tuple[dict[int, State], set[int]]:
+    """Return the new states of those it was done to, and which could not for being unique."""
+    if not numbers:
+        return {}, set()
+    try:
+        with database.writing() as transaction:
+            return dict(verb.act(transaction, numbers)), set()
+    except DuplicateTaskError:
+        if len(numbers) == 1:
+            return {}, set(numbers)
+    # One of them is in the way; halving finds which ones, and everything else is done.
+    middle = len(numbers) // 2
+    done, duplicates = _act(database, numbers[:middle], verb)
+    more, others = _act(database, numbers[middle:], verb)
+    return done | more, duplicates | others
+
+
+def _outcome(
+    number: int, before: State | None, verb: Verb, done: Mapping[int, State], duplicates: Iterable[int]
+) -> Outcome:
+    if number in done:
+        return Outcome.DONE
+    if before is None:
+        return Outcome.MISSING
+    if number in duplicates:
+        return Outcome.DUPLICATE
+    return Outcome.CHANGED if before in verb.sources else Outcome.WRONG_STATE

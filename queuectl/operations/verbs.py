@@ -1,0 +1,51 @@
+"""What all verbs share: the settings, the database, and a way to wake daemons."""
+
+from __future__ import annotations
+
+import contextlib
+from types import TracebackType
+from typing import Self
+
+from queuectl.clock import monotonic
+from queuectl.errors import DatabaseUnreachableError
+from queuectl.operations.opening import open_database
+from queuectl.settings import Settings, load
+from queuectl.store.database import Database
+from queuectl.wakeup import ring
+
+_NOTICE_GAP_SECONDS = 0.01
+
+
+class Verbs:
+    """The ground on which verbs stand. One instance may be shared by threads.
+
+    Raises:
+        ConfigurationError: the settings have mistakes.
+        UnreachableError: the database does not answer or does not fit.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or load().settings
+        self._database: Database = open_database(self.settings)
+        self._noticed = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close this thread's connection; the object can still be used and opens it again."""
+        self._database.close()
+
+    def _wake(self) -> None:
+        """Wake daemons: the local one always, those on other machines at most every ten milliseconds."""
+        ring(self.settings.home)
+        if self._database.engine == "postgresql" and monotonic() - self._noticed > _NOTICE_GAP_SECONDS:
+            self._noticed = monotonic()
+            # What it tells of is stored, so its loss must not look like a failure of the verb.
+            with contextlib.suppress(DatabaseUnreachableError):
+                self._database.notify()
