@@ -15,6 +15,7 @@ import typer
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.progress import progress
 from queuectl.cli.render.grid import Grid
+from queuectl.cli.render.safe import safe
 from queuectl.errors import InvalidInputError, RefusedError
 
 SAMPLE = 5
@@ -47,18 +48,31 @@ def agreed(run: Invocation, plan: Plan, *, yes: bool, dry_run: bool) -> bool:
         RefusedError: the answer was no.
     """
     asking = not yes and not dry_run
-    if asking and (run.output.json or not (sys.stdin.isatty() and sys.stderr.isatty())):
-        raise InvalidInputError(
-            f"this would {plan.verb} {plan.things}, and nobody can be asked",
-            hint="add --yes to do it, or --dry-run to look first",
-        )
+    if asking:
+        _check_that_a_person_is_there(run, f"{plan.verb} {plan.things}", "--yes to do it, or --dry-run to look first")
     if asking or dry_run:
         _show(run, plan)
     if dry_run:
         run.output.say("nothing was changed")
     elif asking:
-        _ask(plan)
+        _ask(f"{plan.verb.capitalize()} {plan.things}?")
     return not dry_run
+
+
+def confirm(run: Invocation, deed: str) -> None:
+    """Ask whether to do something to a single thing, such as "remove the schedule daily".
+
+    Raises:
+        InvalidInputError: nobody is there to be asked.
+        RefusedError: the answer was no.
+    """
+    _check_that_a_person_is_there(run, deed, "--yes to do it")
+    _ask(f"{deed[0].upper()}{deed[1:]}?")
+
+
+def _check_that_a_person_is_there(run: Invocation, deed: str, instead: str) -> None:
+    if run.output.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InvalidInputError(f"this would {deed}, and nobody can be asked", hint=f"add {instead}")
 
 
 def _show(run: Invocation, plan: Plan) -> None:
@@ -71,8 +85,9 @@ def _show(run: Invocation, plan: Plan) -> None:
         run.output.say(sentence)
 
 
-def _ask(plan: Plan) -> None:
-    sys.stderr.write(f"{plan.verb.capitalize()} {plan.things}? [y/N] ")
+def _ask(question: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"{safe(question)} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise RefusedError("nothing was changed: the answer was not yes", hint="type y, or add --yes")

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from queuectl.cli import dead_filters as filters
+from queuectl.cli.dead_selectors import Cause, Failure, letter_selection, narrows, selects_letters
 from queuectl.cli.dead_verbs import purge, resurrect
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
+from queuectl.cli.selectors import Selectors
 from queuectl.domain.dead_letter import DeadLetterSelection
+from queuectl.domain.selection import DEFAULT_LIMIT
+from queuectl.errors import InvalidInputError
 
 app = group("Look at tasks that will not run again, and make new ones of them.")
 
+_LONGEST_LIST = 100_000
+
 
 @command(app, "list")
+@selects_letters(
+    without=("ids", "state", "everything"), limit=f"At most this many; {DEFAULT_LIMIT} if not given."
+)
 def list_dead(
     ctx: typer.Context,
+    selectors: Selectors,
+    *,
+    cause: Cause = None,
+    failure: Failure = None,
     grouped: Annotated[
         bool, typer.Option("--group", help="By cause and kind of error, the most frequent first.")
     ] = False,
-    everything: Annotated[
+    resurrected: Annotated[
         bool, typer.Option("--all", help="Also those that were resurrected already.")
     ] = False,
-    queue: filters.Queues = None,
-    batch: filters.Batch = None,
-    host: filters.Host = None,
-    url: filters.Url = None,
-    error: filters.Error = None,
-    cause: filters.Cause = None,
-    failure: filters.Failure = None,
-    since: filters.Since = None,
-    until: filters.Until = None,
-    older_than: filters.OlderThan = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="At most this many.")] = 50,
 ) -> None:
     """List dead letters, the newest first.
 
@@ -45,20 +45,10 @@ def list_dead(
       queuectl dead list --host example.com --error "404" --json
     """
     run: Invocation = ctx.obj
-    selection = filters.selection_of(
-        run,
-        queue=queue,
-        batch=batch,
-        host=host,
-        url=url,
-        error=error,
-        cause=cause,
-        failure=failure,
-        since=since,
-        until=until,
-        older_than=older_than,
-    )
-    selection = replace(selection, resurrected=everything)
+    limit = selectors.limit or DEFAULT_LIMIT
+    if limit > _LONGEST_LIST:
+        raise InvalidInputError(f"the limit {limit} is not between 1 and {_LONGEST_LIST}")
+    selection = letter_selection(run, selectors, cause=cause, failure=failure, resurrected=resurrected)
     if grouped:
         _list_groups(run, selection, limit)
     else:
@@ -104,7 +94,7 @@ def _list_groups(run: Invocation, selection: DeadLetterSelection, limit: int) ->
 
 
 def _nothing(selection: DeadLetterSelection) -> str:
-    return "no dead letter matches" if filters.narrows(selection) else "there are no dead letters"
+    return "no dead letter matches" if narrows(selection) else "there are no dead letters"
 
 
 @command(app)

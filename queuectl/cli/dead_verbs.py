@@ -3,53 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from queuectl.cli import dead_filters as filters
+from queuectl.cli.bulk import SAMPLE, DryRun, Plan, Work, Yes, agreed, working
+from queuectl.cli.dead_selectors import Cause, Failure, letter_selection, narrows, selects_letters
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.question import ask_to_go_on
+from queuectl.cli.progress import progress
+from queuectl.cli.selectors import Selectors
 from queuectl.domain.dead_letter import DeadLetterSelection
-from queuectl.errors import ExitCode, InvalidInputError, PartlyDoneError, QueuectlError
+from queuectl.errors import ExitCode, PartlyDoneError, QueuectlError
 
 if TYPE_CHECKING:
     from queuectl.operations.dead_letters import Resurrection, Resurrections
 
-_SAMPLE = 5
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")]
-
-
+@selects_letters(without=("state",), limit="At most this many, the oldest first.")
 def resurrect(
     ctx: typer.Context,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Dead letters, by their numbers.")
-    ] = None,
+    selectors: Selectors,
+    *,
+    cause: Cause = None,
+    failure: Failure = None,
     again: Annotated[bool, typer.Option("--again", help="Also those that were resurrected already.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="All of them, without a filter.")] = False,
-    queue: filters.Queues = None,
-    batch: filters.Batch = None,
-    host: filters.Host = None,
-    url: filters.Url = None,
-    error: filters.Error = None,
-    cause: filters.Cause = None,
-    failure: filters.Failure = None,
-    since: filters.Since = None,
-    until: filters.Until = None,
-    older_than: filters.OlderThan = None,
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="At most this many, the oldest first.")
-    ] = None,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> int:
     """Submit the tasks of dead letters anew; prints the new tasks' ids.
 
-    A new task has the URL, handler, score, metadata and limits of the old one, which stays dead.
-    Given by filters, they are counted and shown first.
+    A new task has the URL, handler, score, metadata and limits of the old one, which stays dead. One is
+    resurrected without a question. Of several, or by filters, five are shown first, and the question is
+    answered with --yes where no person is.
 
     Examples:
       queuectl dead resurrect 3
@@ -57,103 +42,108 @@ def resurrect(
       queuectl dead resurrect --host example.com --since 2d --dry-run
     """
     run: Invocation = ctx.obj
-    selection = filters.selection_of(
-        run,
-        queue=queue,
-        batch=batch,
-        host=host,
-        url=url,
-        error=error,
-        cause=cause,
-        failure=failure,
-        since=since,
-        until=until,
-        older_than=older_than,
-    )
-    narrowed = filters.narrows(selection) or limit is not None
-    if ids and not narrowed and not dry_run:
-        return _resurrect_each(run, ids, again=again)
-    if not ids and not narrowed and not everything:
-        raise InvalidInputError(
-            "nothing says which dead letters are meant",
-            hint="give their numbers or a filter, or --all; see: queuectl dead list --group",
-        )
-    from queuectl.domain.dead_letter import dead_letter_number
-
-    numbers = tuple(dead_letter_number(each) for each in ids or [])
-    selection = replace(selection, ids=numbers, resurrected=again, limit=limit)
-    return _resurrect_selected(run, selection, yes=yes, dry_run=dry_run)
+    selection = letter_selection(run, selectors, cause=cause, failure=failure, resurrected=again)
+    selectors.check_narrow("resurrect", "dead letter", narrow=narrows(selection))
+    by_ids = bool(selection.ids) and selection == DeadLetterSelection(ids=selection.ids, resurrected=again)
+    if by_ids and len(selection.ids) == 1 and not dry_run:
+        return _resurrect_each(run, selection.ids, again=again)
+    matched = run.manager.count_dead_letters(selection)
+    if by_ids and not matched and not dry_run:
+        return _resurrect_each(run, selection.ids, again=again)  # which says of each why not
+    if not matched:
+        run.output.say("no dead letter matches; nothing was changed")
+    elif agreed(run, _planned(run, selection, matched), yes=yes, dry_run=dry_run):
+        if by_ids:
+            return _resurrect_each(run, selection.ids, again=again)
+        return _resurrect_selected(run, selection, matched)
+    if run.output.json:
+        run.output.document(_document(matched, [], []) | {"dry_run": dry_run})
+    return ExitCode.DONE
 
 
-def _resurrect_each(run: Invocation, ids: Sequence[str], *, again: bool) -> int:
+def _planned(run: Invocation, selection: DeadLetterSelection, matched: int) -> Plan:
+    from queuectl.cli.render.dead_letters import letter_grid
+    from queuectl.cli.render.words import count
+    from queuectl.clock import now_ms
+
+    letters = count(matched, "dead letter")
+    sample = run.manager.oldest_dead_letters(selection, min(SAMPLE, matched))
+    foretold = f"{letters} would become {count(matched, 'new task')}; the old ones stay dead"
+    return Plan("resurrect", letters, matched, letter_grid(sample, now_ms()), [foretold])
+
+
+def _resurrect_each(run: Invocation, numbers: Sequence[int], *, again: bool) -> int:
     """Resurrect named letters one by one; where some cannot be, do what can be done and say so."""
     from queuectl.operations.dead_letters import Resurrection
 
     made: list[Resurrection] = []
-    failed: list[tuple[str, QueuectlError]] = []
-    for each in ids:
+    failed: list[tuple[int, QueuectlError]] = []
+    for number in numbers:
         try:
-            task_id = run.manager.resurrect_from_dead_letter(each, again=again)
+            task_id = run.manager.resurrect_from_dead_letter(number, again=again)
         except QueuectlError as error:
             if error.exit_code not in {ExitCode.NOT_FOUND, ExitCode.REFUSED}:
                 raise
-            failed.append((each, error))
+            failed.append((number, error))
             continue
-        made.append(Resurrection(int(each), task_id))
+        made.append(Resurrection(number, task_id))
     if failed and not made:
         raise failed[0][1]
     if run.output.json:
-        run.output.document(_document(made, failed))
+        run.output.document(_document(len(numbers), made, failed))
     _tell(run, made)
     if failed:
         reasons = "; ".join(error.message for _, error in failed)
         raise PartlyDoneError(
-            f"{len(made)} of {len(ids)} done: {reasons}", hint="see: queuectl dead list --all"
+            f"{len(made)} of {len(numbers)} done: {reasons}", hint="see: queuectl dead list --all"
         )
     return ExitCode.DONE
 
 
-def _resurrect_selected(run: Invocation, selection: DeadLetterSelection, *, yes: bool, dry_run: bool) -> int:
-    from queuectl.cli.render.words import count
-
-    matching = run.manager.count_dead_letters(selection)
-    if not matching:
-        run.output.say("no dead letter matches; nothing was changed")
-        if run.output.json:
-            run.output.document(_document([], []) | {"matching": 0, "dry_run": dry_run})
-        return ExitCode.DONE
-    letters = count(matching, "dead letter")
-    if dry_run or not yes:
-        _show_sample(run, selection, f"{letters} would become {count(matching, 'new task')}:", matching)
-    if dry_run:
-        if run.output.json:
-            run.output.document(_document([], []) | {"matching": matching, "dry_run": True})
-        return ExitCode.DONE
-    if not yes:
-        ask_to_go_on(f"{letters} would be resurrected", "Submit their tasks anew?")
-    return _run_selected(run, selection, matching)
-
-
-def _run_selected(run: Invocation, selection: DeadLetterSelection, matching: int) -> int:
-    from queuectl.cli.render.words import count
-
-    made: list[Resurrection] = []
-
-    def on_group(group: Sequence[Resurrection]) -> None:
-        made.extend(group)
+def _tell(run: Invocation, made: Sequence[Resurrection]) -> None:
+    for each in made:
         if not run.output.json:
-            for each in group:
-                run.output.line(each.task_id)
+            run.output.line(each.task_id)
+        run.output.say(f"dead letter {each.dead_letter_id} is {each.task_id} now")
 
-    try:
-        total = run.manager.resurrect_dead_letters(selection, on_group=on_group)
-    except KeyboardInterrupt:
-        run.output.say(f"stopped: {count(len(made), 'dead letter')} resurrected, the others are as they were")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    failed = [(str(each.dead_letter_id), each.error) for each in total.refusals]
+
+class _Report:
+    """Takes in each group as it is done: writes its ids for programs, and keeps them for a document."""
+
+    def __init__(self, run: Invocation, work: Work) -> None:
+        self._run = run
+        self._work = work
+        self._writes_ids = run.output.quiet or not run.output.on_terminal
+        self._done = 0
+        self.made: list[Resurrection] = []
+
+    def __call__(self, group: Sequence[Resurrection]) -> None:
+        """Take in a group."""
+        if self._run.output.json:
+            self.made += group
+        elif self._writes_ids:
+            for each in group:
+                self._run.output.line(each.task_id)
+        self._done += len(group)
+        self._work.advance(self._done)
+
+
+def _resurrect_selected(run: Invocation, selection: DeadLetterSelection, matched: int) -> int:
+    from queuectl.cli.render.words import count
+
+    with working(run, matched) as work:
+        report = _Report(run, work)
+        total = run.manager.resurrect_dead_letters(
+            selection, on_group=report, should_stop=work.should_stop
+        )
     if run.output.json:
-        run.output.document(_document(made, failed) | {"matching": matching, "dry_run": False})
-    run.output.say(f"{count(total.done, 'dead letter')} resurrected")
+        failed = [(each.dead_letter_id, each.error) for each in total.refusals]
+        run.output.document(_document(matched, report.made, failed) | {"dry_run": False})
+    done = f"{count(total.done, 'dead letter')} resurrected"
+    if total.interrupted:
+        run.output.say(f"interrupted: {done}; the rest is as it was")
+        return ExitCode.INTERRUPTED
+    run.output.say(done)
     return _outcome(total)
 
 
@@ -173,32 +163,14 @@ def _outcome(total: Resurrections) -> int:
     raise PartlyDoneError(f"{total.done:,} resurrected; {rest}: {because}", hint=reason.hint)
 
 
-def _document(made: Sequence[Resurrection], failed: Sequence[tuple[str, QueuectlError]]) -> dict[str, Any]:
+def _document(
+    matched: int, made: Sequence[Resurrection], failed: Sequence[tuple[int, QueuectlError]]
+) -> dict[str, Any]:
     return {
+        "matched": matched,
         "resurrected": [{"dead_letter_id": each.dead_letter_id, "task_id": each.task_id} for each in made],
-        "failed": [{"id": each, "message": error.message} for each, error in failed],
+        "failed": [{"id": str(number), "message": error.message} for number, error in failed],
     }
-
-
-def _tell(run: Invocation, made: Sequence[Resurrection]) -> None:
-    for each in made:
-        if not run.output.json:
-            run.output.line(each.task_id)
-        run.output.say(f"dead letter {each.dead_letter_id} is {each.task_id} now")
-
-
-def _show_sample(run: Invocation, selection: DeadLetterSelection, heading: str, matching: int) -> None:
-    from queuectl.cli.render.dead_letters import letter_grid
-    from queuectl.clock import now_ms
-
-    if run.output.quiet or run.output.json:
-        return
-    run.output.say(heading)
-    letters = run.monitor.get_dead_letter_queue(_SAMPLE, selection)
-    for line in letter_grid(letters, now_ms()).plain():
-        run.output.say(f"  {line}")
-    if matching > len(letters):
-        run.output.say(f"  ... and {matching - len(letters):,} more")
 
 
 def purge(
@@ -216,22 +188,31 @@ def purge(
     from queuectl.cli.render.words import count
 
     run: Invocation = ctx.obj
-    matching = run.manager.cleanup_dead_letter_queue(days, dry_run=True)
-    letters = f"{count(matching, 'dead letter')} older than {count_of_days(days)}"
+    matched = run.manager.cleanup_dead_letter_queue(days, dry_run=True)
     removed = 0
-    if dry_run:
-        run.output.say(f"{letters} would be removed; nothing was changed")
-    elif matching:
-        if not yes:
-            ask_to_go_on(f"{letters} would be removed for good", "Remove them?")
-        removed = run.manager.cleanup_dead_letter_queue(days)
-        run.output.say(f"{count(removed, 'dead letter')} removed")
-    else:
+    if not matched:
         run.output.say(f"no dead letter is older than {count_of_days(days)}")
+    elif agreed(run, _purge_planned(run, days, matched), yes=yes, dry_run=dry_run):
+        with progress(run, matched) as shown:
+            removed = run.manager.cleanup_dead_letter_queue(days, on_progress=shown)
+        run.output.say(f"{count(removed, 'dead letter')} removed")
     if run.output.json:
-        run.output.document({"days": days, "matching": matching, "removed": removed, "dry_run": dry_run})
+        run.output.document({"days": days, "matched": matched, "removed": removed, "dry_run": dry_run})
     else:
-        run.output.line(str(matching if dry_run else removed))
+        run.output.line(str(matched if dry_run else removed))
+
+
+def _purge_planned(run: Invocation, days: float, matched: int) -> Plan:
+    from queuectl.cli.render.dead_letters import letter_grid
+    from queuectl.cli.render.words import count
+    from queuectl.clock import now_ms
+    from queuectl.operations.dead_letters import moment_days_ago
+
+    old = DeadLetterSelection(until=moment_days_ago(days), resurrected=True)
+    sample = run.manager.oldest_dead_letters(old, min(SAMPLE, matched))
+    letters = f"{count(matched, 'dead letter')} older than {count_of_days(days)}"
+    foretold = f"{letters} would be removed for good; their tasks stay dead and can still be looked at"
+    return Plan("remove", letters, matched, letter_grid(sample, now_ms()), [foretold])
 
 
 def count_of_days(days: float) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from queuectl.cli.bulk import Yes
 from queuectl.cli.choices import priorities
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
@@ -170,7 +171,7 @@ def _tell(run: Invocation, name: str, *, changed: bool, paused: bool) -> None:
 def clear_queue(
     ctx: typer.Context,
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say how many tasks it would cancel.")
     ] = False,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from shlex import quote
 from typing import Annotated
 
 import typer
 
+from queuectl.cli.bulk import Yes, confirm
 from queuectl.cli.choices import schedules
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.schedule_add import add
 from queuectl.cli.schedule_optimize import optimize
-from queuectl.errors import ExitCode, InvalidInputError, RefusedError
+from queuectl.errors import ExitCode, InvalidInputError
 
 app = group("Submit the URLs of a file or a feed at set times, and spread tasks over a window.")
 command(app)(add)
@@ -103,7 +103,7 @@ def resume(ctx: typer.Context, name: Name) -> None:
 def remove(
     ctx: typer.Context,
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Forget a schedule and its ticks; the tasks that it has submitted stay.
 
@@ -113,7 +113,7 @@ def remove(
     run: Invocation = ctx.obj
     schedule = run.scheduler.get_schedule(name)
     if not yes:
-        _ask(schedule.name)
+        confirm(run, f"remove the schedule {schedule.name} and the record of its ticks")
     run.scheduler.remove(name)
     if run.output.json:
         run.output.document({"name": schedule.name, "removed": True})
@@ -206,20 +206,3 @@ def _tell(run: Invocation, name: str, *, changed: bool, paused: bool) -> None:
         run.output.say(f"{name} is paused{already}; undo it with: queuectl schedule resume {quote(name)}")
     else:
         run.output.say(f"{name} is on{already}; next: {tick_time(schedule.next_tick_at, schedule.zone)}")
-
-
-def _ask(name: str) -> None:
-    """Ask whether to go on.
-
-    Raises:
-        InvalidInputError: nobody is there to be asked.
-        RefusedError: the answer was not yes.
-    """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InvalidInputError(
-            f"nobody can be asked whether to remove {name!r}", hint="add --yes to remove it"
-        )
-    sys.stderr.write(f"Remove the schedule {name} and the record of its ticks? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise RefusedError("nothing was changed", hint="answer y, or add --yes")

@@ -68,16 +68,24 @@ class Selectors:
             NotFoundError: one is not a task id, or not a batch id.
         """
         selection = self.selection(run)
-        if selection.matches_everything and not self.everything:
+        self.check_narrow(verb, "task", narrow=not selection.matches_everything, or_all=or_all)
+        return selection
+
+    def check_narrow(self, verb: str, thing: str, *, narrow: bool, or_all: bool = True) -> None:
+        """Check that either an id or a filter was given, by which the selection is ``narrow``, or ``--all``.
+
+        Raises:
+            InvalidInputError: neither was, or both.
+        """
+        if not narrow and not self.everything:
             raise InvalidInputError(
-                f"it is not said which tasks to {verb}",
-                hint=f"give ids or filters such as --queue low{f', or {_ALL} for every task' if or_all else ''}",
+                f"it is not said which {thing}s to {verb}",
+                hint=f"give ids or filters such as --queue low{f', or {_ALL} for every {thing}' if or_all else ''}",
             )
-        if self.everything and not selection.matches_everything:
+        if narrow and self.everything:
             raise InvalidInputError(
                 f"{_ALL} and a narrower selection contradict each other", hint=f"leave out {_ALL}"
             )
-        return selection
 
     def _queues(self) -> tuple[str, ...]:
         queues = list(dict.fromkeys(queue_named(each) for each in _words(self.queue)))

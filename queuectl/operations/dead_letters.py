@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from queuectl.clock import now_ms
 from queuectl.domain import priority
-from queuectl.domain.dead_letter import DeadLetterSelection, dead_letter_number, no_such_letter
+from queuectl.domain.dead_letter import DeadLetter, DeadLetterSelection, dead_letter_number, no_such_letter
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import task_name
 from queuectl.domain.urls import accept
@@ -61,13 +61,14 @@ class Refusal:
 class Resurrections:
     """What became of a bulk resurrection; ``refusals`` holds the first hundred of those ``refused``.
 
-    ``stopped`` says why it ended before all letters had been looked at.
+    ``stopped`` says why it ended before all letters had been looked at, ``interrupted`` that it was asked to.
     """
 
     done: int = 0
     refused: int = 0
     refusals: tuple[Refusal, ...] = ()
     stopped: QueuectlError | None = None
+    interrupted: bool = False
 
     def add(self, made: Sequence[Resurrection], refused: Sequence[Refusal]) -> None:
         """Take in one group's outcome."""
@@ -113,10 +114,12 @@ class DeadLetterControl(Verbs):
         selection: DeadLetterSelection,
         *,
         on_group: Callable[[Sequence[Resurrection]], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> Resurrections:
         """Submit the tasks of all dead letters that match anew, the oldest first, in bounded groups.
 
-        Each group is committed before ``on_group`` is told of it. A full queue ends it; what is done stays done.
+        Each group is committed before ``on_group`` is told of it and ``should_stop`` is asked. A full queue
+        ends it; what is done stays done.
 
         Raises:
             UnreachableError: the database does not answer.
@@ -138,6 +141,9 @@ class DeadLetterControl(Verbs):
             self._wake()
             if on_group:
                 on_group(made)
+            if should_stop is not None and should_stop():
+                total.interrupted = True
+                break
             threading.Event().wait(_PAUSE_SECONDS)  # so that other writers get their turn
         return total
 
@@ -145,6 +151,11 @@ class DeadLetterControl(Verbs):
         """Return how many dead letters match."""
         with self._database.reading() as transaction:
             return dead_letters.count(transaction, selection or DeadLetterSelection())
+
+    def oldest_dead_letters(self, selection: DeadLetterSelection, limit: int) -> list[DeadLetter]:
+        """Return the first dead letters that match, the oldest first: where resurrecting many begins."""
+        with self._database.reading() as transaction:
+            return dead_letters.find(transaction, selection, limit, oldest_first=True)
 
     def cleanup_dead_letter_queue(
         self, days: float = 30, *, dry_run: bool = False, on_progress: Callable[[int], None] | None = None

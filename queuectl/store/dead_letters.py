@@ -106,11 +106,14 @@ def newest(transaction: Transaction) -> int:
     return int(transaction.rows("SELECT COALESCE(MAX(id), 0) FROM dead_letters")[0][0])
 
 
-def find(transaction: Transaction, selection: DeadLetterSelection, limit: int) -> list[DeadLetter]:
-    """Return up to ``limit`` of the dead letters that match, the newest first."""
+def find(
+    transaction: Transaction, selection: DeadLetterSelection, limit: int, *, oldest_first: bool = False
+) -> list[DeadLetter]:
+    """Return up to ``limit`` of the dead letters that match, the newest first unless told otherwise."""
     where, params = _matching(transaction, selection)
+    order = "id" if oldest_first else "id DESC"
     rows = transaction.rows(
-        f"SELECT {_LETTER} FROM dead_letters WHERE {where} ORDER BY id DESC LIMIT %s", (*params, limit)
+        f"SELECT {_LETTER} FROM dead_letters WHERE {where} ORDER BY {order} LIMIT %s", (*params, limit)
     )
     return [DeadLetter(*row) for row in rows]
 

@@ -56,18 +56,25 @@ def test_one_letter_becomes_one_task_once(dead: CommandLine) -> None:
     assert dead("dead", "resurrect", "1", "--again").ok().ids == ["task_6"]
     shown = dead("dead", "show", "1", "--json").ok().document
     assert (shown["resurrected_as"], shown["batch_id"]) == ("task_6", "batch_1")
-    partly = dead("dead", "resurrect", "2", "1", "99")
+    assert "nobody can be asked" in dead("dead", "resurrect", "2", "1").error(ExitCode.USAGE)
+    partly = dead("dead", "resurrect", "2", "1", "99", "--yes")
     assert (partly.code, partly.ids) == (ExitCode.PARTLY_DONE, ["task_7"])
     assert "1 of 3 done" in partly.err
+    assert "as task_7" in dead("dead", "resurrect", "2", "1", "--yes").error(ExitCode.REFUSED)
 
 
 def test_many_are_shown_first_and_not_touched_unasked(dead: CommandLine) -> None:
     refused = dead("dead", "resurrect", "--cause", "exhausted")
     assert "add --yes" in refused.error(ExitCode.USAGE)
     assert "3 dead letters" in refused.err
-    assert "nothing says which" in dead("dead", "resurrect").error(ExitCode.USAGE)
+    for arguments in ([], ["--limit", "2"]):
+        assert "not said which dead letters" in dead("dead", "resurrect", *arguments).error(ExitCode.USAGE)
+    assert "contradict" in dead("dead", "resurrect", "--all", "--cause", "refused").error(ExitCode.USAGE)
     dry = dead("dead", "resurrect", "--all", "--dry-run", "--json").ok().document
-    assert (dry["matching"], dry["resurrected"], dry["dry_run"]) == (4, [], True)
+    assert (dry["matched"], dry["resurrected"], dry["dry_run"]) == (4, [], True)
+    shown = dead("dead", "resurrect", "--all", "--limit", "2", "--dry-run").ok().err
+    assert [line.split()[:2] for line in shown.splitlines()[1:3]] == [["1", "task_1"], ["2", "task_2"]]
+    assert "2 dead letters would become 2 new tasks" in shown
     none = dead("dead", "resurrect", "--host", "elsewhere.test", "--yes").ok()
     assert (none.out, none.err.strip()) == ("", "no dead letter matches; nothing was changed")
     assert dead.states() == ["dead"] * 4
@@ -75,7 +82,7 @@ def test_many_are_shown_first_and_not_touched_unasked(dead: CommandLine) -> None
 
 def test_a_person_is_asked(dead: CommandLine) -> None:
     with terminal(dead, "dead", "resurrect", "--cause", "refused", columns=120) as screen:
-        screen.shows("[y/N]")
+        screen.shows("Resurrect 1 dead letter? [y/N]")
         screen.type("n\n")
         assert screen.end() == ExitCode.REFUSED
         assert "nothing was changed" in screen.text
@@ -84,6 +91,18 @@ def test_a_person_is_asked(dead: CommandLine) -> None:
         screen.type("y\n")
         assert screen.end() == 0
     assert dead.states() == ["dead"] * 4 + ["queued"]
+
+
+def test_letters_are_chosen_as_tasks_are(dead: CommandLine) -> None:
+    def found(*arguments: str) -> list[str]:
+        return dead("dead", "list", *arguments, "-q").ok().ids
+
+    assert found("--priority", "medium", "--batch", "1") == ["4", "3", "2", "1"]
+    assert found("--queue", "low,high") == []
+    assert found("--until", "1d", "--older-than", "0s") == []
+    assert found("--older-than", "0s", "--limit", "1") == ["4"]
+    assert dead("dead", "resurrect", "1", "4", "--cause", "refused", "--yes").ok().ids == ["task_5"]
+    assert found() == ["3", "2", "1"]
 
 
 def test_old_letters_are_purged(dead: CommandLine) -> None:
@@ -104,7 +123,8 @@ def test_old_letters_are_purged(dead: CommandLine) -> None:
         (["dead", "resurrect", "task_1"], ExitCode.NOT_FOUND),
         (["dead", "list", "--since", "soonish"], ExitCode.USAGE),
         (["dead", "list", "--queue", "night"], ExitCode.NOT_FOUND),
-        (["dead", "list", "--until", "1d", "--older-than", "1d"], ExitCode.USAGE),
+        (["dead", "list", "--limit", "1000000"], ExitCode.USAGE),
+        (["dead", "list", "--queue", "low", "--priority", "high"], ExitCode.USAGE),
         (["dead", "list", "--batch", "task_1"], ExitCode.NOT_FOUND),
         (["dead", "purge", "--days", "-1"], ExitCode.USAGE),
         (["dead", "purge", "--days", "many"], ExitCode.USAGE),

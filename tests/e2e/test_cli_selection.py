@@ -48,6 +48,21 @@ def test_everything_on_purpose(stocked: CommandLine) -> None:
     assert Counter(stocked.states()) == {"queued": 2, "cancelled": 4}
 
 
+def test_a_batch_is_cancelled_as_a_whole_and_nothing_else(stocked: CommandLine) -> None:
+    stocked("batch", "-", given="https://a.test/x\nhttps://a.test/y\n").ok()
+    stocked("submit", "https://a.test/alone").ok()
+    assert stocked("cancel", "--batch", "batch_1", "--yes").ok().ids == [f"task_{each}" for each in range(1, 7)]
+    assert cancelled(stocked) == [1, 2, 3, 4, 5, 6]
+    of = {each["batch_id"]: each for each in stocked("batches", "--json").ok().document["batches"]}
+    assert (of["batch_1"]["cancelled"], of["batch_1"]["open"]) == (6, 0)
+    assert (of["batch_2"]["cancelled"], of["batch_2"]["open"]) == (0, 2)
+    assert "6 cancelled" in stocked("cancel", "--batch", "1", "--yes").error(ExitCode.REFUSED)
+    assert "no task matches" in stocked("cancel", "--batch", "9", "--yes").ok().err
+    assert len(stocked("retry", "--batch", "batch_1", "--yes").ok().ids) == 6
+    assert stocked("batch-status", "1", "--json").ok().document["open"] == 6
+    assert "counts" in stocked("db", "check").ok().out
+
+
 def test_ids_and_filters_must_hold_together(stocked: CommandLine) -> None:
     arguments = ["--queue", "low,medium", "--host", "a.test", "--yes"]
     assert stocked("cancel", "1", "2", "3", "5", *arguments).ok().ids == ["task_1", "task_5"]
@@ -168,7 +183,7 @@ def test_a_person_is_shown_what_will_happen_and_asked(stocked: CommandLine) -> N
     assert cancelled(stocked) == [1, 3, 5, 6]
 
 
-def test_a_hundred_thousand_go_in_groups_and_ctrl_c_stops_between_two(cli: CommandLine) -> None:
+def test_many_go_in_groups_and_ctrl_c_stops_between_two(cli: CommandLine) -> None:
     cli("batch", "-", "-q", given="".join(f"https://a.test/{number}\n" for number in range(40_000))).ok()
     process = subprocess.Popen(
         [PROGRAMS / "queuectl", "cancel", "--batch", "batch_1", "--yes"],

@@ -97,7 +97,7 @@ def _facts(found: Explanation, zone: str) -> Iterator[tuple[str, Cell]]:
     if task.state is State.RUNNING and task.started_at is not None:
         yield "started", f"{shown(task.started_at, zone)} ({duration(found.at - task.started_at)} ago)"
     if task.state in FINAL and task.finished_at is not None:
-        yield "ended", f"{shown(task.finished_at, zone)} ({brief(found.at - task.finished_at)} ago)"
+        yield "finished", f"{shown(task.finished_at, zone)} ({brief(found.at - task.finished_at)} ago)"
         if task.error:
             yield "error", task.error
     if found.position is not None:
