@@ -49,7 +49,9 @@ def agreed(run: Invocation, plan: Plan, *, yes: bool, dry_run: bool) -> bool:
     """
     asking = not yes and not dry_run
     if asking:
-        _check_that_a_person_is_there(run, f"{plan.verb} {plan.things}", "--yes to do it, or --dry-run to look first")
+        _check_that_a_person_is_there(
+            run, f"{plan.verb} {plan.things}", "--yes to do it, or --dry-run to look first"
+        )
     if asking or dry_run:
         _show(run, plan)
     if dry_run:

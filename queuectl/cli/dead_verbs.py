@@ -133,9 +133,7 @@ def _resurrect_selected(run: Invocation, selection: DeadLetterSelection, matched
 
     with working(run, matched) as work:
         report = _Report(run, work)
-        total = run.manager.resurrect_dead_letters(
-            selection, on_group=report, should_stop=work.should_stop
-        )
+        total = run.manager.resurrect_dead_letters(selection, on_group=report, should_stop=work.should_stop)
     if run.output.json:
         failed = [(each.dead_letter_id, each.error) for each in total.refusals]
         run.output.document(_document(matched, report.made, failed) | {"dry_run": False})

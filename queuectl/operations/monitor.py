@@ -31,7 +31,17 @@ from queuectl.operations.explain import explain
 from queuectl.operations.opening import open_database
 from queuectl.operations.task_queries import no_such_task
 from queuectl.settings import Settings, load
-from queuectl.store import articles, counters, dead_letters, listing, nodes, queues, schedules, starts, task_logs
+from queuectl.store import (
+    articles,
+    counters,
+    dead_letters,
+    listing,
+    nodes,
+    queues,
+    schedules,
+    starts,
+    task_logs,
+)
 from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
 

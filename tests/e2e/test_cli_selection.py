@@ -51,7 +51,9 @@ def test_everything_on_purpose(stocked: CommandLine) -> None:
 def test_a_batch_is_cancelled_as_a_whole_and_nothing_else(stocked: CommandLine) -> None:
     stocked("batch", "-", given="https://a.test/x\nhttps://a.test/y\n").ok()
     stocked("submit", "https://a.test/alone").ok()
-    assert stocked("cancel", "--batch", "batch_1", "--yes").ok().ids == [f"task_{each}" for each in range(1, 7)]
+    assert stocked("cancel", "--batch", "batch_1", "--yes").ok().ids == [
+        f"task_{each}" for each in range(1, 7)
+    ]
     assert cancelled(stocked) == [1, 2, 3, 4, 5, 6]
     of = {each["batch_id"]: each for each in stocked("batches", "--json").ok().document["batches"]}
     assert (of["batch_1"]["cancelled"], of["batch_1"]["open"]) == (6, 0)

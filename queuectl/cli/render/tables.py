@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STATES, STRONG, state_style
-from queuectl.cli.render.words import block_words, duration, short_queue
+from queuectl.cli.render.words import block_words, duration
 from queuectl.domain.batch import Rejected
 from queuectl.domain.queue_limits import LIMITS, LimitChange, written
 from queuectl.domain.status import QueueStatus
