@@ -101,7 +101,9 @@ def _planned(run: Invocation, verb: TaskVerb, selection: Selection) -> Plan | No
     total = sum(possible.values())
     if not total:
         _refuse(verb, selection, found)
-        run.output.say("no task matches; nothing was changed")
+        narrowed = not (selection.ids or selection.states)
+        such = f"no task that can be {verb.done}" if narrowed else "no task"
+        run.output.say(f"{such} matches; nothing was changed")
         if run.output.json:
             run.output.document({"matched": 0, "done": 0, "tasks": [], "failed": []})
         return None

@@ -15,19 +15,18 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import peewee
 
 from queuectl.clock import monotonic, now_ms
-from queuectl.errors import ConflictError, DatabaseUnreachableError, StorageError, UnreachableError
+from queuectl.errors import DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
 from queuectl.store.counters import Tally, add
+from queuectl.store.failures import Engine, explained, is_damage
 from queuectl.store.rows import Columns, array, array_table, json_table
 from queuectl.wakeup import CHANNEL
 
-Engine = Literal["sqlite", "postgresql"]
 Row = tuple[Any, ...]
 
 BUSY_SECONDS = 60
@@ -47,9 +46,6 @@ _SQLITE_PRAGMAS = {
     "wal_autocheckpoint": 50_000,
     "cache_size": -32 * 1024,
 }
-
-_CONFLICTS = frozenset({"40001", "40P01", "55P03"})
-"""Serialization failure, deadlock, lock not available: the transaction is undone and may be tried again."""
 
 _CHECKPOINT_HERE = "PRAGMA wal_autocheckpoint = 2000"
 
@@ -285,24 +281,15 @@ class Database:
         except (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError) as error:
             raise self._explained(error) from error
         except peewee.DatabaseError as error:
-            if _is_damage(error):
+            if is_damage(error):
                 raise self._explained(error) from error
             raise
 
     def _explained(self, error: Exception) -> UnreachableError | StorageError:
-        text = " ".join(str(error).split()) or type(error).__name__
-        if self.engine == "postgresql" and _state_of(error) in _CONFLICTS:
-            return ConflictError(f"another writer was in the way: {text[:200]}", hint="try again")
-        if self.engine == "postgresql":
+        found = explained(error, self.engine, self.url)
+        if isinstance(found, DatabaseUnreachableError):
             self._forget_connection()
-            return DatabaseUnreachableError(
-                f"the database {self.shown} does not answer: {text[:200]}",
-                hint="start PostgreSQL or correct DATABASE_URL, then see: queuectl doctor",
-            )
-        path = self.url.removeprefix("sqlite:///")
-        return StorageError(
-            f"the database file {path} cannot be used: {text[:200]}", hint=_sqlite_hint(text, path)
-        )
+        return found
 
 
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
@@ -330,24 +317,3 @@ def _contains_text(haystack: str | None, needle: str) -> bool:
 @functools.lru_cache(maxsize=512)
 def _for_sqlite(sql: str) -> str:
     return sql.replace("%s", "?")
-
-
-def _state_of(error: Exception) -> str | None:
-    """Return PostgreSQL's five-character code for an error."""
-    code: str | None = getattr(getattr(error, "orig", None), "pgcode", None)
-    return code
-
-
-def _is_damage(error: Exception) -> bool:
-    text = str(error)
-    return "malformed" in text or "not a database" in text
-
-
-def _sqlite_hint(text: str, path: str) -> str:
-    if "locked" in text or "busy" in text:
-        return "another program holds the file; find it with: fuser " + path
-    if "full" in text or "disk I/O" in text:
-        return f"free some space below {Path(path).parent}, then try again; see: queuectl doctor"
-    if "malformed" in text or "not a database" in text:
-        return "the file is damaged; restore a backup, or move it away and run: queuectl db init"
-    return f"check that {Path(path).parent} exists and can be written; see: queuectl doctor"

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import peewee
 
-
-class Table(peewee.Model):
-    """A table of queuectl. Models are not bound to a database: queries are run by one."""
-
-    class Meta:
-        legacy_table_names = False
+from queuectl.store.history_tables import AttemptRow, ChangeRow, DeadLetterRow, TaskLogRow
+from queuectl.store.table import Table
 
 
 class TaskRow(Table):
@@ -58,82 +54,6 @@ class TaskUrlRow(Table):
     class Meta:
         table_name = "task_urls"
         primary_key = peewee.CompositeKey("url_key", "task_id")
-
-
-class AttemptRow(Table):
-    """One run of a task that has ended."""
-
-    task_id = peewee.BigIntegerField()
-    fence = peewee.IntegerField()
-    attempt = peewee.IntegerField()
-    node = peewee.TextField(null=True)
-    started_at = peewee.BigIntegerField()
-    finished_at = peewee.BigIntegerField()
-    outcome = peewee.TextField()
-    error = peewee.TextField(null=True)
-    traceback = peewee.TextField(null=True)
-    move = peewee.TextField()
-    recorded_at = peewee.BigIntegerField()
-
-    class Meta:
-        table_name = "attempts"
-        primary_key = peewee.CompositeKey("task_id", "fence")
-
-
-class ChangeRow(Table):
-    """What a person's command did to a group of tasks."""
-
-    id = peewee.BigAutoField()
-    at = peewee.BigIntegerField()
-    move = peewee.TextField()
-    tasks = peewee.TextField()
-    detail = peewee.TextField(null=True)
-
-    class Meta:
-        table_name = "changes"
-
-
-class TaskLogRow(Table):
-    """Lines that a run logged, one after the other."""
-
-    task_id = peewee.BigIntegerField()
-    fence = peewee.IntegerField()
-    first_line = peewee.IntegerField()
-    attempt = peewee.IntegerField()
-    lines = peewee.TextField()
-
-    class Meta:
-        table_name = "task_logs"
-        primary_key = peewee.CompositeKey("task_id", "fence", "first_line")
-
-
-class DeadLetterRow(Table):
-    """Why a task was given up, and what it takes to make it anew."""
-
-    id = peewee.BigAutoField()
-    task_id = peewee.BigIntegerField()
-    queue = peewee.TextField()
-    url = peewee.TextField()
-    handler = peewee.TextField()
-    cause = peewee.TextField()
-    error = peewee.TextField(null=True)
-    attempts = peewee.IntegerField()
-    died_at = peewee.BigIntegerField()
-    host = peewee.TextField()
-    batch_id = peewee.BigIntegerField(null=True)
-    priority_score = peewee.IntegerField()
-    timeout = peewee.DoubleField(null=True)
-    memory_limit = peewee.IntegerField(null=True)
-    max_retries = peewee.IntegerField(null=True)
-    unique_key = peewee.BigIntegerField(null=True)
-    metadata = peewee.TextField()
-    failure = peewee.TextField()
-    shape = peewee.TextField()
-    resurrected_as = peewee.BigIntegerField(null=True)
-    resurrected_at = peewee.BigIntegerField(null=True)
-
-    class Meta:
-        table_name = "dead_letters"
 
 
 class BatchRow(Table):

@@ -58,8 +58,7 @@ def test_a_batch_is_cancelled_as_a_whole_and_nothing_else(stocked: CommandLine) 
     of = {each["batch_id"]: each for each in stocked("batches", "--json").ok().document["batches"]}
     assert (of["batch_1"]["cancelled"], of["batch_1"]["open"]) == (6, 0)
     assert (of["batch_2"]["cancelled"], of["batch_2"]["open"]) == (0, 2)
-    assert "6 cancelled" in stocked("cancel", "--batch", "1", "--yes").error(ExitCode.REFUSED)
-    assert "no task matches" in stocked("cancel", "--batch", "9", "--yes").ok().err
+    assert "no task that can be cancelled matches" in stocked("cancel", "--batch", "1", "--yes").ok().err
     assert len(stocked("retry", "--batch", "batch_1", "--yes").ok().ids) == 6
     assert stocked("batch-status", "1", "--json").ok().document["open"] == 6
     assert "counts" in stocked("db", "check").ok().out
@@ -107,6 +106,8 @@ def test_the_exit_code_says_how_much_was_done(stocked: CommandLine) -> None:
     assert partly.ids == ["task_3"]
     assert "not a task id" in stocked("cancel", "4", "x4", "--yes").error(ExitCode.NOT_FOUND)
     nothing = stocked("cancel", "--host", "c.test", "--yes").ok()
+    assert nothing.err.strip() == "no task that can be cancelled matches; nothing was changed"
+    nothing = stocked("cancel", "--host", "a.test", "--state", "running", "--yes").ok()
     assert nothing.err.strip() == "no task matches; nothing was changed"
     assert cancelled(stocked) == [1, 2, 3]
 
@@ -192,6 +193,7 @@ def test_many_go_in_groups_and_ctrl_c_stops_between_two(cli: CommandLine) -> Non
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=cli.environment() | {"PYTHONUNBUFFERED": "1"},
+        bufsize=0,  # or what is read ahead with the first line would be lost to the count
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"task_1\n"

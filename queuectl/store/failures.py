@@ -1,0 +1,52 @@
+"""What went wrong with a database, in words that people can act upon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from queuectl.errors import ConflictError, DatabaseUnreachableError, StorageError, UnreachableError
+from queuectl.settings import without_password
+
+Engine = Literal["sqlite", "postgresql"]
+
+_CONFLICTS = frozenset({"40001", "40P01", "55P03"})
+"""Serialization failure, deadlock, lock not available: the transaction is undone and may be tried again."""
+
+
+def explained(error: Exception, engine: Engine, url: str) -> UnreachableError | StorageError:
+    """Return the failure that an error of the driver means for the database at ``url``."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if engine == "postgresql" and _state_of(error) in _CONFLICTS:
+        return ConflictError(f"another writer was in the way: {text[:200]}", hint="try again")
+    if engine == "postgresql":
+        return DatabaseUnreachableError(
+            f"the database {without_password(url)} does not answer: {text[:200]}",
+            hint="start PostgreSQL or correct DATABASE_URL, then see: queuectl doctor",
+        )
+    path = url.removeprefix("sqlite:///")
+    return StorageError(
+        f"the database file {path} cannot be used: {text[:200]}", hint=_sqlite_hint(text, path)
+    )
+
+
+def _state_of(error: Exception) -> str | None:
+    """Return PostgreSQL's five-character code for an error."""
+    code: str | None = getattr(getattr(error, "orig", None), "pgcode", None)
+    return code
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell whether SQLite says that its file is damaged."""
+    text = str(error)
+    return "malformed" in text or "not a database" in text
+
+
+def _sqlite_hint(text: str, path: str) -> str:
+    if "locked" in text or "busy" in text:
+        return "another program holds the file; find it with: fuser " + path
+    if "full" in text or "disk I/O" in text:
+        return f"free some space below {Path(path).parent}, then try again; see: queuectl doctor"
+    if "malformed" in text or "not a database" in text:
+        return "the file is damaged; restore a backup, or move it away and run: queuectl db init"
+    return f"check that {Path(path).parent} exists and can be written; see: queuectl doctor"
