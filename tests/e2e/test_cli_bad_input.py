@@ -47,7 +47,6 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "no subcommand": (["queue"], "list, show, set, pause, resume"),
     "unknown option": (["submit", URL, "--priorty", "high"], "--priorty"),
     "state": (["list", "--state", "done"], "no state 'done'"),
-    "batch id": (["list", "--batch", "x"], "'x' is not a batch id"),
     "limit": (["list", "--limit", "0"], "--limit"),
     "batch start": (["batch", "urls.txt", "--start-at", "never"], "'never' is not a time"),
     "batch interval": (["batch", "urls.txt", "--interval", "-5"], "-5"),
@@ -84,6 +83,7 @@ def test_a_usage_error_names_what_is_wrong_and_changes_nothing(cli: CommandLine,
 
 
 UNKNOWN = {
+    "batch id": (["list", "--batch", "x"], "'x' is not a batch id"),
     "task": (["show", "99"], "there is no task task_99"),
     "no task id": (["show", "batch_1"], "'batch_1' is not a task id"),
     "task to cancel": (["cancel", "99"], "there is no task task_99"),
