@@ -6,31 +6,21 @@ from typing import Annotated
 
 import typer
 
-from queuectl.cli.choices import priorities
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.tasks import _batch_number
-from queuectl.errors import InvalidInputError, NoPlanError
+from queuectl.cli.selectors import Selectors, selects_tasks
+from queuectl.errors import NoPlanError
 
 
+@selects_tasks(without=("everything", "limit"))
 def optimize(
     ctx: typer.Context,
+    selectors: Selectors,
+    *,
     start: Annotated[str, typer.Option(metavar="TIME", help="When the first of them may start.")],
     end: Annotated[str, typer.Option(metavar="TIME", help="Before when the last of them has to start.")],
     max_per_hour: Annotated[
         int, typer.Option("--max-per-hour", metavar="N", help="At most so many starts in any hour.")
     ],
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Tasks, such as task_12 or 12.")
-    ] = None,
-    queue: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="Only tasks of this queue; may be repeated.", autocompletion=priorities
-        ),
-    ] = None,
-    batch: Annotated[str | None, typer.Option(metavar="ID", help="Only tasks of this batch.")] = None,
-    host: Annotated[str | None, typer.Option(metavar="HOST", help="Only URLs on this host.")] = None,
-    url: Annotated[str | None, typer.Option(metavar="TEXT", help="Only URLs with this text in them.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
 ) -> None:
     """Spread tasks evenly over a window, with at most so many starts in any hour.
@@ -44,9 +34,7 @@ def optimize(
       queuectl schedule optimize 12 13 14 --start "in 10m" --end "in 3h" --max-per-hour 2
     """
     from queuectl.cli.render.optimisation import no_plan_shape, optimisation_shape, plan_grid, plan_summary
-    from queuectl.domain.priority import queue_named
-    from queuectl.domain.selection import Selection
-    from queuectl.domain.task import task_name, task_number
+    from queuectl.domain.task import task_name
     from queuectl.times import parse_moment
 
     run: Invocation = ctx.obj
@@ -56,17 +44,7 @@ def optimize(
         "end": parse_moment(end, zone),
         "max_per_hour": max_per_hour,
     }
-    if not any((ids, queue, batch, host, url)):
-        raise InvalidInputError(
-            "it is not said which tasks to spread", hint="give ids, or filters such as --queue low"
-        )
-    selection = Selection(
-        ids=tuple(dict.fromkeys(task_number(each) for each in ids or ())),
-        queues=tuple(queue_named(each) for each in queue or ()),
-        batch=_batch_number(batch) if batch is not None else None,
-        host=host,
-        url=url,
-    )
+    selection = selectors.narrow_selection(run, "spread", or_all=False)
     try:
         found = run.scheduler.optimize_selection(selection, window, dry_run=dry_run)
     except NoPlanError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
 from typing import Any
 
 from queuectl.clock import now_ms
@@ -17,14 +16,11 @@ from queuectl.errors import InvalidInputError, ScheduleExistsError, ScheduleNotF
 from queuectl.operations.firing import Firing
 from queuectl.operations.intake import take_in
 from queuectl.operations.manager import QueueManager
-from queuectl.operations.opening import open_database
 from queuectl.operations.schedule_plan import LONGEST_NAME, named_zone, plan_schedule, preview
 from queuectl.operations.sources.reading import Form, SourceReader
 from queuectl.operations.window_control import WindowControl
-from queuectl.settings import Settings, load
+from queuectl.settings import Settings
 from queuectl.store import schedules, ticks
-from queuectl.store.database import Database
-from queuectl.wakeup import ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +43,16 @@ class Scheduler(WindowControl):
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or load().settings
-        self._database: Database = open_database(self.settings)
+        super().__init__(settings)
         self._manager = QueueManager(self.settings)
         self._reader = SourceReader(self.settings)
         self._firing = Firing(self._database, self.settings, self._reader)
-
-    def __enter__(self) -> Scheduler:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close this thread's connections; the scheduler can still be used and opens them again."""
         self._reader.close()
         self._manager.close()
-        self._database.close()
+        super().close()
 
     def schedule_article(
         self, url: str, publish_at: datetime, priority: str | None = None, **options: Any
@@ -152,7 +139,7 @@ class Scheduler(WindowControl):
                 number += 1
                 name = f"{schedule.name}-{number}"
                 continue
-            ring(self.settings.home)
+            self._wake()
             return name
 
     def inspect_source(self, schedule: NewSchedule) -> SourceReport:
@@ -229,7 +216,7 @@ class Scheduler(WindowControl):
             last = max([now, *(tick.tick_at for tick in newest if not tick.by_hand)])
             after = following(parse(schedule.cron), named_zone(schedule.zone), last=last, now=now)
             changed = schedules.set_paused(transaction, schedule.id, paused=False, next_tick_at=after)
-        ring(self.settings.home)
+        self._wake()
         return changed
 
     def remove(self, name: str) -> None:
@@ -251,7 +238,7 @@ class Scheduler(WindowControl):
             BadInputFileError: its source was read and must not be submitted.
         """
         fired = self._firing.fire_by_hand(self.get_schedule(name), accept_shrunk=accept_shrunk)
-        ring(self.settings.home)
+        self._wake()
         return fired.tick
 
     def preview(self, name: str, n: int = 20) -> list[PlannedTick]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -12,20 +11,14 @@ from queuectl.domain.lifecycle import Move, sources
 from queuectl.domain.optimisation import Optimisation, Window
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import task_number
-from queuectl.errors import DatabaseUnreachableError
 from queuectl.operations.optimisation import MOST_TASKS, optimize
+from queuectl.operations.verbs import Verbs
 from queuectl.operations.window import window_from
-from queuectl.settings import Settings
 from queuectl.store import listing
-from queuectl.store.database import Database
-from queuectl.wakeup import ring
 
 
-class WindowControl:
+class WindowControl(Verbs):
     """Give tasks that wait other times to start at."""
-
-    settings: Settings
-    _database: Database
 
     def optimize_schedule(
         self, task_ids: Iterable[str | int], target_window: dict[str, Any], *, dry_run: bool = False
@@ -55,9 +48,7 @@ class WindowControl:
             The same as ``optimize_schedule``; a task that is named by its id has to exist.
         """
         window = window_from(target_window, self.settings.timezone, now_ms())
-        narrowed = replace(selection, limit=MOST_TASKS + 1)
-        if not selection.ids and not selection.states:
-            narrowed = replace(narrowed, states=tuple(sorted(sources(Move.RESCHEDULE))))
+        narrowed = replace(selection.narrowed(sources(Move.RESCHEDULE)), limit=MOST_TASKS + 1)
         with self._database.reading() as transaction:
             matching = [task.id for task in listing.tasks(transaction, narrowed)]
             known = listing.states_of(transaction, list(selection.ids))
@@ -69,9 +60,3 @@ class WindowControl:
         if found.applied and found.moved:
             self._wake()
         return found
-
-    def _wake(self) -> None:
-        ring(self.settings.home)
-        # What it tells of is stored, so its loss must not look like a failure of the verb.
-        with contextlib.suppress(DatabaseUnreachableError):
-            self._database.notify()

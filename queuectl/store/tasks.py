@@ -341,4 +341,6 @@ def reschedule(transaction: Transaction, times: Sequence[tuple[int, int, int]], 
     )
     for number, queue, state in moved:
         transaction.tally.move(queue, before[number], State(state))
-    return [number for number, _, _ in moved]
+    numbers = [number for number, _, _ in moved]
+    history.note_change(transaction, Move.RESCHEDULE, numbers)
+    return numbers

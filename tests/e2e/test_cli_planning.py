@@ -44,6 +44,9 @@ def test_a_plan_is_shown_first_and_written_then(filled: CommandLine) -> None:
     assert [task["new_due_at"][11:16] for task in document["tasks"]] == ["08:00", "08:30", "09:00", "09:30"]
     assert filled.states() == ["scheduled"] * 4
     assert filled(*words, "--json").ok().document["moved"] == 0
+    chosen = ("--priority", "low,urgent", "--state", "scheduled", "--batch", "1", "--since", "1h")
+    few = filled("schedule", "optimize", *chosen, *WINDOW, "1", "--dry-run", "--json")
+    assert few.document["binding"] == ["cap"]
 
 
 def test_no_plan_names_the_limit_and_what_would_be_enough(filled: CommandLine) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,7 @@ from queuectl.operations import bulk
 from queuectl.operations.bulk import Progress
 from queuectl.store import tasks
 from queuectl.store.database import Database
+from queuectl.store.ordering import apply_aging
 from tests.support.factories import (
     NOW,
     all_rows,
@@ -219,14 +221,16 @@ class TestReprioritizing:
             manager.reprioritize_task(number, "high")
         assert stored(database, number)["priority_score"] == 3
 
-    def test_the_rank_follows_the_aging(self, settings: Settings, database: Database) -> None:
-        from dataclasses import replace
-
+    @pytest.mark.parametrize("minutes", [None, 2.5])
+    def test_the_rank_follows_the_stored_aging_whatever_the_own_setting_says(
+        self, settings: Settings, database: Database, minutes: float | None
+    ) -> None:
         number = task_in(database, State.QUEUED, score=3)
-        with QueueManager(replace(settings, priority_aging=2.5)) as manager:
-            manager.reprioritize_tasks(Selection(ids=(number,)), score=7)
+        apply_aging(database, minutes)
+        with QueueManager(replace(settings, priority_aging=7)) as manager:
+            manager.reprioritize_tasks(Selection(ids=(number,)), score=-7)
         row = stored(database, number)
-        assert row["rank"] == rank(7, row["due_at"], 2.5)
+        assert row["rank"] == rank(-7, row["due_at"], minutes)
 
     def test_the_new_order_is_that_in_which_tasks_start(
         self, manager: QueueManager, database: Database

@@ -80,6 +80,14 @@ class TestTheLatest:
         (bury,) = (event for event in found if event.kind == "bury")
         assert (bury.attempt, bury.node, bury.why, bury.queue) == (3, NODE, "the end", "medium_priority")
 
+    def test_another_time_is_told_of_those_that_got_one(self, monitor: Monitor, database: Database) -> None:
+        moved, kept = (task_in(database, State.SCHEDULED, place) for place in range(2))
+        with database.writing() as transaction:
+            same = transaction.rows("SELECT due_at FROM tasks WHERE id = %s", (kept,))[0][0]
+            tasks.reschedule(transaction, [(moved, same + 1, 0), (kept, same, 0)], NOW)
+        told = [event.task for event in monitor.get_events() if event.kind == "reschedule"]
+        assert told == [moved]
+
     def test_only_the_last_ones_and_only_since(self, monitor: Monitor, database: Database) -> None:
         with database.writing() as transaction:
             submit(transaction, *(new_task(number, created_at=NOW + number) for number in range(9)))
