@@ -14,7 +14,7 @@ from queuectl.domain.lifecycle import State
 from queuectl.store.database import Transaction
 from queuectl.store.rows import placeholders
 
-GOES_WITH_TASK = ("attempts", "dead_letters", "articles", "task_urls")
+GOES_WITH_TASK = ("attempts", "dead_letters", "articles", "task_urls", "task_logs")
 """Tables whose rows name the task they belong to and are removed with it."""
 
 STAYS = (
@@ -55,6 +55,7 @@ AGED = (
         " AND batches.last_task AND tasks.batch_id = batches.id)",
         along=(("batch_counters", "batch_id"),),
     ),
+    Aged("changes", "id", "at < %s"),
 )
 """Tables whose rows are removed by their own age; a batch and its counts stay as long as any of its tasks."""
 
