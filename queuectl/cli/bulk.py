@@ -61,14 +61,16 @@ def agreed(run: Invocation, plan: Plan, *, yes: bool, dry_run: bool) -> bool:
     return not dry_run
 
 
-def confirm(run: Invocation, deed: str) -> None:
+def confirm(run: Invocation, deed: str, *, instead: str = "--yes to do it") -> None:
     """Ask whether to do something to a single thing, such as "remove the schedule daily".
+
+    ``instead`` says what to add where nobody can be asked.
 
     Raises:
         InvalidInputError: nobody is there to be asked.
         RefusedError: the answer was no.
     """
-    _check_that_a_person_is_there(run, deed, "--yes to do it")
+    _check_that_a_person_is_there(run, deed, instead)
     _ask(f"{deed[0].upper()}{deed[1:]}?")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from queuectl.cli.bulk import DryRun, Yes, confirm, working
 from queuectl.cli.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from queuectl.operations.restore import RestoreReport
     from queuectl.operations.upkeep import CleanupReport
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
 
 _THINGS = (("tasks", "task"), ("articles", "article"), ("dead_letters", "dead letter"), ("batches", "batch"))
@@ -30,7 +30,7 @@ def cleanup(
     articles: Annotated[
         bool, typer.Option("--articles", help="Remove the published files of the articles too.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would remove.")] = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
 ) -> int:
     """Remove old finished tasks with their attempts, dead letters and articles; published files stay.
@@ -41,8 +41,6 @@ def cleanup(
       queuectl cleanup --days 30 --dry-run
       queuectl cleanup --days 30 --yes
     """
-    from queuectl.cli.progress import progress
-    from queuectl.cli.question import ask_to_go_on
     from queuectl.errors import ExitCode
 
     run: Invocation = ctx.obj
@@ -50,10 +48,10 @@ def cleanup(
     if not dry_run and report.tasks:
         found = _told(report)
         if not yes:
-            ask_to_go_on(f"this removes {found} for good", f"This removes {found} for good. Go on?")
-        with progress(run, report.tasks) as on_progress, _stopped_by_interrupt() as should_stop:
+            confirm(run, f"remove {found} for good", instead="--yes to do it, or --dry-run to look first")
+        with working(run, report.tasks) as work:
             report = run.manager.cleanup(
-                days, articles=articles, on_progress=on_progress, should_stop=should_stop
+                days, articles=articles, on_progress=work.advance, should_stop=work.should_stop
             )
     _show_cleanup(run, report, days, dry_run=dry_run)
     return ExitCode.INTERRUPTED if report.stopped else ExitCode.DONE
@@ -88,28 +86,6 @@ def _told(report: CleanupReport) -> str:
     return ", ".join(parts) if parts else "nothing"
 
 
-@contextmanager
-def _stopped_by_interrupt() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C end the work after the group it is in; a second one ends it at once."""
-    import signal
-    from types import FrameType
-
-    asked = False
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        del number, frame
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def backup(ctx: typer.Context, file: File, yes: Yes = False) -> None:
     """Write a verified copy of the database to a file; everything goes on meanwhile.
 
@@ -120,14 +96,14 @@ def backup(ctx: typer.Context, file: File, yes: Yes = False) -> None:
       queuectl backup /var/backups/queuectl.backup --yes
       queuectl backup monday.backup
     """
-    from queuectl.cli.question import ask_to_go_on
     from queuectl.cli.render.words import count, size
     from queuectl.operations.backup import backup as back_up
 
     run: Invocation = ctx.obj
     file = file.expanduser().absolute()
-    if file.is_file() and not yes and sys.stdin.isatty() and run.output.messages_on_terminal:
-        ask_to_go_on(f"{file} exists already", f"{file} exists already. Replace it?")
+    somebody_is_there = sys.stdin.isatty() and run.output.messages_on_terminal and not run.output.json
+    if file.is_file() and not yes and somebody_is_there:
+        confirm(run, f"replace {file}, which exists already")
         yes = True
     with _bar(run, "copying") as on_progress:
         report = back_up(run.settings, file, overwrite=yes, on_progress=on_progress)
@@ -158,7 +134,6 @@ def restore(
       queuectl daemon stop
       queuectl restore monday.backup
     """
-    from queuectl.cli.question import ask_to_go_on
     from queuectl.cli.render.words import count
     from queuectl.operations.restore import RestoreReport, check_restorable, has_content
     from queuectl.operations.restore import restore as put_back
@@ -170,8 +145,7 @@ def restore(
         _show_restored(run, file, RestoreReport(manifest, None), dry_run=True)
         return
     if not yes and has_content(run.settings):
-        consequence = f"this replaces the present database by one of {count(manifest.tasks, 'task')}"
-        ask_to_go_on(consequence, f"{consequence[0].upper()}{consequence[1:]}. Go on?")
+        confirm(run, f"replace the present database by one of {count(manifest.tasks, 'task')}")
     with _bar(run, "restoring") as on_progress:
         report = put_back(run.settings, file, on_progress=on_progress)
     _show_restored(run, file, report, dry_run=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from queuectl.errors import ConflictError
 from queuectl.operations.dead_letters import moment_days_ago
-from queuectl.settings import Settings
+from queuectl.operations.verbs import Verbs
 from queuectl.store import upkeep
 from queuectl.store.database import Database
 
@@ -37,11 +37,8 @@ class CleanupReport:
         return self.rows["tasks"]
 
 
-class Upkeep:
+class Upkeep(Verbs):
     """The part of ``QueueManager`` that keeps the database small."""
-
-    settings: Settings
-    _database: Database
 
     def cleanup(
         self,

@@ -34,7 +34,7 @@ def test_cleanup_looks_first_and_asks(filled: CommandLine) -> None:
     assert looked.out == "2\n"
     assert looked.err == "2 tasks, 1 article would be removed; nothing was changed\n"
     refused = filled("cleanup", "--days", "30").error(ExitCode.USAGE)
-    assert "this removes 2 tasks, 1 article for good, and nobody can be asked" in refused
+    assert "this would remove 2 tasks, 1 article for good, and nobody can be asked" in refused
     assert filled.states() == ["queued", "cancelled", "cancelled"]
     assert filled("cleanup", "--days", "30", "--yes").ok().err == "2 tasks, 1 article removed\n"
     assert filled.states() == ["queued"]
