@@ -18,7 +18,7 @@ URL = "https://example.com/"
 def filled(cli: CommandLine) -> CommandLine:
     """Give a home with one waiting task and two that ended long ago, one of them with an article."""
     cli("submit", URL + "1", URL + "2", URL + "3").ok()
-    cli("cancel", "2", "3").ok()
+    cli("cancel", "2", "3", "--yes").ok()
     with contextlib.closing(sqlite3.connect(cli.home / "queuectl.db")) as database:
         database.execute("UPDATE tasks SET finished_at = 1000 WHERE finished_at IS NOT NULL")
         database.execute(
