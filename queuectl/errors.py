@@ -79,6 +79,10 @@ class ScheduleNotFoundError(NotFoundError):
     """There is no schedule with this name."""
 
 
+class NodeNotFoundError(NotFoundError):
+    """There is no running daemon with this id."""
+
+
 class DeadLetterNotFoundError(NotFoundError):
     """There is no dead letter with this id."""
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import threading
 from pathlib import Path
 
 from queuectl import __version__
 from queuectl.errors import ExitCode, QueuectlError
 from queuectl.settings import load
 
+_PATIENCE_SECONDS = 2.0
+
 
 def main() -> None:
-    """Run the daemon and exit with its status."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the daemon and exit with its status, whatever threads handlers have left behind."""
+    status = run(sys.argv[1:])
+    # The interpreter waits for some kinds of threads, which may be for ever; their tasks have been given back.
+    threading.Thread(target=_end_anyway, args=(status,), daemon=True).start()
+    sys.exit(status)
+
+
+def _end_anyway(status: int) -> None:
+    threading.Event().wait(_PATIENCE_SECONDS)
+    os._exit(status)
 
 
 def run(arguments: list[str]) -> int:

@@ -33,6 +33,30 @@ class RunsTasks(Protocol):
         """Run a claimed task to its end; never raises."""
         ...
 
+    def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
+        """Begin a task that needs no thread and return, calling ``done`` at its end; False for any other task."""
+        ...
+
+
+class HasRoom(Protocol):
+    """What counts the runs, and sees to it that a thread is free while others are at work."""
+
+    def admit(self) -> bool:
+        """Wait until another run may go on; False when none may begin any more."""
+        ...
+
+    def leave(self) -> None:
+        """Take note that a run is over."""
+        ...
+
+    def occupy(self) -> None:
+        """Take note that the calling thread is at work."""
+        ...
+
+    def vacate(self) -> None:
+        """Take note that it is free again."""
+        ...
+
 
 class AttemptFailedError(Exception):
     """An attempt ended without success; the dead-letter middleware decides what follows."""
@@ -43,33 +67,12 @@ class AttemptFailedError(Exception):
         self.outcome = outcome
 
 
-def declare(
-    broker: dramatiq.Broker,
-    flights: Flights,
-    runner: RunsTasks,
-    budgets: Budgets,
-    finish: Callable[[Ending], None],
-) -> None:
+def declare(broker: dramatiq.Broker, attempts: Attempts) -> None:
     """Declare one actor per queue; Dramatiq takes the lowest number first, queuectl the highest score."""
-
-    def perform(task: int, fence: int) -> None:
-        flight = flights.begin(task, fence)
-        if flight is None:
-            return
-        work = flight.work
-        outcome = _outcome(flight, runner, budgets)
-        if not outcome.began:
-            flights.not_begun(flight)
-            finish(never_began(work))
-        elif outcome.verdict is Verdict.SUCCEEDED:
-            finish(decide(work, outcome, _NO_RULE, now_ms()))
-        else:
-            raise AttemptFailedError(work, outcome)
-
     for place, level in enumerate(LEVELS):
         broker.declare_queue(level.queue)
         dramatiq.Actor(
-            perform,
+            attempts.perform,
             broker=broker,
             actor_name=level.queue + ACTOR_SUFFIX,
             queue_name=level.queue,
@@ -78,19 +81,87 @@ def declare(
         )
 
 
-def _outcome(flight: Flight, runner: RunsTasks, budgets: Budgets) -> Outcome:
-    if flight.began is None:
-        return Outcome(Verdict.INTERRUPTED, began=False)
-    if flight.cancelled:
-        return Outcome(Verdict.CANCELLED)
-    work = budgets.applied(flight.work)
-    if flight.window is not ANY_TIME:
-        work = replace(work, begin_by=flight.window.ends)
-    try:
-        outcome = runner.run(work)
-    except Exception as error:  # the runner never raises; if it does, the task must not be held for ever
-        logger.exception("the runner has failed", extra={"action": "runner_failed"})
-        return Outcome(Verdict.FAILED, error=f"the runner has failed: {type(error).__name__}")
+class Attempts:
+    """What the actors do: begin a claimed task, once, and hand in how it ended.
+
+    ``judge`` is the dead-letter middleware's, for runs that end when their message is long done.
+    """
+
+    def __init__(
+        self,
+        flights: Flights,
+        runner: RunsTasks,
+        budgets: Budgets,
+        *,
+        finish: Callable[[Ending], None],
+        judge: Callable[[Claimed, Outcome], None],
+        crew: HasRoom,
+    ) -> None:
+        self._flights = flights
+        self._runner = runner
+        self._budgets = budgets
+        self._finish = finish
+        self._judge = judge
+        self._crew = crew
+
+    def perform(self, task: int, fence: int) -> None:
+        """Run a task, or set it going where it needs no thread.
+
+        Raises:
+            AttemptFailedError: it ended without success.
+        """
+        if not self._crew.admit():
+            return
+        flight = self._flights.begin(task, fence)
+        if flight is None:
+            self._crew.leave()
+            return
+        outcome = self._outcome(flight)
+        if outcome is None:
+            return  # it goes on in the event loop, and leaves the crew there
+        self._crew.leave()
+        if outcome.began and outcome.verdict is not Verdict.SUCCEEDED:
+            raise AttemptFailedError(flight.work, outcome)
+        self._hand_in(flight, outcome)
+
+    def _outcome(self, flight: Flight) -> Outcome | None:
+        """Return how the run ended; nothing while it goes on elsewhere."""
+        if flight.began is None:
+            return Outcome(Verdict.INTERRUPTED, began=False)
+        if flight.cancelled:
+            return Outcome(Verdict.CANCELLED)
+        try:
+            work = self._budgets.applied(flight.work)
+            if flight.window is not ANY_TIME:
+                work = replace(work, begin_by=flight.window.ends)
+            if self._runner.take_up(work, lambda outcome: self._ended(flight, outcome)):
+                return None
+            self._crew.occupy()
+            try:
+                return _wanted(flight, self._runner.run(work))
+            finally:
+                self._crew.vacate()
+        except Exception as error:  # the runner never raises; if it does, the task must not be held for ever
+            logger.exception("the runner has failed", extra={"action": "runner_failed"})
+            return Outcome(Verdict.FAILED, error=f"the runner has failed: {type(error).__name__}")
+
+    def _ended(self, flight: Flight, outcome: Outcome) -> None:
+        self._crew.leave()
+        if outcome.began and outcome.verdict is not Verdict.SUCCEEDED:
+            self._judge(flight.work, _wanted(flight, outcome))
+        else:
+            self._hand_in(flight, outcome)
+
+    def _hand_in(self, flight: Flight, outcome: Outcome) -> None:
+        """Hand in the end of a run that nobody has to judge: a success, or one that never began."""
+        if outcome.began:
+            self._finish(decide(flight.work, outcome, _NO_RULE, now_ms()))
+        else:
+            self._flights.not_begun(flight)
+            self._finish(never_began(flight.work))
+
+
+def _wanted(flight: Flight, outcome: Outcome) -> Outcome:
     if flight.cancelled and outcome.verdict is not Verdict.SUCCEEDED:
         return replace(outcome, verdict=Verdict.CANCELLED)
     return outcome

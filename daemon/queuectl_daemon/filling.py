@@ -32,6 +32,7 @@ class Filling:
         and a message would starve in them behind more urgent ones.
         """
         taking, view = self.taking, self.taking.view
+        taking.kinds.count(self.claimed)
         if lists is None or view.aging:
             taking.start(self._rooms(), self._rooms(only_free=True))
             return

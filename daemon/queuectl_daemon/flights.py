@@ -44,6 +44,7 @@ class Flight:
     window: Window = ANY_TIME
     began: float | None = None
     cancelled: bool = False
+    ended: bool = False
     fraction: float | None = None
     note: str | None = None
 
@@ -112,7 +113,11 @@ class Flights:
 
     def finish(self, ending: Ending) -> int:
         """Hand in the end of a run; return how many ends wait to be recorded."""
-        flight = self._running.pop((ending.work.id, ending.work.fence), None)
+        key = (ending.work.id, ending.work.fence)
+        known = self._claimed.get(key)
+        if known is not None:
+            known.ended = True
+        flight = self._running.pop(key, None)
         seconds = monotonic() - flight.began if flight is not None and flight.began is not None else 0.0
         self._ended.append((ending, seconds))
         return len(self._ended)
@@ -193,6 +198,10 @@ class Flights:
     def running(self) -> list[Flight]:
         """Return the flights whose runs are under way."""
         return list(self._running.values())
+
+    def at_work(self) -> list[Claimed]:
+        """Return the claimed tasks whose runs have not ended, begun or not."""
+        return [flight.work for flight in list(self._claimed.values()) if not flight.ended]
 
     def running_count(self) -> int:
         """Return how many runs are under way."""

@@ -14,6 +14,7 @@ from dramatiq.middleware import Middleware
 
 from queuectl.clock import now_ms
 from queuectl.domain.ending import Ending
+from queuectl.domain.outcome import Outcome
 from queuectl.domain.retry import RetryRule, decide
 from queuectl.domain.task import Claimed
 from queuectl_daemon.actors import AttemptFailedError
@@ -37,9 +38,11 @@ class DeadLetters(Middleware):
         exception: BaseException | None = None,
     ) -> None:
         """Judge a failed attempt; successes have been handed in by their actor."""
-        if not isinstance(exception, AttemptFailedError):
-            return
-        work, outcome = exception.work, exception.outcome
+        if isinstance(exception, AttemptFailedError):
+            self.judge(exception.work, exception.outcome)
+
+    def judge(self, work: Claimed, outcome: Outcome) -> None:
+        """Decide what follows an attempt that ended without success, and hand that in."""
         ending = decide(work, outcome, self._rule_for(work), now_ms())
         logger.warning(
             "task_%d attempt %d %s: %s",

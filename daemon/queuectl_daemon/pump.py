@@ -55,9 +55,9 @@ _TRUSTED_SECONDS = 10.0
 class Pump(threading.Thread):
     """Move tasks between the database and the workers.
 
-    ``hand_over`` gives claimed tasks to the workers, ``cancel`` asks for the end of a run,
-    ``on_rules`` is told what people have set for the queues, and ``describe`` returns the node's
-    description of itself, which goes along once a second.
+    ``hand_over`` gives claimed tasks to the workers, ``cancel`` asks for the end of a run, ``scale`` for
+    another number of workers, ``on_rules`` is told what people have set for the queues; what ``describe``
+    returns, the node as it sees itself, is stored every second.
     """
 
     def __init__(
@@ -66,10 +66,11 @@ class Pump(threading.Thread):
         flights: Flights,
         *,
         node: str,
-        workers: int,
+        capacity: Capacity,
         aging: bool,
         hand_over: Callable[[list[Claimed]], None],
         cancel: Callable[[int, int], None],
+        scale: Callable[[int], None],
         on_rules: Callable[[Mapping[str, QueueRules]], None],
         describe: Callable[[Pace], nodes.NodeReport],
     ) -> None:
@@ -79,14 +80,13 @@ class Pump(threading.Thread):
         self._node = node
         self._hand_over = hand_over
         self._cancel = cancel
+        self._scale = scale
         self._on_rules = on_rules
         self._describe = describe
         self.transport: RedisTransport | None = None
-        self.pace = Pace()
         self._punctuality = Punctuality()
-        self._capacity = Capacity(flights, self.pace, workers, in_turns=aging)
-        self.stale = 0
-        self.articles_stored = 0
+        self._capacity = capacity
+        self.stale = self.articles_stored = 0
         self.failure: BaseException | None = None
         self._bell = threading.Event()
         self._full = threading.Event()
@@ -100,10 +100,7 @@ class Pump(threading.Thread):
         self._is_down = False
         self._stumbles = 0
         self._group = _LARGEST_GROUP
-        self._last_tick = 0.0
-        self._last_look = 0.0
-        self._last_compare = 0.0
-        self._last_beat = 0.0
+        self._last_tick = self._last_look = self._last_compare = self._last_beat = 0.0
 
     def wake(self) -> None:
         """Look at once: something was submitted, cancelled, paused or resumed."""
@@ -249,11 +246,13 @@ class Pump(threading.Thread):
         reconcile, self._reconcile = self._reconcile, False
         self._view.reopen(now_ms(), ended=bool(endings))
         comparing = looking and started - self._last_compare >= _COMPARE_SECONDS
-        lists = self.transport if self.transport is not None and self.transport.up else None
+        lists = self._capacity.lists(self.transport)
         try:
             with self._database.writing() as transaction:
                 tick = Tick(transaction, self._node, self._view)
-                taking = Taking(transaction, self._node, self._view, self._punctuality)
+                taking = Taking(
+                    transaction, self._node, self._view, self._punctuality, self._capacity.of_kinds()
+                )
                 if reconcile:
                     tick.reconcile(self._flights.keys())
                 tick.record(endings)
@@ -261,7 +260,7 @@ class Pump(threading.Thread):
                 if comparing:
                     tick.compare(self._flights.keys())
                 if looking:
-                    tick.look(running=self._flights.running_count() > 0)
+                    tick.look(self._cancel if self._flights.keys() else None)
                 tick.keep_holds()
                 tick.claim(messages)
                 tick.promote(looking=looking)
@@ -278,10 +277,9 @@ class Pump(threading.Thread):
             raise
         self._flights.logs.saved(tick.said)
         self.stale += len(endings) - len(tick.recorded)
-        self.pace.note(len(endings), seconds, started - self._last_tick)
+        self._capacity.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started
-        if comparing:
-            self._last_compare = started
+        self._last_compare = started if comparing else self._last_compare
         self._act(tick, taking, endings)
         self._renew_trust(started)
 
@@ -309,7 +307,7 @@ class Pump(threading.Thread):
 
     def _beat(self, transaction: Transaction, now: float) -> None:
         if now - self._last_beat >= _BEAT_SECONDS:
-            nodes.save(transaction, self._describe(self.pace), LEASE_MS)
+            nodes.save(transaction, self._describe(self._capacity.pace), LEASE_MS)
             self._last_beat = now
 
     def _act(self, tick: Tick, taking: Taking, endings: Sequence[Ending]) -> None:
@@ -324,19 +322,21 @@ class Pump(threading.Thread):
         if claimed:
             self._flights.add(claimed, taking.windows)
             self._hand_over(claimed)
-        for task, fence in (*tick.cancels, *tick.revoked):
+        for task, fence in tick.revoked:
             self._cancel(task, fence)
         if self.transport is not None and self.transport.up:
             self.transport.push(taking.dispatched)
             if not self._draining:
-                rooms = self._capacity.to_claim((), len(self._fetched), self._view.paused, listed=True)
-                self.transport.invite(rooms)
+                self.transport.invite(self._capacity.to_invite(len(self._fetched), self._view.paused))
         unwanted = QUEUES if self._draining else self._view.paused
         self._give_back(self._flights.drop_unwanted(unwanted, self._view.holds))
 
     def _learn(self, tick: Tick) -> None:
-        """Take in what is now known of the queues' rules, and of how and whether starts that count have happened."""
+        """Take in what is now known of rules and workers, and of how and whether starts that count have happened."""
         self._on_rules(self._view.rules)
+        if tick.wanted_workers not in (None, self._capacity.workers):
+            self._scale(tick.wanted_workers)
+            self._last_beat = 0.0  # so that whoever wanted it soon reads that it is so
         if tick.became_limited:
             self._give_back(self._flights.drop_waiting(tick.became_limited))
         for queue, at in self._flights.uncounted(tick.recorded):

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import json
+import gc
 import logging
-import os
 import secrets
 import signal
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
-import dramatiq
-
-from queuectl import __version__
 from queuectl.clock import monotonic, now_ms
+from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
-from queuectl.handlers import registry
 from queuectl.operations.home_lock import HomeLock
 from queuectl.operations.opening import open_database
-from queuectl.settings import Settings
-from queuectl.store import hosts, nodes, queues, schedules, starts, tasks
+from queuectl.settings import Isolation, Settings
+from queuectl.store import nodes, queues, schedules, tasks
 from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
 from queuectl_daemon import endings
-from queuectl_daemon.actors import declare
+from queuectl_daemon.actors import Attempts, declare
 from queuectl_daemon.broker import ClaimedBroker
 from queuectl_daemon.budgets import Budgets
+from queuectl_daemon.capacity import Capacity
+from queuectl_daemon.crew import Crew
 from queuectl_daemon.feed import FeedWriter
 from queuectl_daemon.flights import Flights
+from queuectl_daemon.kinds import Kinds, caps_of
 from queuectl_daemon.listener import Listener
 from queuectl_daemon.middleware import DeadLetters
+from queuectl_daemon.node_report import node_report, transport_name
+from queuectl_daemon.pruning import prune_starts
 from queuectl_daemon.published import PublishedFiles
 from queuectl_daemon.pump import Pump
 from queuectl_daemon.recovery import Recovery
@@ -51,8 +51,6 @@ _LATE_MESSAGE_MS = 15_000
 _LATE_LOOK_SECONDS = 5
 _FEED_SECONDS = 2
 _PRUNE_SECONDS = 30
-_PRUNED_AT_ONCE = 2_000
-_HOSTS_KEPT_MS = 86_400_000  # the longest gap between starts on one host that can be set
 _RETENTION_SECONDS = 60
 _FORCE_SECONDS = 3.0
 _FLUSH_SECONDS = 10.0
@@ -73,6 +71,9 @@ class Service:
         self._lock = HomeLock(settings.home, settings.database_url)
         # The fork server must begin while this process has one thread and no connection.
         self._runner = Runner(settings, on_progress=self._progressed)
+        kinds = Kinds(caps_of(settings), self._kind_of, self._runner.kinds)
+        in_turns = bool(settings.priority_aging)
+        self._capacity = Capacity(self._flights, settings.workers, kinds, in_turns=in_turns)
 
     def run(self) -> int:
         """Run until a signal; return the exit status.
@@ -116,6 +117,7 @@ class Service:
         self._start_worker(parts)
         self._start_transport(parts)
         parts.callback(self._stop_pump)
+        gc.freeze()  # what is there now stays, and to look through it for garbage stops every thread for 30 ms
         self._pump.start()
         listener = Listener(self.settings.home, self._database, self._pump.wake)
         parts.callback(listener.stop)
@@ -126,25 +128,35 @@ class Service:
             self.node,
             self.settings.workers,
             self._database.shown,
-            self._transport_name(),
+            transport_name(self._pump.transport),
             extra={"action": "ready", "node": self.node},
         )
 
     def _make_pump(self) -> Pump:
-        broker = ClaimedBroker([DeadLetters(self._budgets.rule_for, lambda ending: pump.finish(ending))])
+        dead_letters = DeadLetters(self._budgets.rule_for, lambda ending: pump.finish(ending))
+        broker = ClaimedBroker([dead_letters])
         pump = Pump(
             self._database,
             self._flights,
             node=self.node,
-            workers=self.settings.workers,
+            capacity=self._capacity,
             aging=bool(self.settings.priority_aging),
             hand_over=broker.hand_over,
             cancel=self._cancel,
+            scale=self._scale,
             on_rules=self._budgets.learn,
             describe=self._describe,
         )
-        declare(broker, self._flights, self._runner, self._budgets, pump.finish)
-        self._broker = broker
+        self._crew = Crew(broker, most=self._capacity.workers, worker_timeout=_WORKER_TIMEOUT_MS)
+        attempts = Attempts(
+            self._flights,
+            self._runner,
+            self._budgets,
+            finish=pump.finish,
+            judge=dead_letters.judge,
+            crew=self._crew,
+        )
+        declare(broker, attempts)
         return pump
 
     def _start_recovery(self, parts: ExitStack) -> None:
@@ -159,12 +171,11 @@ class Service:
         recovery.boot()
 
     def _start_worker(self, parts: ExitStack) -> None:
-        self._broker.emit_after("process_boot")
-        worker = dramatiq.Worker(
-            self._broker, worker_threads=self.settings.workers, worker_timeout=_WORKER_TIMEOUT_MS
-        )
-        parts.callback(worker.stop, timeout=_WORKER_STOP_MS)
-        worker.start()
+        if self._capacity.is_capped:
+            self._runner.learn()  # or an async def would be held back by the cap of threads until it has run once
+        self._crew.broker.emit_after("process_boot")
+        parts.callback(self._crew.stop, timeout=_WORKER_STOP_MS)
+        self._crew.start()
 
     def _start_transport(self, parts: ExitStack) -> None:
         if self.settings.redis_url is None:
@@ -191,7 +202,7 @@ class Service:
         predecessor = self._lock.predecessor
         if predecessor is not None:
             ticker.once("published files", lambda: self._files.mend(predecessor))
-        ticker.every(_PRUNE_SECONDS, "old starts", self._prune_starts)
+        ticker.every(_PRUNE_SECONDS, "old starts", lambda: prune_starts(self._database))
         retention = Retention(
             self._database,
             days=self.settings.retention_days,
@@ -235,6 +246,22 @@ class Service:
             flight.cancelled = True
             self._runner.cancel(task, fence)
 
+    def _scale(self, workers: int) -> None:
+        """Run so many tasks at a time from now on: more at once, fewer as the present ones end."""
+        logger.info(
+            "%d workers from now on, %d until now",
+            workers,
+            self._capacity.workers,
+            extra={"action": "scaled", "node": self.node},
+        )
+        self._capacity.workers = workers
+        self._runner.resize(workers)
+        self._crew.resize(workers)
+        self._pump.wake()
+
+    def _kind_of(self, work: Claimed) -> Isolation:
+        return self._runner.kind_of(self._budgets.applied(work))
+
     def _progressed(self, task: int, fence: int, fraction: float, note: str) -> None:
         flight = self._flights.get(task, fence)
         if flight is not None:
@@ -247,40 +274,17 @@ class Service:
         if late:
             self._pump.wake()
 
-    def _prune_starts(self) -> None:
-        """Forget starts that no limit looks back at any more, in bounded numbers."""
-        with self._database.reading() as transaction:
-            rules = queues.rules(transaction)
-        with self._database.writing() as transaction:
-            now = transaction.now()
-            starts.prune(transaction, list(rules.values()), now, _PRUNED_AT_ONCE)
-            hosts.prune(transaction, now - _HOSTS_KEPT_MS, _PRUNED_AT_ONCE)
-
     def _describe(self, pace: Pace) -> NodeReport:
-        running = self._flights.running()
-        said = {
-            flight.work.id: (flight.fraction, flight.note)
-            for flight in running
-            if flight.fraction is not None
-        }
-        transport = self._pump.transport
-        return NodeReport(
-            id=self.node,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            version=__version__,
+        return node_report(
+            self.node,
+            self.settings,
             started_at=self._started_at,
-            workers=self.settings.workers,
-            running=len(running),
-            transport=self._transport_name(),
-            transport_up=int(transport is None or transport.up),
+            flights=self._flights,
+            capacity=self._capacity,
+            runner=self._runner,
+            transport=self._pump.transport,
             per_minute=pace.per_minute(),
-            progress=json.dumps(said),
-            handlers=json.dumps(registry.names(self.settings)),
         )
-
-    def _transport_name(self) -> str:
-        return "in-process" if self._pump.transport is None else "redis"
 
     # Stop.
 

@@ -25,8 +25,9 @@ from queuectl.store.database import Transaction
 from queuectl.store.ready import Candidate
 from queuectl.store.tasks import START, Message
 from queuectl_daemon.flights import Key, Window
+from queuectl_daemon.kinds import NO_CAPS, KindRoom
 from queuectl_daemon.punctuality import Punctuality
-from queuectl_daemon.view import View
+from queuectl_daemon.view import View, line_of
 
 _ROUNDS = 8
 """So often one tick looks for tasks of hosts that are free; then it goes on in the next one."""
@@ -49,6 +50,7 @@ class Taking:
     node: str
     view: View
     punctuality: Punctuality
+    kinds: KindRoom = NO_CAPS
     claimed: list[Claimed] = field(default_factory=list)
     dispatched: list[Message] = field(default_factory=list)
     windows: dict[Key, Window] = field(default_factory=dict)
@@ -90,14 +92,13 @@ class Taking:
         if not view.aging:
             return admit(view.rules, self._uses, rooms, waiting)
         open_queues = sorted(name for name in waiting if not view.rules[name].paused)
-        heads = queues.heads(self.transaction, open_queues, max(rooms.values()))
+        full = self.kinds.full
+        heads = queues.heads(self.transaction, open_queues, max(rooms.values()), without=full)
         return admit_in_order(view.rules, self._uses, rooms, heads)
 
     def _start(self, rule: QueueRules, limit: int) -> int:
         begun = self._taken(rule, limit, self._claim)
         self.claimed += begun
-        if self._running is not None and not rule.limits_hosts:
-            self._running.update(work.host for work in begun)  # queues served later may mind
         if begun:
             self._note_starts(rule, begun)
         return len(begun)
@@ -109,6 +110,7 @@ class Taking:
         )
         if only is None:
             self.view.places[queue] = place
+        self.kinds.count(begun)
         return begun
 
     def _send(self, queue: str, limit: int, only: Sequence[int] | None) -> list[Message]:
@@ -121,7 +123,7 @@ class Taking:
         return sent
 
     def _taken(self, rule: QueueRules, limit: int, take: Take[Taken]) -> list[Taken]:
-        if rule.limits_hosts or self.view.holds:
+        if rule.limits_hosts or self.view.holds or self.kinds.binds:
             return self._picked(rule, limit, take)
         taken = take(rule.name, limit, None)
         if len(taken) < limit:
@@ -190,7 +192,7 @@ class Taking:
             if at is not None:
                 starts.note(self.transaction, rule.name, len(begun), at)
         if self._running is not None and not rule.limits_hosts:
-            self._running.update(work.host for work in begun)  # those that are picked are counted one by one
+            self._running.update(work.host for work in begun)  # queues served later may mind
         if self.view.keeps_gaps:
             latest = (self._now or self.transaction.now()) + (guard or 0)
             self.last_starts |= {work.host: latest for work in begun}
@@ -198,30 +200,40 @@ class Taking:
     # Hosts.
 
     def _picked(self, rule: QueueRules, limit: int, take: Take[Taken]) -> list[Taken]:
-        """Take a queue's first tasks whose hosts are free, passing over the others by the index alone."""
+        """Take a queue's first tasks whose hosts and kinds are free; other hosts are passed over by the index alone."""
         view, taken = self.view, list[Taken]()
         blocked = view.blocked_hosts(rule.name) | self._crowded(rule)
         for _ in range(_ROUNDS):
             wanted = limit - len(taken)
             asked = max(wanted, _LEAST_CANDIDATES)
-            found = self._candidates(rule.name, asked, blocked)
-            chosen = self._chosen(rule, found, wanted, blocked)
+            line = line_of(rule.name, self.kinds.full)
+            found = self._candidates(rule.name, line, asked, blocked)
+            fitting = found[: self.kinds.fitting([each.handler for each in found])]
+            chosen = self._chosen(rule, fitting, wanted, blocked)
             if chosen:
                 taken += take(rule.name, len(chosen), [each.id for each in chosen])
-            if len(chosen) < wanted and len(found) < asked:
-                view.waiting.discard(rule.name)
+            if len(chosen) < wanted and len(found) < asked and len(fitting) == len(found):
+                view.exhaust(line)
                 return taken
-            view.places[rule.name] = (chosen if len(chosen) == wanted else found)[-1].place
+            view.places[line] = (chosen if len(chosen) == wanted else fitting)[-1].place
             if len(taken) >= limit:
                 return taken
         self.has_more = True
         return taken
 
-    def _candidates(self, queue: str, limit: int, blocked: Collection[str]) -> list[Candidate]:
-        place, began = self.view.places.get(queue, START), monotonic()
-        found = ready.candidates(self.transaction, queue, limit, after=place, without=blocked)
+    def _candidates(self, queue: str, line: str, limit: int, blocked: Collection[str]) -> list[Candidate]:
+        view, place, began = self.view, self.view.places.get(line, START), monotonic()
+        if line in view.searched:
+            return []
+        handlers = self.kinds.full if self.kinds.binds else None
+        found = ready.candidates(
+            self.transaction, queue, limit, after=place, without=blocked, without_handlers=handlers
+        )
         if place == START:
-            self.view.scanned(queue, monotonic() - began)
+            view.scanned(line, monotonic() - began)
+            if line != queue and not found:
+                # Reading a handler means reading the task. What comes from now on comes behind.
+                view.places[line] = ready.last(self.transaction, queue)
         return found
 
     def _chosen(

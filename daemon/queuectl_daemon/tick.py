@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from queuectl.clock import now_ms
@@ -40,10 +40,10 @@ class Tick:
     claimed: list[Claimed] = field(default_factory=list)
     held: dict[str, Ending] = field(default_factory=dict)
     became_limited: list[str] = field(default_factory=list)
-    cancels: list[Key] = field(default_factory=list)
     revoked: list[Key] = field(default_factory=list)
     articles: int = 0
     said: Unsaved | None = None
+    wanted_workers: int | None = None
 
     def compare(self, known: Collection[Key]) -> None:
         """Compare what this node runs with what the database says that it runs.
@@ -132,10 +132,12 @@ class Tick:
         elif retries:
             view.next_due = min(retries if view.next_due is None else [*retries, view.next_due])
 
-    def look(self, *, running: bool) -> None:
-        """Read what people and hosts may have changed: rules, holds, where tasks wait, and which runs are to end.
+    def look(self, cancel: Callable[[int, int], None] | None) -> None:
+        """Read what people and hosts may have changed: rules, holds, workers, where tasks wait, which runs are to end.
 
-        What a queue with new limits has dispatched goes back: it must not start past them.
+        What a queue with new limits has dispatched goes back: it must not start past them. ``cancel``, where
+        anything can be cancelled, is called at once: who wants it has committed that already, and is told
+        by this tick's commit that no run begins any more.
         """
         rules, longest_hold = queues.rules_and_hold(self.transaction)
         self.became_limited = self.view.learn(rules)
@@ -143,8 +145,10 @@ class Tick:
             tasks.release_dispatched(self.transaction, queues=self.became_limited)
         self.view.holds = {} if longest_hold is None else self._holds()
         self.view.waiting &= counters.queued(self.transaction)
-        if running:
-            self.cancels = nodes.cancel_requests(self.transaction, self.node)
+        self.wanted_workers = nodes.wanted_workers(self.transaction, self.node)
+        if cancel is not None:
+            for task, fence in nodes.hear_cancel_requests(self.transaction, self.node):
+                cancel(task, fence)
 
     def _holds(self) -> dict[str, int]:
         now = self.transaction.now()

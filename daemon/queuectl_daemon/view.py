@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from queuectl.clock import monotonic
@@ -16,6 +16,7 @@ _SHARE_OF_SCANS = 20
 """A scan from the beginning of a queue is not repeated before this many times its own duration has passed."""
 
 _MOST_GAPS = 1_000
+_WITHOUT = " "  # no handler has a space in its name
 
 
 @dataclass(slots=True)
@@ -26,6 +27,9 @@ class View:
     a scan that starts there does not pass over the remains of tasks taken before. Both are only
     true until somebody else changes something, and are therefore forgotten at every look. With
     ``aging`` the queues take turns by the ranks of their tasks.
+
+    While handlers are left out, what is taken of a queue has a place of its own, as a line of that
+    queue; ``searched`` are such lines in which nothing was found.
 
     ``holds`` are the hosts that want to be left alone, ``blocks`` the queues whose limits let
     nothing start, ``gaps`` the hosts of which a queue may start nothing yet; each with the moment
@@ -38,6 +42,7 @@ class View:
     rules: dict[str, QueueRules] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=lambda: set(QUEUES))
     places: dict[str, Place] = field(default_factory=dict)
+    searched: set[str] = field(default_factory=set)
     next_due: int | None = 0
     strangers: frozenset[Key] = frozenset()
     holds: dict[str, int] = field(default_factory=dict)
@@ -65,6 +70,7 @@ class View:
     def forget(self) -> None:
         """Look at every queue from its beginning again."""
         self.waiting = set(QUEUES)
+        self.searched.clear()
         self._reopen_blocks(now=None, ended=True)
         for queue in QUEUES:
             self._restart(queue)
@@ -82,9 +88,16 @@ class View:
         self.rules = rules
         return became
 
-    def scanned(self, queue: str, seconds: float) -> None:
-        """Note how long a scan from the beginning of a queue took."""
-        self._rests[queue] = monotonic() + _SHARE_OF_SCANS * seconds
+    def exhaust(self, line: str) -> None:
+        """Note that nothing more was found in a line, or in a whole queue."""
+        if line in self.waiting:
+            self.waiting.discard(line)
+        else:
+            self.searched.add(line)
+
+    def scanned(self, line: str, seconds: float) -> None:
+        """Note how long a scan from the beginning of a line took."""
+        self._rests[line] = monotonic() + _SHARE_OF_SCANS * seconds
 
     def reopen(self, now: int, *, ended: bool) -> None:
         """Drop what is over: ``ended`` says that a run has ended, which is what some limits wait for."""
@@ -104,8 +117,8 @@ class View:
             for queue, rule in self.rules.items():
                 if rule.host_concurrency is not None:
                     self._restart(queue)
-        for queue in list(self._late_restarts):
-            self._restart(queue)
+        for line in list(self._late_restarts):
+            self._restart_line(line)
 
     def blocked_hosts(self, queue: str) -> set[str]:
         """Return the hosts of which a queue may start nothing yet."""
@@ -136,8 +149,8 @@ class View:
         yield from self.holds.values()
         for hosts in self.gaps.values():
             yield from hosts.values()
-        for queue in self._late_restarts:
-            yield now + round(max(0.0, self._rests[queue] - monotonic()) * 1000)
+        for line in self._late_restarts:
+            yield now + round(max(0.0, self._rests[line] - monotonic()) * 1000)
 
     def _reopen_blocks(self, now: int | None, *, ended: bool) -> None:
         for queue, until in list(self.blocks.items()):
@@ -146,10 +159,21 @@ class View:
                 self.waiting.add(queue)
 
     def _restart(self, queue: str) -> None:
-        """Scan a queue from its beginning again, but not before the last such scan is far enough back."""
-        if self.places.get(queue, START) != START and monotonic() < self._rests.get(queue, 0.0):
-            self._late_restarts.add(queue)
+        """Scan a queue and its lines from their beginning again."""
+        for line in [queue, *(line for line in self.places if line.startswith(f"{queue}{_WITHOUT}"))]:
+            self._restart_line(line)
+
+    def _restart_line(self, line: str) -> None:
+        """Scan a line from its beginning again, but not before the last such scan is far enough back."""
+        if self.places.get(line, START) != START and monotonic() < self._rests.get(line, 0.0):
+            self._late_restarts.add(line)
             return
-        self._late_restarts.discard(queue)
-        self.places.pop(queue, None)
-        self.waiting.add(queue)
+        self._late_restarts.discard(line)
+        self.places.pop(line, None)
+        self.searched.discard(line)
+        self.waiting.add(line.partition(_WITHOUT)[0])
+
+
+def line_of(queue: str, without: Iterable[str]) -> str:
+    """Return the name of a queue's line without these handlers; without none it is the queue itself."""
+    return _WITHOUT.join([queue, *without])

@@ -38,16 +38,18 @@ def cancel(ctx: typer.Context, selectors: Selectors, *, yes: Yes = False, dry_ru
         "cancelled",
         sources(Move.CANCEL),
         run.manager.cancel_task,
-        _cancelled,
+        lambda task: _cancelled(run, task),
         run.manager.cancel_tasks,
         _cancel_foretold,
     )
     return act(run, verb, selectors, yes=yes, dry_run=dry_run)
 
 
-def _cancelled(task: Task) -> str:
+def _cancelled(run: Invocation, task: Task) -> str:
     if task.state is State.RUNNING:
-        return "is asked to stop"
+        from queuectl.cli.stopping import asked_to_stop
+
+        return asked_to_stop(run, task)
     return f"is cancelled; undo it with: queuectl retry {task_name(task.id)}"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from queuectl.cli.daemon_scale import scale
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import ExitCode
@@ -127,6 +128,9 @@ def status(ctx: typer.Context) -> int:
         invocation.output.line("not running")
         invocation.output.say("start it with: queuectl daemon start")
     return ExitCode.DAEMON_NOT_RUNNING
+
+
+command(app)(scale)
 
 
 def _show(invocation: Invocation, found: LocalDaemon) -> None:

@@ -19,6 +19,7 @@ class Cause(StrEnum):
     PAUSED = "paused"
     HOST_HELD = "host_held"
     CONCURRENCY = "concurrency"
+    KIND = "kind"
     HOST_CONCURRENCY = "host_concurrency"
     RATE_LIMIT = "rate_limit"
     HOST_GAP = "host_gap"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from queuectl.domain.admission import Block
 from queuectl.domain.rate import RateLimit
@@ -51,7 +52,10 @@ class QueueStatus:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One daemon; ``per_minute`` is the rate of finished runs over the last minute."""
+    """One daemon; ``per_minute`` is the rate of finished runs over the last minute.
+
+    ``kinds`` says where each handler runs: ``process``, ``thread`` or ``async``.
+    """
 
     id: str
     host: str
@@ -65,6 +69,7 @@ class NodeStatus:
     transport_up: bool
     per_minute: float
     alive: bool
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from queuectl.domain.admission import (
     NO_HOST_USE,
@@ -28,17 +28,23 @@ CLOCK_TOLERANCE_MS = 2_000
 
 _ERROR_SHOWN = 120
 _SHORT_RUN_MS = 50
+_MOST_WORKERS = 512  # that can be set
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A daemon that is alive, as far as it matters to a waiting task; ``clock_ahead`` is in milliseconds."""
+    """A daemon that is alive, as far as it matters to a waiting task; ``clock_ahead`` is in milliseconds.
+
+    ``held_back`` are the handlers of which it takes nothing more, because as many tasks of their kind, ``process``,
+    ``thread`` or ``async``, are at work as may be.
+    """
 
     host: str
     workers: int
     per_minute: float
     handlers: frozenset[str]
     clock_ahead: int
+    held_back: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +166,13 @@ def _daemons(facts: Facts) -> Iterator[WaitReason]:
             binding=False,
         )
     yield from _clocks(facts)
+    kinds = [daemon.held_back.get(facts.task.handler) for daemon in facts.daemons]
+    if all(kinds):
+        yield WaitReason(
+            Cause.KIND,
+            f"as many tasks of its kind are at work as workers_{kinds[0]} allows",
+            command="queuectl config path",
+        )
 
 
 def _clocks(facts: Facts) -> Iterator[WaitReason]:
@@ -270,7 +283,10 @@ def _workers(facts: Facts) -> Iterator[WaitReason]:
     pace = facts.per_minute
     if line.free <= 0:
         busy = "the one worker is busy" if workers == 1 else f"all {workers:,} workers are busy"
-        more = f"queuectl daemon restart --workers {workers * 2}"
+        each = max(daemon.workers for daemon in facts.daemons)
+        everywhere = " --all" if len(facts.daemons) > 1 else ""
+        most = min(each * 2, _MOST_WORKERS)
+        more = f"queuectl daemon scale {most}{everywhere}" if each < most else None
         yield WaitReason(Cause.WORKERS, busy, _after(facts.now, 1, pace), estimated=True, command=more)
     crowded = line.taken > 0 and not line.chosen and facts.block is None
     if facts.used_up is not None and line.taken < line.free:

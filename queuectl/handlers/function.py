@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from functools import reduce
+from types import CoroutineType
 from typing import cast
 
 from queuectl.errors import RetryableError
@@ -28,11 +29,22 @@ def load(path: str) -> Handler:
         raise RetryableError(f"the handler {path!r} cannot be imported: {reason}", hint=_HINT) from error
     if not callable(found):
         raise RetryableError(f"the handler {path!r} is not a function", hint=_HINT)
-    if inspect.iscoroutinefunction(found):
-        raise RetryableError(
-            f"the handler {path!r} is an async function; handlers are plain ones", hint=_HINT
-        )
     return cast(Handler, found)
+
+
+def is_async(handler: Handler) -> bool:
+    """Tell whether a handler is an ``async def``, also below decorators that say what they wrap."""
+    call = getattr(handler, "__call__", None)  # noqa: B004  an object whose method is async counts as well
+    return any(map(inspect.iscoroutinefunction, (handler, inspect.unwrap(handler), call)))
+
+
+def completed(value: object) -> object:
+    """Return what a handler returned; the coroutine of an ``async def`` runs to its end first, here and now."""
+    if isinstance(value, CoroutineType):
+        import asyncio  # few handlers need it, and the fork server is to stay small
+
+        return asyncio.run(value)
+    return value
 
 
 _HINT = "see the [handlers] tables: queuectl config show"

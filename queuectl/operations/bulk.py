@@ -33,9 +33,10 @@ class Verb:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What became of one group; ``result`` holds all groups up to this one."""
+    """What became of one group; ``result`` holds all groups up to this one. ``asked`` are those that go on running."""
 
     done: list[int]
+    asked: list[int]
     outcomes: Mapping[int, Outcome]
     result: BulkResult
 
@@ -57,11 +58,12 @@ def in_groups(
     """
     result = BulkResult()
     for group in _groups(database, selection.narrowed(verb.sources)):
-        outcomes = _act_patiently(database, group, verb, result)
+        outcomes, asked = _act_patiently(database, group, verb)
         result.outcomes.update(outcomes.values())
+        result.asked += len(asked)
         if on_group:
             done = [number for number, outcome in outcomes.items() if outcome is Outcome.DONE]
-            on_group(Progress(done, outcomes, result))
+            on_group(Progress(done, asked, outcomes, result))
         if should_stop is not None and should_stop():
             result.stopped = True
             break
@@ -106,9 +108,9 @@ def _with_ids(selection: Selection, ids: Sequence[int]) -> Selection:
 
 
 def _act_patiently(
-    database: Database, group: Mapping[int, State | None], verb: Verb, result: BulkResult
-) -> dict[int, Outcome]:
-    """Act on a group; when another writer is in the way, once more."""
+    database: Database, group: Mapping[int, State | None], verb: Verb
+) -> tuple[dict[int, Outcome], list[int]]:
+    """Act on a group, when another writer is in the way once more; return the outcomes, and which go on running."""
     present = [number for number, state in group.items() if state in verb.sources]
     for _ in range(_CONFLICTS):
         try:
@@ -118,8 +120,9 @@ def _act_patiently(
             threading.Event().wait(_PAUSE_SECONDS)
     else:
         done, duplicates = _act(database, present, verb)
-    result.asked += sum(state is State.RUNNING for state in done.values())
-    return {number: _outcome(number, state, verb, done, duplicates) for number, state in group.items()}
+    asked = [number for number, state in done.items() if state is State.RUNNING]
+    outcomes = {number: _outcome(number, state, verb, done, duplicates) for number, state in group.items()}
+    return outcomes, asked
 
 
 def _act(database: Database, numbers: list[int], verb: Verb) -> tuple[dict[int, State], set[int]]:

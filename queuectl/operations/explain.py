@@ -135,11 +135,21 @@ def _facts(transaction: Transaction, settings: Settings, task: Task, standing: S
 def _daemons(transaction: Transaction, now: int) -> tuple[Worker, ...]:
     return tuple(
         Worker(
-            node.host, node.workers, node.per_minute, frozenset(json.loads(node.handlers)), node.clock_ahead
+            node.host,
+            node.workers,
+            node.per_minute,
+            frozenset(json.loads(node.handlers)),
+            node.clock_ahead,
+            _held_back(node),
         )
         for node in nodes.every(transaction)
         if node.lease_until > now
     )
+
+
+def _held_back(node: nodes.NodeRecord) -> dict[str, str]:
+    kinds = json.loads(node.kinds)
+    return {name: kinds[name] for name in json.loads(node.held_back)}
 
 
 def _retries(settings: Settings, rule: QueueRules, task: Task) -> int:

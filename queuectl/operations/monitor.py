@@ -251,6 +251,7 @@ def _node_status(node: nodes.NodeRecord, now: int) -> NodeStatus:
         transport_up=bool(node.transport_up),
         per_minute=node.per_minute,
         alive=node.lease_until > now,
+        kinds=json.loads(node.kinds),
     )
 
 

@@ -13,6 +13,7 @@ from queuectl.domain.selection import Selection
 from queuectl.domain.task import Task, task_name, task_number
 from queuectl.errors import InvalidInputError, WrongStateError
 from queuectl.operations.bulk import Progress, Verb, in_groups
+from queuectl.operations.hearing import wait_until_heard
 from queuectl.operations.task_queries import TaskQueries
 from queuectl.store import dead_letters, reprioritizing, tasks
 from queuectl.store.database import Transaction
@@ -29,7 +30,7 @@ class TaskControl(TaskQueries):
     """The verbs that change tasks. Those in the plural take all that match, in groups, the oldest first."""
 
     def cancel_task(self, task_id: str | int) -> Task:
-        """Cancel a waiting task, or ask a running one to end; return it as it then is.
+        """Cancel a waiting task, or ask a running one to end; return it as it then is. No run begins any more.
 
         Raises:
             TaskNotFoundError: there is no such task.
@@ -39,6 +40,8 @@ class TaskControl(TaskQueries):
         with self._database.writing() as transaction:
             done = tasks.cancel(transaction, [number], now_ms())
         self._wake()
+        if done.get(number) is State.RUNNING:
+            wait_until_heard(self._database, [number])
         task = self.get_task(number)
         if not done:
             raise WrongStateError(
@@ -97,7 +100,7 @@ class TaskControl(TaskQueries):
     def cancel_tasks(
         self, selection: Selection, *, on_group: OnGroup | None = None, should_stop: ShouldStop | None = None
     ) -> BulkResult:
-        """Cancel all tasks that match: waiting ones at once, running ones by asking them to stop.
+        """Cancel all tasks that match: waiting ones at once, running ones by asking them to stop. No run begins then.
 
         Raises:
             UnreachableError: the database is gone; the groups before are done.
@@ -139,6 +142,8 @@ class TaskControl(TaskQueries):
     ) -> BulkResult:
         def tell(progress: Progress) -> None:
             self._wake()
+            if progress.asked:
+                wait_until_heard(self._database, progress.asked)
             if on_group:
                 on_group(progress)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Isolation = Literal["process", "thread"]
+Isolation = Literal["process", "thread", "async"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,9 @@ class Settings:
     redis_url: str | None = field(default=None, repr=False)
     redis_namespace: str = "queuectl"
     workers: int = 8
+    workers_process: int | None = None
+    workers_thread: int | None = None
+    workers_async: int | None = None
     grace_period: float = 30.0
     timezone: str = "UTC"
     log_level: str = "info"

@@ -97,7 +97,12 @@ class Reading:
             )
         elif key != BUILT_IN_HANDLER and len(ways) != 1:
             self.problems.append(f"{name} ({found.origin}) needs exactly one of callable and command")
-        self.values["handlers"][key] = HandlerSettings(**self._table(name, HANDLER_RULES, found))
+        made = HandlerSettings(**self._table(name, HANDLER_RULES, found))
+        if made.isolation == "async" and "callable" not in ways:
+            self.problems.append(
+                f"{name}.isolation is 'async' ({found.origin}), which only an async def function can have"
+            )
+        self.values["handlers"][key] = made
 
     def _table(self, prefix: str, rules: Mapping[str, Rule], found: Found) -> dict[str, Any]:
         values = {}

@@ -146,6 +146,7 @@ def _port(value: object) -> int:
 
 PORT = Rule("a whole number from 1 to 65535", _port)
 
+_WORKERS = _whole(1, 512)
 _SECONDS_OF_A_RUN = _number(0.1, 604_800, "seconds")
 _MEGABYTES = _whole(16, 1_048_576)
 _RETRIES = _whole(0, 1000)
@@ -162,7 +163,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "redis_namespace": _text(
             r"[A-Za-z0-9_.-]{1,64}", "up to 64 letters, digits, dots, dashes and underscores"
         ),
-        "workers": _whole(1, 512),
+        "workers": _WORKERS,
+        "workers_process": _WORKERS,
+        "workers_thread": _WORKERS,
+        "workers_async": _WORKERS,
         "grace_period": _number(0, 3600, "seconds"),
         "timezone": Rule("a time zone such as UTC or Asia/Shanghai", _zone),
         "log_level": _one_of("debug", "info", "warning", "error"),
@@ -196,7 +200,7 @@ HANDLER_RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "callable": _text(rf"{_NAME}(\.{_NAME})*:{_NAME}(\.{_NAME})*", "package.module:function"),
         "command": Rule('a list such as ["program", "--", "{url}"]', _command),
-        "isolation": _one_of("process", "thread"),
+        "isolation": _one_of("process", "thread", "async"),
         "timeout": _SECONDS_OF_A_RUN,
         "memory_limit": _MEGABYTES,
         "max_retries": _RETRIES,

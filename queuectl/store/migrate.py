@@ -14,6 +14,7 @@ from queuectl.store.migrations import (
     m0003_schedules,
     m0004_dead_letters,
     m0005_history,
+    m0006_scaling,
 )
 
 Step = Callable[[Transaction], None]
@@ -24,6 +25,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("0003_schedules", m0003_schedules.apply),
     ("0004_dead_letters", m0004_dead_letters.apply),
     ("0005_history", m0005_history.apply),
+    ("0006_scaling", m0006_scaling.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from queuectl.clock import now_ms
 from queuectl.store.database import Database, Transaction
+from queuectl.store.rows import placeholders
 
 _COLUMNS = (
     "id, host, pid, version, started_at, workers, running, transport, transport_up, per_minute, progress, handlers,"
-    " heartbeat_at, lease_until, clock_ahead"
+    " kinds, held_back, heartbeat_at, lease_until, clock_ahead"
 )
 _NUMBER = _COLUMNS.count(",") + 1
 
@@ -23,7 +24,8 @@ _LOCK_SPACE = 1_903_260_017
 class NodeReport:
     """One daemon as it describes itself; ``started_at`` is UTC milliseconds.
 
-    ``progress`` and ``handlers``, the names that its tasks may use, are JSON text.
+    JSON text are ``progress``, ``handlers``, the names that its tasks may use, ``kinds``, where each of them runs,
+    and ``held_back``, those of which it takes nothing more, because their kind is at its cap.
     """
 
     id: str
@@ -38,6 +40,8 @@ class NodeReport:
     per_minute: float
     progress: str
     handlers: str
+    kinds: str
+    held_back: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ def save(transaction: Transaction, node: NodeReport, lease_ms: int) -> None:
         " ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, lease_until = excluded.lease_until,"
         " workers = excluded.workers, running = excluded.running, transport = excluded.transport,"
         " transport_up = excluded.transport_up, per_minute = excluded.per_minute, progress = excluded.progress,"
-        " handlers = excluded.handlers, clock_ahead = excluded.clock_ahead",
+        " handlers = excluded.handlers, kinds = excluded.kinds, held_back = excluded.held_back,"
+        " clock_ahead = excluded.clock_ahead",
         (*(getattr(node, name) for name in NodeReport.__slots__), now, now + lease_ms, now_ms() - now),
     )
 
@@ -82,12 +87,41 @@ def holders(transaction: Transaction) -> list[str]:
     return [row[0] for row in rows]
 
 
-def cancel_requests(transaction: Transaction, node: str) -> list[tuple[int, int]]:
-    """Return (id, fence) of the tasks that run on ``node`` and that a person wants to end."""
+def want_workers(transaction: Transaction, node: str, workers: int) -> bool:
+    """Note that a node is to run so many tasks at a time; return whether it is listed."""
+    cursor = transaction.execute("UPDATE nodes SET wanted_workers = %s WHERE id = %s", (workers, node))
+    return bool(cursor.rowcount)
+
+
+def wanted_workers(transaction: Transaction, node: str) -> int | None:
+    """Return how many tasks at a time somebody wants a node to run, if anybody has said so."""
+    rows = transaction.rows("SELECT wanted_workers FROM nodes WHERE id = %s", (node,))
+    return None if not rows or rows[0][0] is None else int(rows[0][0])
+
+
+def hear_cancel_requests(transaction: Transaction, node: str) -> list[tuple[int, int]]:
+    """Hear, once each, of the tasks at work on ``node`` that a person wants to end; return (id, fence) of each.
+
+    Whoever asked can read that it was heard. A row that somebody has locked is heard of next time.
+    """
+    wanted = "SELECT id FROM tasks WHERE node = %s AND state = 'running' AND cancel_requested = 1"
     rows: Sequence[tuple[int, int]] = transaction.rows(
-        "SELECT id, fence FROM tasks WHERE node = %s AND state = 'running' AND cancel_requested = 1", (node,)
+        "UPDATE tasks SET cancel_requested = 2 WHERE id "
+        + transaction.database.any_of(wanted + transaction.database.locking())
+        + " RETURNING id, fence",
+        (node,),
     )
     return list(rows)
+
+
+def have_not_heard(transaction: Transaction, tasks: Sequence[int]) -> bool:
+    """Tell whether a listed node on which one of the tasks runs has yet to hear that a person wants it to end."""
+    found = transaction.rows(
+        "SELECT 1 FROM tasks JOIN nodes ON nodes.id = tasks.node"
+        f" WHERE tasks.id IN ({placeholders(tasks)}) AND state = 'running' AND cancel_requested = 1 LIMIT 1",
+        tasks,
+    )
+    return bool(found)
 
 
 class LifeLock:

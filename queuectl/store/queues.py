@@ -144,15 +144,24 @@ def oldest_due(transaction: Transaction, queue: str) -> int | None:
     return value
 
 
-def heads(transaction: Transaction, names: Sequence[str], limit: int) -> list[str]:
-    """Return the queue of each of the first ``limit`` queued tasks of these queues, in the order of their ranks."""
+def heads(
+    transaction: Transaction, names: Sequence[str], limit: int, *, without: Sequence[str] = ()
+) -> list[str]:
+    """Return the queue of each of the first ``limit`` queued tasks of these queues, in the order of their ranks.
+
+    Tasks of the handlers in ``without`` do not count.
+    """
     if not names:
         return []
+    condition, left_out = "", list[str]()
+    if without:
+        tail, value = transaction.database.none_of(without)
+        condition, left_out = f" AND handler {tail}", [value]
     first = (
         "SELECT * FROM (SELECT queue, rank, due_at, id FROM tasks WHERE state = 'queued' AND queue = %s"
-        " ORDER BY rank, due_at, id LIMIT %s) AS head"
+        f"{condition} ORDER BY rank, due_at, id LIMIT %s) AS head"
     )
-    params = [value for name in names for value in (name, limit)]
+    params = [value for name in names for value in (name, *left_out, limit)]
     rows = transaction.rows(
         " UNION ALL ".join([first] * len(names)) + " ORDER BY rank, due_at, id LIMIT %s", (*params, limit)
     )

@@ -21,6 +21,7 @@ class Candidate(NamedTuple):
     due_at: int
     id: int
     host: str
+    handler: str = ""
 
     @property
     def place(self) -> Place:
@@ -57,21 +58,40 @@ def first(
 
 
 def candidates(
-    transaction: Transaction, queue: str, limit: int, *, after: Place, without: Collection[str]
+    transaction: Transaction,
+    queue: str,
+    limit: int,
+    *,
+    after: Place,
+    without: Collection[str],
+    without_handlers: Collection[str] | None = None,
 ) -> list[Candidate]:
-    """Return a queue's first queued tasks after a place, but none of these hosts.
+    """Return a queue's first queued tasks after a place, but none of these hosts and handlers.
 
-    Nothing is locked, so that the index alone answers, however many tasks are passed over.
+    Nothing is locked, so that the index alone answers, however many tasks are passed over; unless
+    ``without_handlers`` is given, since an index does not tell the handler.
     """
     condition = ""
     params: list[object] = [queue, *after]
-    if without:
-        tail, value = transaction.database.none_of(without)
-        condition = f" AND host {tail}"
-        params.append(value)
+    for column, texts in (("host", without), ("handler", without_handlers)):
+        if texts:
+            tail, value = transaction.database.none_of(texts)
+            condition += f" AND {column} {tail}"
+            params.append(value)
+    handler = "" if without_handlers is None else ", handler"
     rows = transaction.rows(
-        "SELECT rank, due_at, id, host FROM tasks WHERE state = 'queued' AND queue = %s"
+        f"SELECT rank, due_at, id, host{handler} FROM tasks WHERE state = 'queued' AND queue = %s"
         f" AND (rank, due_at, id) > (%s, %s, %s){condition} ORDER BY rank, due_at, id LIMIT %s",
         (*params, limit),
     )
     return [Candidate(*row) for row in rows]
+
+
+def last(transaction: Transaction, queue: str) -> Place:
+    """Return the place of a queue's last queued task; the beginning if there is none."""
+    rows = transaction.rows(
+        "SELECT rank, due_at, id FROM tasks WHERE state = 'queued' AND queue = %s"
+        " ORDER BY rank DESC, due_at DESC, id DESC LIMIT 1",
+        (queue,),
+    )
+    return (rows[0][0], rows[0][1], rows[0][2]) if rows else START

@@ -217,6 +217,9 @@ class NodeRow(Table):
     progress = peewee.TextField()
     handlers = peewee.TextField()
     clock_ahead = peewee.BigIntegerField()
+    wanted_workers = peewee.IntegerField(null=True)
+    kinds = peewee.TextField()
+    held_back = peewee.TextField()
 
     class Meta:
         table_name = "nodes"

@@ -13,14 +13,15 @@ from tests.bench.stage import Stage
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure by name, with what it finds out; its module is imported when it is run."""
+    """A measure by name, with what it finds out; its module, named otherwise if need be, is imported when it is run."""
 
     name: str
     about: str
+    module: str | None = None
 
     def run(self, stage: Stage) -> Sequence[Figure]:
         """Measure."""
-        module = import_module(f"tests.bench.measures.{self.name}")
+        module = import_module(f"tests.bench.measures.{self.module or self.name}")
         return cast(Callable[[Stage], Sequence[Figure]], module.run)(stage)
 
 
@@ -31,6 +32,8 @@ MEASURES = (
     Measure("latency", "from submission to start on an idle daemon, beside bare Dramatiq"),
     Measure("urgent", "an urgent task against 2,000 waiting ones of 5 ms, beside bare Dramatiq"),
     Measure("sleepers", "2,000 tasks that sleep for 20 ms, with 16 workers"),
+    Measure("async", "2,000 async functions that wait for 20 ms, 100 at a time", "asynchronous"),
+    Measure("cores", "a handler that computes, in one process and in two"),
     Measure("startup", "queuectl --help, and queuectl status with a million tasks, as whole processes"),
     Measure("take", "taking 100 tasks where a million wait and where 10,000 wait"),
     Measure("memory", "what an idle daemon keeps resident"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import time
@@ -14,6 +15,7 @@ STAMPS = "stamps"
 
 BRIEF_SECONDS = 0.005
 NAP_SECONDS = 0.020
+_GRIND_ROUNDS = 1_500_000
 
 
 def noop(task: HandlerTask, context: Context) -> None:
@@ -36,6 +38,21 @@ def nap(task: HandlerTask, context: Context) -> None:
     note(label(task))
     time.sleep(NAP_SECONDS)
     note(label(task) + ".end")
+
+
+async def doze(task: HandlerTask, context: Context) -> None:
+    """Take twenty milliseconds in the event loop, and note the end too."""
+    note(label(task))
+    await asyncio.sleep(NAP_SECONDS)
+    note(label(task) + ".end")
+
+
+def grind(task: HandlerTask, context: Context) -> int:
+    """Compute for about a tenth of a second, and note the end too."""
+    note(label(task))
+    total = sum(number * number % 7 for number in range(_GRIND_ROUNDS))
+    note(label(task) + ".end")
+    return total
 
 
 def label(task: HandlerTask) -> str:

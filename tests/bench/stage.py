@@ -31,9 +31,17 @@ _AMBIENT = (
     *("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "NO_COLOR"),
 )
 
+_ISOLATIONS = {
+    "noop": "thread",
+    "stamp": "thread",
+    "brief": "thread",
+    "nap": "thread",
+    "doze": "async",
+    "grind": "process",
+}
 _HANDLERS = "".join(
-    f'[handlers.{name}]\ncallable = "tests.bench.handlers:{name}"\nisolation = "thread"\n'
-    for name in ("noop", "stamp", "brief", "nap")
+    f'[handlers.{name}]\ncallable = "tests.bench.handlers:{name}"\nisolation = "{isolation}"\n'
+    for name, isolation in _ISOLATIONS.items()
 )
 
 

@@ -72,6 +72,28 @@ def test_the_number_of_workers_can_be_given(cli: CommandLine) -> None:
     assert "--workers" in cli("daemon", "start", "--workers", "0").error(ExitCode.USAGE)
 
 
+def test_a_running_daemon_gets_more_workers(cli: CommandLine) -> None:
+    assert "no daemon is running in this home" in cli("daemon", "scale", "4").error(
+        ExitCode.DAEMON_NOT_RUNNING
+    )
+    pid = cli.start_daemon()
+    node = cli("daemon", "status", "--json").ok().document["node"]["id"]
+    scaled = cli("daemon", "scale", "12").ok()
+    assert scaled.out == f"{node}\n"
+    assert f"(pid {pid}) runs 12 tasks at a time now; it was 8" in scaled.err
+    assert "set workers = 12" in scaled.err
+    found = cli("daemon", "scale", "3", "--node", node[:6], "--json").ok().document
+    assert [(each["node"], each["before"], each["workers"], each["done"]) for each in found["nodes"]] == [
+        (node, 12, 3, True)
+    ]
+    assert cli("daemon", "status", "--json").ok().document["node"]["workers"] == 3
+    assert cli("status", "--json").ok().document["daemon"]["nodes"][0]["workers"] == 3
+    assert cli("daemon", "status", "-q").out == f"{pid}\n", "it was not restarted"
+    assert node in cli("daemon", "scale", "3", "--node", "zzz").error(ExitCode.NOT_FOUND)
+    for wrong in (["0"], ["513"], ["many"], [], ["3", "--all", "--node", node]):
+        cli("daemon", "scale", *wrong).error(ExitCode.USAGE)
+
+
 def test_a_killed_daemon_is_seen_as_not_running_and_can_be_started_again(cli: CommandLine) -> None:
     pid = cli.start_daemon()
     os.kill(pid, signal.SIGKILL)

@@ -83,7 +83,8 @@ def test_a_dead_task_is_listed_explained_and_sent_back(busy: CommandLine) -> Non
 def test_a_running_task_is_cancelled_within_seconds(busy: CommandLine) -> None:
     busy("batch", "-", given=line("patient", seconds=60)).ok()
     wait_until(lambda: busy.states() == ["running"], describing="the task to run")
-    assert "task_1 is asked to stop" in busy("cancel", "1").ok().err
+    told = busy("cancel", "1").ok().err
+    assert told == "task_1 is asked to stop; its handler runs in a thread and ends by its own will\n"
     assert busy("wait", "1", "--timeout", "20").code == ExitCode.AWAITED_TASK_FAILED
     assert busy.states() == ["cancelled"]
 

@@ -53,11 +53,15 @@ _THREADS = (
     "exit_process",
 )
 _PROCESSES = ("work", "until_file", "patient", "stubborn", "kill_itself", "keep_article")
+_IN_LOOP = ("nap", "linger", "swallow", "occupy_loop", "wait_in_thread", "fail")
 _SHOWN_LINES = 120
 
 
 def handler_tables() -> dict[str, dict[str, Any]]:
-    """Return the handlers that every installation knows: in a thread by their name, in a process with a ``p_``."""
+    """Return the handlers that every installation knows.
+
+    Those in a thread go by their name, those in a process have a ``p_`` before it, those in the event loop an ``a_``.
+    """
     in_threads = {
         name: {"callable": f"tests.support.fault_handlers:{name}", "isolation": "thread"} for name in _THREADS
     }
@@ -65,7 +69,11 @@ def handler_tables() -> dict[str, dict[str, Any]]:
         f"p_{name}": {"callable": f"tests.support.fault_handlers:{name}", "isolation": "process"}
         for name in _PROCESSES
     }
-    return in_threads | in_processes
+    in_loop = {
+        f"a_{name}": {"callable": f"tests.support.async_handlers:{name}", "isolation": "async"}
+        for name in _IN_LOOP
+    }
+    return in_threads | in_processes | in_loop
 
 
 class Daemon:

@@ -74,6 +74,11 @@ def spin(task: HandlerTask, context: Context) -> None:
     re.match(r"(a+)+$", "a" * 64 + "b")
 
 
+def power(task: HandlerTask, context: Context) -> int:
+    """Raise a number to a power that takes hours, in C code that holds the interpreter's lock."""
+    return len(bin(3 ** (10**10)))
+
+
 def sleep_in_c(task: HandlerTask, context: Context) -> None:
     """Sleep in C while holding the interpreter's lock."""
     ctypes.PyDLL(None).sleep(3600)

@@ -23,6 +23,7 @@ from queuectl.domain.outcome import Outcome, Verdict
 from queuectl.domain.task import task_name
 from queuectl.handlers import registry
 from queuectl.handlers.contract import Handler, HandlerTask
+from queuectl.handlers.function import completed
 from queuectl.settings import Settings
 from queuectl_daemon.runner import family, kernel, memory, outcomes
 from queuectl_daemon.runner.baseline import Baseline
@@ -97,7 +98,7 @@ class _Child:
         try:
             handler = self._handler(job.handler)
             outcomes.check_in_time(job.begin_by)
-            value = handler(_task(job), context)
+            value = completed(handler(_task(job), context))
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like are failures as well
             failure = error
         if job.memory_limit is not None:

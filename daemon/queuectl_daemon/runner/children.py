@@ -159,10 +159,22 @@ class Children:
             self._note_end(child)
         self._has_warmed = False
 
+    def resize(self, limit: int) -> None:
+        """Have so many children at the most; those beyond that are given up as they become idle."""
+        with self._changed:
+            self._limit = limit
+            self._changed.notify_all()
+        self._wake()
+
     def retire_idle(self) -> None:
-        """Give up the children that had nothing to do for a minute."""
+        """Give up the children that had nothing to do for a minute, and those beyond the limit."""
         long_ago = monotonic() - _IDLE_LIMIT
-        for child in [child for child in list(self._idle) if child.idle_since < long_ago]:
+        surplus = max(0, len(self._all) - self._limit)
+        for child in [
+            child
+            for place, child in enumerate(list(self._idle))
+            if place < surplus or child.idle_since < long_ago
+        ]:
             with self._changed:
                 if child not in self._idle:
                     continue  # somebody needed it after all

@@ -23,7 +23,9 @@ MARK = "_QUEUECTL_RUNNER"
 The underscore keeps it from being taken for a setting.
 """
 
-_PATIENCE = 2.0  # seconds of hunting a family that grows while it is stopped
+_HUNT_PATIENCE = 1.0  # seconds of hunting a family that grows while it is stopped
+_CHASES = 100
+_WAIT_PATIENCE = 2.0  # seconds for the end of what was killed
 
 Kin = Mapping[int, list[int]]
 """The children of each process."""
@@ -74,7 +76,7 @@ def end_marked(wanted: Callable[[str], bool]) -> None:
             if mark is not None and process.pid != os.getpid() and wanted(mark):
                 end_family(process.pid)
                 found.append(process)
-    psutil.wait_procs(found, _PATIENCE)
+    psutil.wait_procs(found, _WAIT_PATIENCE)
 
 
 def memory(pid: int) -> tuple[int, int]:
@@ -98,20 +100,43 @@ def _stop_family(pid: int) -> None:
     _signal(os.killpg, pid, signal.SIGSTOP)
     _signal(os.kill, pid, signal.SIGSTOP)
     stopped: set[int] = set()
-    give_up = monotonic() + _PATIENCE
+    give_up = monotonic() + _HUNT_PATIENCE
     while monotonic() < give_up:
+        _chase(pid, stopped)
         running = [member for member in descendants(pid) if member not in stopped]
         if not running:
             return
-        for member in running:
-            _signal(os.kill, member, signal.SIGSTOP)
-        stopped.update(running)
+        _stop(running, stopped)
+
+
+def _chase(pid: int, stopped: set[int]) -> None:
+    """Stop what a process has adopted, such as one that forks away as fast as all processes can be looked at."""
+    for _ in range(_CHASES):
+        adopted = [child for child in _children(pid) if child not in stopped]
+        if not adopted:
+            return
+        _stop(adopted, stopped)
+
+
+def _stop(members: list[int], stopped: set[int]) -> None:
+    for member in members:
+        _signal(os.kill, member, signal.SIGSTOP)
+    stopped.update(members)
 
 
 def _signal(send: Callable[[int, int], None], pid: int, number: signal.Signals) -> None:
     # Gone already, or another user's, such as what a handler starts through sudo.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         send(pid, number)
+
+
+def _children(pid: int) -> list[int]:
+    """Return the children that a process has adopted or its first thread has made; none where nobody can tell."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:  # noqa: PTH123 - as fast as can be
+            return [int(number) for number in file.read().split()]
+    except OSError:
+        return []
 
 
 def _parents() -> list[tuple[int, int]]:

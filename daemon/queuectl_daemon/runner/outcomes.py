@@ -49,6 +49,21 @@ def check_in_time(begin_by: float | None) -> None:
         raise TooLateError
 
 
+def cancelled() -> Outcome:
+    """Return the outcome of a run that a person stopped."""
+    return Outcome(Verdict.CANCELLED, error="cancelled while it ran")
+
+
+def interrupted() -> Outcome:
+    """Return the outcome of a run that the end of the daemon stopped."""
+    return Outcome(Verdict.INTERRUPTED, error="stopped with the daemon")
+
+
+def timed_out(limit: float | None) -> Outcome:
+    """Return the outcome of a run that was ended at its time limit, which is given in seconds."""
+    return Outcome(Verdict.TIMED_OUT, error=f"ran longer than its time limit of {limit or 0:g} s")
+
+
 def of_value(value: object, article: Article | None) -> Outcome:
     """Return the outcome of a handler that returned ``value``; failed by rule if that cannot be stored."""
     if value is None and article is None:

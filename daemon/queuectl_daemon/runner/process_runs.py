@@ -18,7 +18,7 @@ from queuectl.handlers.output import Output
 from queuectl_daemon.runner import children, watch
 from queuectl_daemon.runner.children import Child, ClosedError, NoChildError
 from queuectl_daemon.runner.frames import GarbageError, Job, Line, Progress, Result
-from queuectl_daemon.runner.outcomes import LARGEST_RESULT
+from queuectl_daemon.runner.outcomes import LARGEST_RESULT, cancelled, interrupted, timed_out
 from queuectl_daemon.runner.task_log import log_line, log_output
 from queuectl_daemon.runner.watch import Run, Watch
 
@@ -159,7 +159,7 @@ class ProcessRuns:
         work = run.work
         match forced:
             case Verdict.TIMED_OUT:
-                error = f"ran longer than its time limit of {work.timeout:g} s"
+                return timed_out(work.timeout)
             case Verdict.OVER_MEMORY:
                 peak = run.memory.peak // 2**20 if run.memory is not None else 0
                 error = f"used {peak} MB of memory, more than its limit of {work.memory_limit} MB"
@@ -168,16 +168,6 @@ class ProcessRuns:
             case _:
                 return interrupted()
         return Outcome(forced, error=error)
-
-
-def cancelled() -> Outcome:
-    """Return the outcome of a run that a person stopped."""
-    return Outcome(Verdict.CANCELLED, error="cancelled while it ran")
-
-
-def interrupted() -> Outcome:
-    """Return the outcome of a run that the end of the daemon stopped."""
-    return Outcome(Verdict.INTERRUPTED, error="stopped with the daemon")
 
 
 def _crashed(child: Child, printed: Output | None) -> Outcome:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from queuectl.clock import monotonic
 from queuectl.domain.outcome import Outcome
 from queuectl.domain.task import Claimed, task_name
 from queuectl.domain.visible import visible
+from queuectl.errors import QueuectlError, RetryableError
 from queuectl.handlers import registry
-from queuectl.handlers.contract import Handler, HandlerTask
-from queuectl.settings import Settings
+from queuectl.handlers.contract import Handler
+from queuectl.handlers.function import completed, is_async
+from queuectl.settings import HandlerSettings, Isolation, Settings
 from queuectl_daemon.runner import outcomes
-from queuectl_daemon.runner.context import RunContext
+from queuectl_daemon.runner.direct_context import DirectContext, handler_task
 from queuectl_daemon.runner.forkserver import ForkServer
-from queuectl_daemon.runner.process_runs import ProcessRuns, cancelled, interrupted
-from queuectl_daemon.runner.task_log import log_line
+from queuectl_daemon.runner.loop_runs import LoopRuns
+from queuectl_daemon.runner.outcomes import cancelled, interrupted
+from queuectl_daemon.runner.process_runs import ProcessRuns
 from queuectl_daemon.runner.watch import Run, Watch
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,9 +35,10 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """How tasks of one handler run: by calling ``handler`` in the thread, or, without one, in a child process."""
+    """How tasks of one handler run: by calling ``handler`` in the daemon, or, without one, in a child process."""
 
-    handler: Handler | None
+    kind: Isolation
+    handler: Handler | None = None
 
 
 class Runner:
@@ -43,21 +46,23 @@ class Runner:
 
     A handler with ``isolation = "process"`` runs in a child process, and its limits are enforced whatever it does.
     One with ``isolation = "thread"`` is called in the calling thread: fast, but nothing can stop it by force; a time
-    limit there only leads to a warning. A task with a memory limit, or one whose process died before, always runs in
-    a child process.
+    limit there only leads to a warning. An ``async def`` that is not for a process runs in the event loop, where it
+    is cancelled and ended at its time limit for as long as it awaits. A task with a memory limit, or one whose process
+    died before, always runs in a child process.
     """
 
     def __init__(self, settings: Settings, *, on_progress: Callable[[int, int, float, str], None]) -> None:
         self._settings = settings
         self._on_progress = on_progress
         self._ways: dict[str, _Way] = {}
-        self._calls: dict[Key, _ThreadContext] = {}
+        self._calls: dict[Key, DirectContext] = {}
         self._runs: dict[Key, Run] = {}
         self._cancels: dict[Key, None] = {}
         self._cancelling = threading.Lock()
         self._interrupted = False
         self._watch = Watch(ForkServer(settings), settings.workers)
         self._process_runs = ProcessRuns(self._watch, settings.home, self._report)
+        self._loop_runs = LoopRuns(self._report)
 
     def start(self) -> None:
         """Start the fork server; to be called before the daemon has other threads."""
@@ -70,6 +75,58 @@ class Runner:
         """Whether child processes can be made."""
         return self._watch.is_healthy
 
+    def resize(self, workers: int) -> None:
+        """Have so many children at the most from now on; those beyond that end when they have nothing to do."""
+        self._watch.children.resize(workers)
+
+    def kind(self, name: str) -> Isolation:
+        """Return where tasks of this handler run, as far as that is known before the first one has run.
+
+        An ``async def`` is known as such once it has been imported; see ``learn``.
+        """
+        way = self._ways.get(name)
+        if way is not None:
+            return way.kind
+        try:
+            return _isolation(registry.specification(name, self._settings))
+        except QueuectlError:  # such tasks end at once
+            return "thread"
+
+    def kind_of(self, work: Claimed) -> Isolation:
+        """Return where this task runs, whose limits are those in effect."""
+        return "process" if _needs_process(work) else self.kind(work.handler)
+
+    def kinds(self) -> dict[str, Isolation]:
+        """Return where tasks of each known handler run."""
+        return {name: self.kind(name) for name in registry.names(self._settings)}
+
+    def learn(self) -> None:
+        """Import the handlers that run in this process, so that it is known where they do."""
+        for name in registry.names(self._settings):
+            with contextlib.suppress(QueuectlError):  # its first task will say so
+                self._find_way(name)
+
+    def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
+        """Begin a task that runs in the event loop and return; False for any other task, which ``run`` runs.
+
+        ``done`` is called once with the outcome, from another thread.
+        """
+        try:
+            way = self._ways.get(work.handler) or self._find_way(work.handler)
+        except BaseException:  # noqa: BLE001 - ``run`` meets the same error and turns it into an outcome
+            return False
+        if way.kind != "async" or way.handler is None or _needs_process(work):
+            return False
+        self._loop_runs.start(work, way.handler, done)
+        if (work.id, work.fence) in self._cancels:
+            self._loop_runs.cancel(work.id, work.fence)
+        return True
+
+    @property
+    def abandoned(self) -> int:
+        """How many async handlers go on in the event loop although their run has ended."""
+        return self._loop_runs.abandoned
+
     def run(self, work: Claimed) -> Outcome:
         """Run a task to its end and return how it ended; never raises, and blocks as long as the task runs.
 
@@ -77,8 +134,7 @@ class Runner:
         """
         try:
             way = self._ways.get(work.handler) or self._find_way(work.handler)
-            # A run during which a daemon died may have been what killed it, and takes no other along from a child.
-            if way.handler is None or work.memory_limit is not None or work.crashes:
+            if way.handler is None or _needs_process(work):
                 return self._run_in_process(work)
             return self._run_in_thread(work, way.handler)
         except BaseException as error:  # noqa: BLE001 - a thread of the daemon must survive every task
@@ -87,7 +143,8 @@ class Runner:
     def cancel(self, task_id: int, fence: int) -> None:
         """End a run because a person asked: by its own will first, after five seconds by force.
 
-        In a thread only the handler's own will counts. Never blocks.
+        In a thread only the handler's own will counts; in the event loop, what it awaits is cancelled at once and
+        it is left to itself after five seconds. Never blocks.
         """
         key = (task_id, fence)
         # Remembered first, looked for after: a run that begins meanwhile is listed first and looks here after.
@@ -101,23 +158,33 @@ class Runner:
         run = self._runs.get(key)
         if run is not None:
             self._watch.cancel(run)
+        self._loop_runs.cancel(task_id, fence)
 
     def interrupt(self) -> None:
-        """Kill all child processes now, whose runs end as interrupted; handlers in threads are told to end."""
+        """Kill all child processes and cancel what runs in the event loop; handlers in threads are told to end."""
         self._interrupted = True
         for call in list(self._calls.values()):
             call.is_interrupted = True
+        self._loop_runs.interrupt()
         self._watch.interrupt()
 
     def stop(self) -> None:
         """Interrupt what still runs and end the fork server; no process is left afterwards."""
         self.interrupt()
+        self._loop_runs.stop()
         self._watch.stop()
 
     def _find_way(self, name: str) -> _Way:
-        specification = registry.specification(name, self._settings)
-        in_thread = specification.isolation == "thread"
-        way = _Way(registry.load(name, self._settings) if in_thread else None)
+        kind = _isolation(registry.specification(name, self._settings))
+        if kind == "process":
+            way = _Way(kind)
+        else:
+            handler = registry.load(name, self._settings)
+            if is_async(handler):
+                kind = "async"
+            elif kind == "async":
+                raise RetryableError(f"the handler {name!r} has isolation 'async' and is no async def")
+            way = _Way(kind, handler)
         self._ways[name] = way
         return way
 
@@ -136,24 +203,16 @@ class Runner:
         key = (work.id, work.fence)
         if self._interrupted:
             return interrupted()
-        context = _ThreadContext(work, self._report)
+        context = DirectContext(work, self._report)
         self._calls[key] = context
         if key in self._cancels:
             del self._calls[key]
             return cancelled()
         started = monotonic()
         try:
-            task = HandlerTask(
-                task_name(work.id),
-                work.url,
-                {} if work.metadata == "{}" else msgspec.json.decode(work.metadata),
-                work.attempt,
-                work.fence,
-                work.queue,
-                work.priority_score,
-            )
+            task = handler_task(work)
             outcomes.check_in_time(work.begin_by)
-            outcome = outcomes.of_value(handler(task, context), context.article)
+            outcome = outcomes.of_value(completed(handler(task, context)), context.article)
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like are failures as well
             outcome = outcomes.of_error(error)
         finally:
@@ -175,31 +234,11 @@ class Runner:
             _LOGGER.exception("a report of progress could not be passed on")
 
 
-class _ThreadContext(RunContext):
-    """A run's context in the daemon's own thread."""
+def _isolation(specification: HandlerSettings) -> Isolation:
+    """Return where a handler runs by its settings; a memory limit can be kept in a process only."""
+    return "process" if specification.memory_limit is not None else specification.isolation
 
-    __slots__ = ("_report", "_work", "has_seen_the_end", "is_cancelled", "is_interrupted")
 
-    def __init__(self, work: Claimed, report: Callable[[int, int, float, str], None]) -> None:
-        super().__init__()
-        self._work = work
-        self._report = report
-        self.is_cancelled = False
-        self.is_interrupted = False
-        self.has_seen_the_end = False
-
-    @property
-    def cancelled(self) -> bool:
-        """True once a person asked to cancel the task, or the daemon ends."""
-        if self.is_interrupted:
-            self.has_seen_the_end = True
-            return True
-        return self.is_cancelled
-
-    def report(self, fraction: float, note: str) -> None:
-        """Report progress directly."""
-        self._report(self._work.id, self._work.fence, fraction, note)
-
-    def write(self, level: int, text: str) -> None:
-        """Log directly."""
-        log_line(self._work, level, text)
+def _needs_process(work: Claimed) -> bool:
+    # A run during which a daemon died may have been what killed it, and takes no other along from a child.
+    return work.memory_limit is not None or work.crashes > 0

@@ -236,6 +236,7 @@ def daemon_facts(found: LocalDaemon, node: NodeStatus | None, log: str, zone: st
                 Styled(node.transport, "") if node.transport_up else Styled("Redis does not answer", CAREFUL),
             ),
             ("rate", f"{node.per_minute:,.0f} runs a minute"),
+            ("handlers", ", ".join(f"{name} ({kind})" for name, kind in node.kinds.items())),
         ]
     rows.append(("log", log))
     return Facts(rows)

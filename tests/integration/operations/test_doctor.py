@@ -291,7 +291,9 @@ class TestDaemon:
             lock.announce("me")
             me = local_daemon(plain.home)
             assert me is not None
-            report = nodes.NodeReport("me", "here", me.pid, version, 0, 1, 0, "redis", 1, 0.0, "{}", "[]")
+            report = nodes.NodeReport(
+                "me", "here", me.pid, version, 0, 1, 0, "redis", 1, 0.0, "{}", "[]", "{}", "[]"
+            )
             with database.writing() as transaction:
                 nodes.save(transaction, report, 30_000)
 
@@ -329,7 +331,9 @@ class TestDaemon:
     def test_one_on_another_machine(self, on_postgres: Settings) -> None:
         database = Database(on_postgres.database_url)
         with database.writing() as transaction:
-            report = nodes.NodeReport("n", "elsewhere", 7, "1", 0, 1, 0, "redis", 1, 0.0, "{}", "[]")
+            report = nodes.NodeReport(
+                "n", "elsewhere", 7, "1", 0, 1, 0, "redis", 1, 0.0, "{}", "[]", "{}", "[]"
+            )
             nodes.save(transaction, report, 30_000)
         database.close()
         assert found(on_postgres, "daemon").detail == "runs on elsewhere"

@@ -33,6 +33,8 @@ DAEMON = NodeReport(
     per_minute=0.0,
     progress="{}",
     handlers='["article", "fail"]',
+    kinds='{"article": "process", "fail": "thread"}',
+    held_back="[]",
 )
 
 
@@ -207,6 +209,13 @@ class TestReasons:
         found = monitor.explain(one_queued(database, handler="unheard_of"))
         assert causes(found) == [Cause.NO_HANDLER]
         assert found.startable
+
+    def test_a_kind_of_work_at_its_cap(self, monitor: Monitor, database: Database) -> None:
+        daemon_with(database, held_back='["fail"]')
+        found = monitor.explain(one_queued(database, handler="fail"))
+        assert (causes(found), found.startable) == ([Cause.KIND], False)
+        assert "workers_thread" in found.reasons[0].message
+        assert monitor.explain(one_queued(database)).startable
 
     def test_a_clock_that_is_off(self, monitor: Monitor, database: Database) -> None:
         run_sql(database, "UPDATE nodes SET clock_ahead = -30000")

@@ -87,7 +87,7 @@ def take(database: Database, workers: int, *, aging: bool) -> set[int]:
     view = View(aging=aging)
     with database.writing() as transaction:
         tick = Tick(transaction, NODE, view)
-        tick.look(running=False)
+        tick.look(None)
         tick.promote(looking=True)
         taking = Taking(transaction, NODE, view, Punctuality())
         rooms = room(workers, {})
@@ -159,3 +159,18 @@ def test_a_position_is_the_number_of_tasks_that_are_taken_before(
     order = sorted(rows, key=lambda row: (QUEUES.index(row["queue"]), row["rank"], row["due_at"], row["id"]))
     assert [monitor.explain(row["id"]).position for row in order] == list(range(len(order)))
     monitor.close()
+
+
+def test_what_starts_in_a_queue_without_limits_counts_once_for_the_queues_below_it(
+    database: Database,
+) -> None:
+    with database.writing() as transaction:
+        for queue in ("high_priority", "low_priority"):
+            queues.set_limits(transaction, QueueRules(queue, host_concurrency=2))
+        ids = submit(
+            transaction,
+            new_task(1, url="https://b.test/1", score=8, due_at=now_ms()),
+            new_task(2, url="https://a.test/2", score=5, due_at=now_ms()),
+            new_task(3, url="https://a.test/3", score=3, due_at=now_ms()),
+        )
+    assert take(database, 9, aging=False) == set(ids)

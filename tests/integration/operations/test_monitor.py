@@ -57,6 +57,8 @@ def a_node(**fields: object) -> NodeReport:
         per_minute=12.5,
         progress="{}",
         handlers='["article"]',
+        kinds="{}",
+        held_back="[]",
     )
     return replace(node, **fields)  # type: ignore[arg-type]
 

@@ -163,6 +163,27 @@ def test_a_start_forgets_the_last_error(database: Database) -> None:
     assert stored(database, task)["error"] is None
 
 
+def test_handlers_that_are_left_out_are_passed_over(database: Database) -> None:
+    odd = "odd\"\\'name"
+    names = ["page", odd, "note", "page", "note"]
+    with database.writing() as transaction:
+        assert ready.last(transaction, QUEUE) == START
+        ids = submit(
+            transaction, *(new_task(number, score=10, handler=name) for number, name in enumerate(names))
+        )
+
+        def found(*handlers: str) -> list[tuple[int, str]]:
+            candidates = ready.candidates(
+                transaction, QUEUE, 10, after=START, without=(), without_handlers=handlers
+            )
+            return [(each.id, each.handler) for each in candidates]
+
+        assert found("page", odd) == [(ids[2], "note"), (ids[4], "note")]
+        assert found() == list(zip(ids, names, strict=True))
+        assert ready.last(transaction, QUEUE)[2] == ids[4]
+        assert queues.heads(transaction, [QUEUE], 10, without=["page", odd]) == [QUEUE] * 2
+
+
 class TestHeads:
     """The queues of the first tasks of all, by which queues take turns."""
 

@@ -275,9 +275,10 @@ class TestCancelling:
         for _ in range(2):
             with database.writing() as transaction:
                 assert tasks.cancel(transaction, [task], NOW) == {task: State.RUNNING}
-        with database.reading() as transaction:
-            assert nodes.cancel_requests(transaction, NODE) == [(task, 1)]
-            assert nodes.cancel_requests(transaction, "other") == []
+        with database.writing() as transaction:
+            assert nodes.hear_cancel_requests(transaction, "other") == []
+            assert nodes.hear_cancel_requests(transaction, NODE) == [(task, 1)]
+            assert nodes.hear_cancel_requests(transaction, NODE) == []
         assert [each.cancel_requested for each in held_by(database)] == [True]
 
     @pytest.mark.parametrize("move", [Move.RETRY, Move.RELEASE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from queuectl.domain.task import Claimed
 from queuectl.settings import HandlerSettings, QueueSettings, Settings
 from queuectl.store.tasks import InHand
 from queuectl_daemon import endings
-from queuectl_daemon.actors import AttemptFailedError, declare
+from queuectl_daemon.actors import AttemptFailedError, Attempts, declare
 from queuectl_daemon.broker import ACTOR_SUFFIX, ClaimedBroker
 from queuectl_daemon.budgets import Budgets
 from queuectl_daemon.flights import Flights, Window
@@ -163,11 +164,57 @@ class _Script:
         self.asked.append(work)
         return self.outcome
 
+    def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
+        """Run the tasks that are marked so on the way, as the event loop does elsewhere."""
+        if "async" not in work.metadata:
+            return False
+        self.asked.append(work)
+        done(self.outcome)
+        return True
+
+
+class _Crew:
+    """A crew with room for everybody, which only counts."""
+
+    def __init__(self) -> None:
+        self.runs = self.busy = 0
+
+    def admit(self) -> bool:
+        self.runs += 1
+        return True
+
+    def leave(self) -> None:
+        self.runs -= 1
+
+    def occupy(self) -> None:
+        self.busy += 1
+
+    def vacate(self) -> None:
+        self.busy -= 1
+
+
+def attempts_of(
+    script: _Script,
+    finished: list[Ending],
+    flights: Flights,
+    judge: DeadLetters,
+    crew: _Crew | None = None,
+) -> Attempts:
+    return Attempts(
+        flights,
+        script,
+        Budgets(settings(task_timeout=9.0)),
+        finish=finished.append,
+        judge=judge.judge,
+        crew=crew or _Crew(),
+    )
+
 
 def perform(outcome: Outcome, work: Claimed, *, cancelled: bool = False) -> tuple[_Script, list[Ending]]:
-    flights, finished, script = Flights(), list[Ending](), _Script(outcome)
-    broker = ClaimedBroker([DeadLetters(lambda _: RULE, finished.append)])
-    declare(broker, flights, script, Budgets(settings(task_timeout=9.0)), finished.append)
+    flights, finished, script, crew = Flights(), list[Ending](), _Script(outcome), _Crew()
+    dead_letters = DeadLetters(lambda _: RULE, finished.append)
+    broker = ClaimedBroker([dead_letters])
+    declare(broker, attempts_of(script, finished, flights, dead_letters, crew))
     flights.add([work])
     flight = flights.get(work.id, work.fence)
     assert flight is not None
@@ -181,7 +228,15 @@ def perform(outcome: Outcome, work: Claimed, *, cancelled: bool = False) -> tupl
             actor(work.id, work.fence)
         except AttemptFailedError as error:
             broker.emit_after("process_message", MessageProxy(message), exception=error)
+    assert (crew.runs, crew.busy) == (0, 0), "whoever was let in has left"
     return script, finished
+
+
+def idle_broker() -> ClaimedBroker:
+    broker, finished = ClaimedBroker([]), list[Ending]()
+    judge = DeadLetters(lambda _: RULE, finished.append)
+    declare(broker, attempts_of(_Script(Outcome(Verdict.SUCCEEDED)), finished, Flights(), judge))
+    return broker
 
 
 def test_a_success_is_handed_in_once_although_its_message_came_twice() -> None:
@@ -195,6 +250,22 @@ def test_a_failure_is_handed_in_once_by_the_middleware() -> None:
     assert [(each.move, each.error) for each in finished] == [(Move.RETRY, "no")]
 
 
+@pytest.mark.parametrize(
+    ("verdict", "move"),
+    [
+        (Verdict.SUCCEEDED, Move.SUCCEED),
+        (Verdict.TIMED_OUT, Move.RETRY),
+        (Verdict.REFUSED, Move.BURY),
+        (Verdict.CANCELLED, Move.CANCEL),
+        (Verdict.INTERRUPTED, Move.RELEASE),
+    ],
+)
+def test_a_run_that_needs_no_thread_is_judged_by_the_same_rule(verdict: Verdict, move: Move) -> None:
+    script, finished = perform(Outcome(verdict), claimed(metadata='{"async": 1}'))
+    assert [each.move for each in finished] == [move]
+    assert [work.timeout for work in script.asked] == [9.0]
+
+
 def test_a_task_that_was_cancelled_before_it_began_does_not_run() -> None:
     script, finished = perform(Outcome(Verdict.SUCCEEDED), claimed(), cancelled=True)
     assert script.asked == []
@@ -202,8 +273,7 @@ def test_a_task_that_was_cancelled_before_it_began_does_not_run() -> None:
 
 
 def test_the_actors_take_the_most_urgent_queue_first() -> None:
-    broker = ClaimedBroker([])
-    declare(broker, Flights(), _Script(Outcome(Verdict.SUCCEEDED)), Budgets(settings()), lambda _: None)
+    broker = idle_broker()
     priorities = [broker.get_actor(level.queue + ACTOR_SUFFIX).priority for level in LEVELS]
     assert priorities == sorted(priorities)
     assert len(set(priorities)) == len(LEVELS)
@@ -211,8 +281,7 @@ def test_the_actors_take_the_most_urgent_queue_first() -> None:
 
 
 def test_nothing_is_enqueued_past_the_database() -> None:
-    broker = ClaimedBroker([])
-    declare(broker, Flights(), _Script(Outcome(Verdict.SUCCEEDED)), Budgets(settings()), lambda _: None)
+    broker = idle_broker()
     with pytest.raises(NotImplementedError):
         broker.get_actor("low_priority_actor").send(1, 1)
 
@@ -253,11 +322,13 @@ def test_what_was_to_be_cancelled_when_its_daemon_died_is_cancelled() -> None:
     assert (end.move, end.verdict) == (Move.CANCEL, Verdict.CANCELLED)
 
 
-def test_a_run_that_was_too_late_for_its_handler_goes_back_and_counts_as_not_begun() -> None:
+@pytest.mark.parametrize("metadata", ["{}", '{"async": 1}'])
+def test_a_run_that_was_too_late_for_its_handler_goes_back_and_counts_as_not_begun(metadata: str) -> None:
     flights, finished, script = Flights(), list[Ending](), _Script(Outcome(Verdict.INTERRUPTED, began=False))
-    broker = ClaimedBroker([])
-    declare(broker, flights, script, Budgets(settings()), finished.append)
-    works = [claimed(id=1), claimed(id=2)]
+    broker, crew = ClaimedBroker([]), _Crew()
+    judge = DeadLetters(lambda _: pytest.fail("nobody judges what has not begun"), finished.append)
+    declare(broker, attempts_of(script, finished, flights, judge, crew))
+    works = [claimed(id=number, metadata=metadata) for number in (1, 2)]
     now = monotonic()
     early, late = Window(now, now + 50, now + 60, counted_at=NOW), Window(now - 9, now - 8, counted_at=NOW)
     flights.add(works, {(1, 1): early, (2, 1): late})
@@ -267,6 +338,24 @@ def test_a_run_that_was_too_late_for_its_handler_goes_back_and_counts_as_not_beg
     assert [work.begin_by for work in script.asked] == [now + 60], "the other one did not get so far"
     assert [(each.move, each.charged) for each in finished] == [(Move.RELEASE, False)] * 2
     assert flights.uncounted(finished) == [("medium_priority", NOW)] * 2
+    assert (crew.runs, crew.busy) == (0, 0)
+
+
+@pytest.mark.parametrize("metadata", ["{}", '{"async": 1}'])
+def test_a_message_whose_fence_has_moved_on_calls_no_handler(metadata: str) -> None:
+    flights, finished, script = Flights(), list[Ending](), _Script(Outcome(Verdict.SUCCEEDED))
+    broker, crew = ClaimedBroker([]), _Crew()
+    judge = DeadLetters(lambda _: RULE, finished.append)
+    declare(broker, attempts_of(script, finished, flights, judge, crew))
+    flights.add([claimed(fence=1, metadata=metadata)])
+    flights.drop_waiting(["medium_priority"])  # it was given back, and has been claimed again
+    flights.add([claimed(fence=2, metadata=metadata)])
+    actor = broker.get_actor("medium_priority" + ACTOR_SUFFIX)
+    actor(1, 1)
+    assert (script.asked, finished, crew.runs) == ([], [], 0)
+    actor(1, 2)
+    assert [work.fence for work in script.asked] == [2], "the latest fence is the one that counts"
+    assert [each.work.fence for each in finished] == [2]
 
 
 def test_what_is_set_for_a_queue_wins_over_the_file_and_not_over_the_task() -> None:

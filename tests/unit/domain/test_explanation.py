@@ -133,6 +133,32 @@ def test_what_stands_before_it_waits_for_workers() -> None:
     assert "9 queued tasks" in found[Cause.AHEAD].message
 
 
+@pytest.mark.parametrize(
+    ("workers", "command"),
+    [
+        ((4,), "queuectl daemon scale 8"),
+        ((400,), "queuectl daemon scale 512"),
+        ((512,), None),
+        ((4, 6), "queuectl daemon scale 12 --all"),
+    ],
+)
+def test_more_workers_are_a_command_away_while_more_can_be_set(
+    workers: tuple[int, ...], command: str | None
+) -> None:
+    daemons = tuple(replace(IDLE, workers=each) for each in workers)
+    reason = only(facts(daemons=daemons, line=Line(0, 0, False, 0, 0, False)))
+    assert (reason.cause, reason.command) == (Cause.WORKERS, command)
+
+
+def test_a_kind_at_its_cap_keeps_a_task_unless_another_daemon_has_room_for_it() -> None:
+    full = replace(IDLE, held_back={"article": "process"})
+    reason = only(facts(daemons=(full,)))
+    assert (reason.cause, reason.binding, reason.until) == (Cause.KIND, True, None)
+    assert reason.message == "as many tasks of its kind are at work as workers_process allows"
+    assert causes(facts(daemons=(full, IDLE))) == []
+    assert causes(facts(daemons=(replace(full, held_back={"index": "thread"}),))) == []
+
+
 def test_long_runs_are_estimated_by_their_mean() -> None:
     known = facts(mean_run_ms=30_000.0, line=Line(4, 4, False, 0, 0, False))
     (ahead,) = [each for each in reasons_to_wait(known) if each.cause is Cause.AHEAD]

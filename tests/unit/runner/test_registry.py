@@ -8,7 +8,6 @@ import pytest
 
 from queuectl.errors import PermanentError, RetryableError
 from queuectl.handlers import function, registry
-from queuectl.handlers.contract import HandlerTask
 from queuectl.settings import HandlerSettings, Settings
 from tests.support import sample_handlers
 
@@ -51,7 +50,6 @@ def test_an_unknown_name_can_never_succeed(look):
         "no_such_package_at_all:run",
         "tests.support.sample_handlers:nothing",
         "tests.support.sample_handlers:UNFIT",
-        "tests.unit.runner.test_registry:coroutine",
         "tests.unit.runner.exits_when_imported:run",
         "",
         ":",
@@ -61,7 +59,3 @@ def test_an_unknown_name_can_never_succeed(look):
 def test_what_cannot_be_loaded_may_be_mended(path):
     with pytest.raises(RetryableError, match="handler"):
         function.load(path)
-
-
-async def coroutine(task: HandlerTask, context: object) -> None:
-    """Look like a handler and not be one."""
