@@ -31,7 +31,7 @@ _FIRST_COUNTS = 1.0  # seconds in which they are looked for four times as often
 
 def wall(limit: int, used: int, reserved: int) -> int:
     """Return how many bytes a process may have reserved, ``used`` and ``reserved`` being what it has now."""
-    return reserved + max(limit - used, 0) + max(int(limit * _TOLERANCE), _LEAST_ROOM)
+    return reserved + max(limit - used, 0) + int(limit * _TOLERANCE)
 
 
 def effective_limit(megabytes: int, idle: int) -> int:
