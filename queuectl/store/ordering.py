@@ -34,9 +34,6 @@ def apply_aging(database: Database, minutes: float | None) -> bool:
     point = point_of(minutes)
     with database.writing() as transaction:
         present = stored_point(transaction)
-        if database.engine == "postgresql" and present != point:
-            # Who is inserting ranks by the old value, and has to be done before the rows are ranked anew.
-            transaction.execute("LOCK TABLE tasks IN SHARE ROW EXCLUSIVE MODE")
         transaction.execute(
             "INSERT INTO facts (name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
             " WHERE facts.value <> excluded.value",
@@ -44,6 +41,10 @@ def apply_aging(database: Database, minutes: float | None) -> bool:
         )
         if present == point:
             return False
+        if database.engine == "postgresql":
+            # Who is inserting ranks by the old value, and has to be done before the rows are ranked anew.
+            # The fact comes first, as it does for those who insert, or both would wait for each other.
+            transaction.execute("LOCK TABLE tasks IN SHARE ROW EXCLUSIVE MODE")
         if point:
             transaction.execute(
                 "UPDATE tasks SET rank = due_at - priority_score * CAST(%s AS BIGINT) WHERE finished_at IS NULL",

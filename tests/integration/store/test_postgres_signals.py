@@ -10,12 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from queuectl.domain.lifecycle import State
+from queuectl.domain.priority import rank
 from queuectl.errors import ConflictError
+from queuectl.store import submission
 from queuectl.store.database import Database, Transaction
 from queuectl.store.nodes import LifeLock
 from queuectl.store.notices import Notices
+from queuectl.store.ordering import apply_aging, stored_point
 from tests.support.engines import MigratedPostgres
-from tests.support.factories import counts_are_right, new_task, states, submit, task_in
+from tests.support.factories import NOW, all_rows, counts_are_right, new_task, states, submit, task_in
 from tests.support.waiting import wait_until
 
 
@@ -122,6 +125,30 @@ def test_of_two_writers_that_block_each_other_one_is_told_and_can_try_again(data
         assert sorted(threads.map(writes, (ids, ids[::-1]))) == ["conflict", "done"]
     assert len(states(database)) == 3
     assert counts_are_right(database)
+
+
+def test_an_aging_that_changes_waits_for_who_ranks_by_the_old_one(database: Database) -> None:
+    def changes() -> bool:
+        try:
+            return apply_aging(database, 5)
+        finally:
+            database.close()
+
+    def someone_waits() -> bool:
+        with Database(database.url).reading() as other:
+            return bool(other.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+    with ThreadPoolExecutor(1) as thread:
+        with database.writing() as transaction:
+            batch = submission.open_batch(transaction, None, 0, NOW)
+            stored_point(transaction, kept=True)
+            change = thread.submit(changes)
+            wait_until(someone_waits, describing="the change to wait")
+            transaction.execute("SET LOCAL deadlock_timeout = '10ms'")
+            submission.insert_many(transaction, batch, [new_task(1)])
+        assert change.result(20)
+    (row,) = all_rows(database, "tasks")
+    assert row["rank"] == rank(row["priority_score"], row["due_at"], 5)
 
 
 def test_statistics_can_be_renewed_at_any_time(database: Database) -> None:
