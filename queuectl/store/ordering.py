@@ -24,8 +24,14 @@ def stored_point(transaction: Transaction, *, kept: bool = False) -> int | None:
 
     ``kept`` keeps it as it is until the transaction ends, for rows that are ranked by it here.
     """
-    lock = " FOR SHARE" if kept and transaction.database.engine == "postgresql" else ""
-    rows = transaction.rows("SELECT value FROM facts WHERE name = %s" + lock, (_FACT,))
+    query = "SELECT value FROM facts WHERE name = %s"
+    if kept and transaction.database.engine == "postgresql":
+        query += " FOR SHARE"
+        # What is not there cannot be locked, and nobody has stored it before the first daemon starts.
+        transaction.execute(
+            "INSERT INTO facts (name, value) VALUES (%s, '0') ON CONFLICT DO NOTHING", (_FACT,)
+        )
+    rows = transaction.rows(query, (_FACT,))
     return int(rows[0][0]) or None if rows else None
 
 
