@@ -10,8 +10,8 @@ import threading
 
 import dramatiq
 
-READY = 8
-"""So many threads are there from the beginning, if as many may be: to start one takes time when many tasks come."""
+READY = 2
+"""So many threads are there from the beginning, if as many may be; each more would be woken to no purpose."""
 
 
 class Crew(dramatiq.Worker):

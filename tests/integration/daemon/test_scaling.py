@@ -63,7 +63,7 @@ def test_threads_and_children_follow(install: MakeInstallation) -> None:
     assert process.num_threads() >= idle + 6
     scale(site.settings, 1)
     wait_until(
-        lambda: process.num_threads() < idle - READY // 2 and len(process.children(recursive=True)) <= 2,
+        lambda: process.num_threads() <= idle and len(process.children(recursive=True)) <= 2,
         within=10,
         describing="the threads and children beyond one to end",
     )

@@ -22,7 +22,7 @@ def crew(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
     made.stop(timeout=2000)
 
 
-@pytest.mark.parametrize(("most", "ready"), [(3, 3), (READY, READY), (100, READY)])
+@pytest.mark.parametrize(("most", "ready"), [(1, 1), (READY, READY), (100, READY)])
 def test_some_threads_are_ready_and_no_more_than_may_be(most: int, ready: int) -> None:
     crew = Crew(ClaimedBroker([]), most=most, worker_timeout=10)
     crew.start()
