@@ -98,12 +98,14 @@ SECTIONS = (
         "System",
         (
             Entry("daemon", f"{_HERE}.daemon:app", "Run, start, stop and look at the daemon."),
-            Entry("db", f"{_HERE}.database:app", "Set up, migrate and check the database."),
+            Entry("db", f"{_HERE}.database:app", "Set up, migrate, check and copy the database."),
             Entry("backup", f"{_HERE}.upkeep:backup", "Write a verified copy of the database to a file."),
             Entry("restore", f"{_HERE}.upkeep:restore", "Put a backup in the place of the present database."),
             Entry("cleanup", f"{_HERE}.upkeep:cleanup", "Remove old finished tasks."),
             Entry("articles", f"{_HERE}.articles:app", "Write published files again."),
             Entry("config", f"{_HERE}.config:app", "Show and check the settings."),
+            Entry("export", f"{_HERE}.transfer:export", "Write tasks to a file."),
+            Entry("import", f"{_HERE}.transfer:import_tasks", "Import tasks from such a file."),
         ),
     ),
 )

@@ -1,7 +1,9 @@
-"""``queuectl db``: set up the database, bring it up to date, check it."""
+"""``queuectl db``: set up the database, bring it up to date, check it, copy it into another."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -10,7 +12,7 @@ from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import ExitCode
 
-app = group("Set up, migrate and check the database.")
+app = group("Set up, migrate, check and copy the database.")
 
 
 @command(app)
@@ -100,3 +102,52 @@ def vacuum(ctx: typer.Context) -> None:
         return
     run.output.line(str(after))
     run.output.say(f"the file has {size(after)} and had {size(before)}")
+
+
+@command(app)
+def copy(
+    ctx: typer.Context,
+    target: Annotated[
+        str,
+        typer.Option("--to", metavar="URL", help="The new database, such as postgresql://user@host/name."),
+    ],
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL", help="The database to copy; the configured one if not given."),
+    ] = None,
+) -> None:
+    """Copy everything into a new database, also from SQLite to PostgreSQL or back.
+
+    Stop the daemon and whatever submits tasks first. All ids stay. The copy is compared with its
+    original, table by table, before it is kept, and the original stays as it is. A password is better
+    left to PGPASSWORD or a .pgpass file than written into an address, which others can see.
+
+    Examples:
+      queuectl db copy --to postgresql://queuectl@localhost/article_queue
+      queuectl db copy --from postgresql://queuectl@db/article_queue --to sqlite:///queuectl.db
+    """
+    from queuectl.cli.render.transfer import copy_grid, copy_shape
+    from queuectl.operations.copying import copy_database
+
+    run: Invocation = ctx.obj
+    with _copying(run) as on_progress:
+        receipt = copy_database(run.settings, source, target, on_progress)
+    run.output.show(
+        lambda: copy_shape(receipt), lambda: copy_grid(receipt), [table.table for table in receipt.tables]
+    )
+    run.output.say(f"{receipt.rows:,} rows copied and compared; use them with DATABASE_URL={receipt.target}")
+
+
+@contextmanager
+def _copying(run: Invocation) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how many rows have been copied, where a person waits for it."""
+    output = run.output
+    if output.quiet or output.json or not output.messages_on_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=output.messages, transient=True) as shown:
+        bar = shown.add_task("", total=None)
+        yield lambda done, total: shown.update(bar, completed=done, total=total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 
 from queuectl.domain.task import ArticleTask
@@ -12,6 +13,12 @@ from queuectl.times import localised, milliseconds, zone_named
 
 METADATA_LIMIT = 64 * 1024
 """The most characters a task's metadata may have as JSON."""
+
+
+METADATA_DEPTH = 200
+"""How deep a task's metadata may be nested; readers of JSON give up somewhere below a thousand levels."""
+
+_OPENING = re.compile(r"[\[{]")
 
 
 def check(task: ArticleTask) -> None:
@@ -75,7 +82,25 @@ def metadata(value: object) -> str:
         raise InvalidInputError(f"the metadata cannot be stored as JSON: {error}") from error
     if len(text) > METADATA_LIMIT:
         raise InvalidInputError(f"the metadata is {len(text)} characters long; {METADATA_LIMIT} are allowed")
+    # More brackets than levels are rare, so their nesting is seldom looked at.
+    if len(_OPENING.findall(text)) > METADATA_DEPTH and _depth(value) > METADATA_DEPTH:
+        raise InvalidInputError(f"the metadata is nested deeper than {METADATA_DEPTH} levels")
     return text
+
+
+def _depth(value: object) -> int:
+    """Return the levels of a value that has been encoded, so it has no cycles."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [inner for outer in level for inner in _inside(outer)]
+    return depth
+
+
+def _inside(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def moment(value: object, zone: str) -> int:

@@ -18,6 +18,7 @@ from queuectl.operations.dead_letters import DeadLetterControl
 from queuectl.operations.queue_control import QueueControl
 from queuectl.operations.submission import submit_many, submit_one
 from queuectl.operations.task_control import TaskControl
+from queuectl.operations.transfer import TransferVerbs
 from queuectl.operations.upkeep import Upkeep
 from queuectl.store import queues, tasks
 
@@ -25,7 +26,7 @@ _GROUP = 5_000
 _CLEARING_PAUSE_SECONDS = 0.01
 
 
-class QueueManager(QueueControl, TaskControl, DeadLetterControl, Upkeep):
+class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, Upkeep):
     """Submit tasks and control them. One instance may be shared by threads; it needs no running daemon.
 
     Raises:

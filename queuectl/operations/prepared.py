@@ -37,7 +37,7 @@ class Prepared:
         self.maker = RowMaker(settings, default=default)
         self._strict = strict
         self._not_before = not_before
-        self._spool = Spool()
+        self._spool = Spool(NewTask)
         self.read = 0
         self.acceptable = 0
         self.invalid = 0

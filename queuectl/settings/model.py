@@ -52,6 +52,7 @@ class Settings:
     fetch_max_bytes: int = 10 * 1024 * 1024
     source_folders: tuple[Path, ...] = ()
     source_max_bytes: int = 10 * 1024 * 1024
+    import_max_bytes: int = 1024 * 1024 * 1024
     task_timeout: float = 300.0
     max_retries: int = 3
     retry_backoff: float = 10.0

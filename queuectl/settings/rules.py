@@ -176,6 +176,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "fetch_max_bytes": _whole(1024, 1024 * 1024 * 1024),
         "source_folders": Rule("absolute folders such as /srv/lists", _folders, is_list=True),
         "source_max_bytes": _whole(1024, 1024 * 1024 * 1024),
+        "import_max_bytes": _whole(1024, 1024**4),
         "task_timeout": _SECONDS_OF_A_RUN,
         "max_retries": _RETRIES,
         "retry_backoff": _BACKOFF,

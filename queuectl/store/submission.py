@@ -11,7 +11,7 @@ import peewee
 
 from queuectl.domain import priority
 from queuectl.domain.lifecycle import State
-from queuectl.errors import DuplicateTaskError
+from queuectl.errors import ConflictError, DuplicateTaskError
 from queuectl.store import ordering
 from queuectl.store.database import Transaction
 
@@ -37,10 +37,38 @@ class NewTask(NamedTuple):
     metadata: str
 
 
+class StoredTask(NamedTuple):
+    """A row as it is to be after the insertion, with what has happened to the task so far; its rank follows."""
+
+    url: str
+    url_key: int
+    host: str
+    handler: str
+    queue: str
+    priority_score: int
+    state: str
+    due_at: int
+    run_at: int | None
+    created_at: int
+    timeout: float | None
+    memory_limit: int | None
+    max_retries: int | None
+    batch_id: int | None
+    unique_key: int | None
+    metadata: str
+    fence: int
+    attempt: int
+    released: int
+    crashes: int
+    started_at: int | None
+    finished_at: int | None
+    result: str | None
+    error: str | None
+
+
 _COLUMNS = ", ".join((*NewTask._fields, "rank"))
 _BATCH_PLACE = NewTask._fields.index("batch_id")
 _PLACES = ", ".join("%s" for _ in NewTask._fields)
-_INSERT = f"INSERT INTO tasks ({_COLUMNS}) VALUES ({_PLACES}, %s)"
 _INSERT_RANKED = (
     f"INSERT INTO tasks ({_COLUMNS}) VALUES ({_PLACES}, {ordering.RANK_BY_STORED_AGING}) RETURNING id"
 )
@@ -72,7 +100,7 @@ def insert_many(transaction: Transaction, batch: int, tasks: Sequence[NewTask]) 
     Raises:
         DuplicateTaskError: one is to be unique, and an open task for the same URL exists.
     """
-    before = _last_number(transaction)
+    before = last_number(transaction)
     point = ordering.stored_point(transaction, kept=True)
     rows = [
         (
@@ -82,7 +110,7 @@ def insert_many(transaction: Transaction, batch: int, tasks: Sequence[NewTask]) 
         for task in tasks
     ]
     try:
-        _insert_rows(transaction, rows)
+        put_rows(transaction, "tasks", (*NewTask._fields, "rank"), rows)
     except peewee.IntegrityError as error:
         raise DuplicateTaskError(
             "a task of the batch is to be unique, and an open task for its URL exists already;"
@@ -92,35 +120,79 @@ def insert_many(transaction: Transaction, batch: int, tasks: Sequence[NewTask]) 
     transaction.execute(
         "INSERT INTO task_urls (url_key, task_id) SELECT url_key, id FROM tasks"
         " WHERE id > %s AND id <= %s AND batch_id = %s",
-        (before, _last_number(transaction), batch),
+        (before, last_number(transaction), batch),
     )
     for (queue, state), count in Counter((task.queue, task.state) for task in tasks).items():
         transaction.tally.enter(queue, State(state), count)
 
 
-def _insert_rows(transaction: Transaction, tasks: Sequence[tuple[object, ...]]) -> None:
+def insert_stored(transaction: Transaction, numbers: Sequence[int], tasks: Sequence[StoredTask]) -> None:
+    """Insert tasks with their past under numbers from ``reserve``.
+
+    Raises:
+        ConflictError: one is to be unique, and an open task for the same URL came in meanwhile.
+    """
+    point = ordering.stored_point(transaction, kept=True)
+    rows = [
+        (number, *task, priority.rank_by_point(task.priority_score, task.due_at, point))
+        for number, task in zip(numbers, tasks, strict=True)
+    ]
+    try:
+        put_rows(transaction, "tasks", ("id", *StoredTask._fields, "rank"), rows)
+    except peewee.IntegrityError as error:
+        raise ConflictError(
+            "a unique task for the same URL was submitted at this moment; nothing was imported",
+            hint="try again",
+        ) from error
+    urls = sorted((task.url_key, number) for number, task in zip(numbers, tasks, strict=True))
+    put_rows(transaction, "task_urls", ("url_key", "task_id"), urls)
+    for (queue, state), count in Counter((task.queue, task.state) for task in tasks).items():
+        transaction.tally.enter(queue, State(state), count)
+    for task in tasks:
+        if task.batch_id is not None and task.finished_at is not None:
+            # As if it had ended here: a batch's counts are those of its ends.
+            transaction.tally.move_in_batch(
+                task.batch_id, State.QUEUED, State(task.state), task.finished_at
+            )
+
+
+def reserve(transaction: Transaction, table: str, count: int) -> list[int]:
+    """Return rising numbers for new rows of a table that nobody else has or will have."""
+    if transaction.database.engine == "sqlite":
+        first = last_number(transaction, table) + 1
+        return list(range(first, first + count))
+    rows = transaction.rows(f"SELECT nextval('{table}_id_seq') FROM generate_series(1, %s)", (count,))
+    return [int(number) for (number,) in rows]
+
+
+def put_rows(
+    transaction: Transaction, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    """Insert rows as they are, as fast as the engine can; their counts and all that follows are the caller's."""
+    names = ", ".join(columns)
     cursor = transaction.database.peewee.connection().cursor()
     # Past Peewee's own calls the drivers' errors arrive as they are; this makes them Peewee's.
     with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # its type stubs leave it out
         if transaction.database.engine == "sqlite":
-            cursor.executemany(_INSERT.replace("%s", "?"), tasks)
+            marks = ", ".join("?" for _ in columns)
+            cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
         else:
-            text = io.StringIO("".join(map(_copy_line, tasks)))
-            cursor.copy_expert(f"COPY tasks ({_COLUMNS}) FROM STDIN", text)
+            text = io.StringIO("".join(map(_copy_line, rows)))
+            cursor.copy_expert(f"COPY {table} ({names}) FROM STDIN", text)
 
 
-def _last_number(transaction: Transaction) -> int:
-    """Return a number that no task to come will have; others may be inserting at the same time."""
+def last_number(transaction: Transaction, table: str = "tasks") -> int:
+    """Return a number that no row to come will have; others may be inserting at the same time."""
     if transaction.database.engine == "sqlite":
-        rows = transaction.rows("SELECT seq FROM sqlite_sequence WHERE name = 'tasks'")
+        rows = transaction.rows("SELECT seq FROM sqlite_sequence WHERE name = %s", (table,))
         return int(rows[0][0]) if rows else 0
     return int(
-        transaction.rows("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM tasks_id_seq")[0][0]
+        transaction.rows(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table}_id_seq")[0][0]
     )
 
 
-def _copy_line(task: Sequence[object]) -> str:
-    return "\t".join([r"\N" if value is None else _copy_text(value) for value in task]) + "\n"
+def _copy_line(row: Sequence[object]) -> str:
+    return "\t".join([r"\N" if value is None else _copy_text(value) for value in row]) + "\n"
 
 
 def _copy_text(value: object) -> str:
@@ -153,7 +225,7 @@ def open_batch(transaction: Transaction, name: str | None, interval_minutes: flo
     row = transaction.rows(
         "INSERT INTO batches (name, created_at, interval_minutes, submitted, first_task, last_task)"
         " VALUES (%s, %s, %s, 0, %s, 0) RETURNING id",
-        (name, now, interval_minutes, _last_number(transaction) + 1),
+        (name, now, interval_minutes, last_number(transaction) + 1),
     )[0]
     return int(row[0])
 
@@ -163,7 +235,7 @@ def close_batch(transaction: Transaction, batch: int, submitted: int) -> None:
     if submitted:
         transaction.execute(
             "UPDATE batches SET submitted = %s, last_task = %s WHERE id = %s",
-            (submitted, _last_number(transaction), batch),
+            (submitted, last_number(transaction), batch),
         )
     else:
         transaction.execute("DELETE FROM batches WHERE id = %s", (batch,))
