@@ -53,7 +53,7 @@ def export(
         str | None,
         typer.Option(
             metavar="PARTS",
-            help="What goes along: batches,dead_letters,attempts (which do if nothing is said), queues, all.",
+            help="What goes along: batches,dead_letters,attempts (as when nothing is said), queues, schedules, all.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace a file that is there.")] = False,
@@ -61,7 +61,7 @@ def export(
     """Write tasks to a file that "queuectl import" reads; prints the file's name.
 
     Every line is a JSON object, and the last one holds a checksum. Nothing is changed here. Tasks at
-    work are written as queued; articles, logs and schedules are not written.
+    work are written as queued; articles and logs are not written.
 
     Examples:
       queuectl export --queue high_priority --output queue_backup.jsonl
@@ -102,7 +102,7 @@ def import_tasks(
 
     The tasks get new ids; batches, attempts and dead letters follow them. A task is here already if one
     has the same URL and handler and was created at the same millisecond, or if both are open and in the
-    same queue.
+    same queue; a schedule if there is one of its name.
 
     Examples:
       queuectl import queue_backup.jsonl --dry-run

@@ -17,11 +17,12 @@ class Part(StrEnum):
     DEAD_LETTERS = "dead_letters"
     ATTEMPTS = "attempts"
     QUEUES = "queues"
+    SCHEDULES = "schedules"
 
 
 PARTS = tuple(Part)
 USUAL_PARTS = (Part.BATCHES, Part.DEAD_LETTERS, Part.ATTEMPTS)
-"""What belongs to the tasks themselves; the settings of queues go along when asked for."""
+"""What belongs to the tasks themselves; the settings of queues and the schedules go along when asked for."""
 
 OnConflict = Literal["skip", "new", "error"]
 Step = Literal["reading", "storing"]
@@ -68,8 +69,9 @@ class ImportReceipt:
     """What an import did, or in a dry run would do.
 
     ``new`` and ``conflicts`` count tasks by (queue, state); ``skipped`` are those of the conflicting ones
-    that were left out. ``ids`` holds the first hundred ranges of ids, and ``created`` every range of
-    new numbers, each with its first and last one, without those of anybody else in between.
+    that were left out. ``schedules`` are the names of the new ones. ``ids`` holds the first hundred ranges
+    of ids, and ``created`` every range of new numbers, each with its first and last one, without those of
+    anybody else in between.
     """
 
     dry_run: bool
@@ -79,6 +81,8 @@ class ImportReceipt:
     batches: int = 0
     attempts: int = 0
     dead_letters: int = 0
+    schedules: tuple[str, ...] = ()
+    schedules_skipped: int = 0
     queue_changes: tuple[QueueChange, ...] = ()
     ids: tuple[IdRange, ...] = ()
     created: tuple[tuple[int, int], ...] = ()

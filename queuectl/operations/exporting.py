@@ -8,14 +8,16 @@ from typing import IO, Any
 
 from queuectl import __version__
 from queuectl.clock import now_ms
+from queuectl.domain import priority
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import State
+from queuectl.domain.schedule import Schedule
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import batch_name, task_name
 from queuectl.domain.transfer import ExportReceipt, Part
 from queuectl.domain.visible import visible
 from queuectl.operations import transfer_format as form
-from queuectl.store import queues, transfer
+from queuectl.store import queues, schedules, transfer, transfer_schedules
 from queuectl.store.database import Database, Transaction
 from queuectl.store.transfer import ExportedTask, StoredAttempt, StoredLetter
 
@@ -44,6 +46,8 @@ def export(
             for name, rules in queues.rules(transaction).items():
                 if not selection.queues or name in selection.queues:
                     writer.record("queue", _queue(rules))
+        if Part.SCHEDULES in parts:
+            _put_schedules(writer, transaction, selection)
         if Part.BATCHES in parts:
             for group in transfer.batches(transaction, selection):
                 for batch in group:
@@ -94,6 +98,19 @@ class _Writer:
         checksum = self._sum.hexdigest()
         self.put(form.line("end", {"counts": self.counts, "sha256": checksum}))
         return ExportReceipt(None, self.counts, checksum)
+
+
+def _put_schedules(writer: _Writer, transaction: Transaction, selection: Selection) -> None:
+    """Write the schedules that submit to the queues of a selection, each followed by what its source has had."""
+    for schedule in schedules.every(transaction):
+        if (
+            selection.queues
+            and priority.level_of_score(schedule.priority_score).queue not in selection.queues
+        ):
+            continue
+        writer.record("schedule", _schedule(schedule))
+        for keys in transfer_schedules.of_schedule(transaction, schedule.id, form.SEEN_LIMIT):
+            writer.record("seen", {"schedule": schedule.name, "keys": keys})
 
 
 def filters_of(selection: Selection) -> dict[str, Any]:
@@ -166,7 +183,12 @@ def _attempt(task: int, attempt: StoredAttempt) -> dict[str, Any]:
 
 
 def _letter(task: int, letter: StoredLetter) -> dict[str, Any]:
-    return {"task": task, **letter._asdict(), "died_at": form.moment(letter.died_at)}
+    return {
+        "task": task,
+        **letter._asdict(),
+        "died_at": form.moment(letter.died_at),
+        "resurrected_at": _moment(letter.resurrected_at),
+    }
 
 
 def _batch(batch: transfer.StoredBatch) -> dict[str, Any]:
@@ -175,6 +197,27 @@ def _batch(batch: transfer.StoredBatch) -> dict[str, Any]:
         "name": None if batch.name is None else visible(batch.name),
         "created_at": form.moment(batch.created_at),
         "interval_minutes": batch.interval_minutes or None,
+    }
+
+
+def _schedule(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "name": schedule.name,
+        "source": schedule.source,
+        "cron": schedule.cron,
+        "zone": schedule.zone,
+        "score": schedule.priority_score,
+        "handler": schedule.handler,
+        "metadata": schedule.metadata or None,
+        "only_new": schedule.only_new,
+        "catch_up": schedule.catch_up,
+        "overlap": schedule.overlap,
+        "paused": schedule.paused or None,
+        "created_at": form.moment(schedule.created_at),
+        "next_tick_at": _moment(schedule.next_tick_at),
+        "etag": schedule.etag,
+        "last_modified": schedule.last_modified,
+        "good_entries": schedule.good_entries,
     }
 
 

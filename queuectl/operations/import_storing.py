@@ -14,7 +14,10 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import task_name
 from queuectl.domain.transfer import IdLog, ImportReceipt, OnConflict, Progress, QueueChange
 from queuectl.errors import BadInputFileError, DuplicateTaskError, QueueFullError
+from queuectl.operations.import_schedules import ScheduleImporter
 from queuectl.operations.incoming import Incoming
+from queuectl.operations.incoming_schedules import IncomingSchedule, SeenUrls
+from queuectl.operations.resurrections import Resurrections
 from queuectl.operations.spool import Spool
 from queuectl.store import counters, queues, starts, submission, transfer
 from queuectl.store.database import Transaction
@@ -25,11 +28,22 @@ _GROUP = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a file has: settings of queues, and how many batches and tasks."""
+    """What a file has: settings of queues, how many batches and tasks, and its ids of what came of dead letters."""
 
     queues: dict[str, QueueRules]
     batches: int
     tasks: int
+    schedules: list[IncomingSchedule]
+    resurrected: set[int]
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """What a file brings in numbers too large for the memory, checked and ready to be stored."""
+
+    batches: Spool[StoredBatch]
+    tasks: Spool[Incoming]
+    seen: Spool[SeenUrls]
 
 
 class Importer:
@@ -50,6 +64,8 @@ class Importer:
         self._attempts = 0
         self._dead_letters = 0
         self._ids = IdLog()
+        self._schedules = ScheduleImporter(name, on_conflict, found.schedules)
+        self._resurrections = Resurrections(found.resurrected)
         self._numbers = array("q")
         self._members, self._firsts, self._lasts = (array("q", [0]) * found.batches for _ in range(3))
 
@@ -60,6 +76,7 @@ class Importer:
 
     def compare(self, transaction: Transaction, tasks: Spool[Incoming]) -> None:
         """Only find out what storing them would do."""
+        self._schedules.compare(transaction)
         self._up_to = submission.last_number(transaction)
         for group in tasks.groups():
             self._sort_out(transaction, group)
@@ -74,17 +91,20 @@ class Importer:
             }
         )
 
-    def store(self, transaction: Transaction, batches: Spool[StoredBatch], tasks: Spool[Incoming]) -> None:
-        """Store queues, batches and tasks."""
+    def store(self, transaction: Transaction, put_aside: PutAside) -> None:
+        """Store queues, schedules, batches and tasks."""
         self._set_rules(transaction)
         bounded = queues.lock_bounded(transaction, QUEUES)
         self._up_to = submission.last_number(transaction)
-        for found in batches.groups():
+        for found in put_aside.batches.groups():
             self._numbers.extend(transfer.insert_batches(transaction, found))
-        for group in tasks.groups():
+        for group in put_aside.tasks.groups():
             self._store(transaction, self._sort_out(transaction, group))
             self._report(len(group))
         self._close_batches(transaction)
+        for links in self._resurrections.groups():
+            transfer.link_resurrected(transaction, links)
+        self._schedules.store(transaction, put_aside.seen)
         self._check_room(bounded)
 
     def receipt(self, changes: tuple[QueueChange, ...], *, dry_run: bool) -> ImportReceipt:
@@ -97,6 +117,8 @@ class Importer:
             batches=sum(1 for count in self._members if count),
             attempts=self._attempts,
             dead_letters=self._dead_letters,
+            schedules=tuple(self._schedules.names),
+            schedules_skipped=self._schedules.skipped,
             queue_changes=changes,
             ids=tuple(self._ids.ids),
             created=tuple(self._ids.created),
@@ -121,6 +143,7 @@ class Importer:
                 # What is to be unique stays unique, whatever else is imported a second time.
                 if self._on_conflict == "skip" or place in taken:
                     self._skipped += 1
+                    self._resurrections.task(each.old, present[place])
                     continue
             kept.append(each)
             self._new[key] += 1
@@ -166,16 +189,17 @@ class Importer:
             transaction,
             [(number, run) for number, each in zip(numbers, group, strict=True) for run in each.attempts],
         )
-        transfer.insert_dead_letters(
-            transaction,
-            [
-                (number, each.task, letter)
-                for number, each in zip(numbers, group, strict=True)
-                for letter in each.letters
-            ],
-        )
+        letters = [
+            (number, row, letter)
+            for number, row, each in zip(numbers, rows, group, strict=True)
+            for letter in each.letters
+        ]
+        placed = transfer.insert_dead_letters(transaction, letters)
+        for letter_number, (_, _, letter) in zip(placed, letters, strict=True):
+            self._resurrections.letter(letter_number, letter)
         for number, each in zip(numbers, group, strict=True):
             self._ids.add(each.old, number)
+            self._resurrections.task(each.old, number)
             if each.batch is not None:
                 self._firsts[each.batch] = self._firsts[each.batch] or number
                 self._lasts[each.batch] = number

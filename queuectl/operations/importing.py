@@ -11,8 +11,9 @@ from queuectl.domain.queue_limits import written
 from queuectl.domain.transfer import ImportReceipt, OnConflict, Progress, QueueChange
 from queuectl.operations import transfer_format as form
 from queuectl.operations.import_file import ImportFile
-from queuectl.operations.import_storing import Found, Importer
+from queuectl.operations.import_storing import Found, Importer, PutAside
 from queuectl.operations.incoming import Checker, Incoming
+from queuectl.operations.incoming_schedules import ScheduleChecker, SeenUrls
 from queuectl.operations.spool import Spool
 from queuectl.settings import Settings
 from queuectl.store import queues
@@ -49,10 +50,13 @@ def import_tasks(
         QueueFullError: the tasks do not fit into their queues.
     """
     with ExitStack() as stack:
-        batches = stack.enter_context(Spool(StoredBatch))
-        tasks = stack.enter_context(Spool(Incoming))
+        put_aside = PutAside(
+            stack.enter_context(Spool(StoredBatch)),
+            stack.enter_context(Spool(Incoming)),
+            stack.enter_context(Spool(SeenUrls)),
+        )
         file = ImportFile(stream, name, largest=settings.import_max_bytes)
-        found = _read(file, settings, batches, tasks, on_progress)
+        found = _read(file, settings, put_aside, on_progress)
         with database.reading() as transaction:
             changes = _changes(queues.rules(transaction), found.queues)
         if changes and confirm and not dry_run:
@@ -60,10 +64,10 @@ def import_tasks(
         importer = Importer(name, on_conflict, found, on_progress)
         if dry_run:
             with database.reading() as transaction:
-                importer.compare(transaction, tasks)
+                importer.compare(transaction, put_aside.tasks)
         else:
             with database.writing() as transaction:
-                importer.store(transaction, batches, tasks)
+                importer.store(transaction, put_aside)
             if importer.tasks >= _MANY:
                 database.analyze()
         return importer.receipt(changes, dry_run=dry_run)
@@ -72,14 +76,13 @@ def import_tasks(
 def _read(
     file: ImportFile,
     settings: Settings,
-    batches: Spool[StoredBatch],
-    tasks: Spool[Incoming],
+    put_aside: PutAside,
     on_progress: Progress | None,
 ) -> Found:
     """Check all of a file and put aside what it brings."""
-    checker = Checker(file, settings)
+    checker, schedule_checker = Checker(file, settings), ScheduleChecker(file, settings)
     progress = None if on_progress is None else lambda read: on_progress("reading", read, None)
-    gathered_batches, gathered_tasks = _Gathering(batches), _Gathering(tasks)
+    gathered_batches, gathered_tasks = _Gathering(put_aside.batches), _Gathering(put_aside.tasks)
     last: Incoming | None = None
     for record in file.records(progress):
         match record:
@@ -90,17 +93,27 @@ def _read(
                 checker.attempt(record, last)
             case form.DeadLetter():
                 checker.dead_letter(record, last)
-            case form.Queue() | form.Batch() if last is not None:
-                file.refuse("queues and batches come before the first task")
+            case form.Queue() | form.Schedule() | form.Seen() | form.Batch() if last is not None:
+                file.refuse("queues, schedules and batches come before the first task")
             case form.Batch():
                 gathered_batches.add(checker.batch(record), file.read)
             case form.Queue():
                 checker.queue(record)
+            case form.Schedule():
+                schedule_checker.schedule(record)
+            case form.Seen():
+                put_aside.seen.add([schedule_checker.seen(record)])
             case _:
                 file.refuse("this record has no place here")
     gathered_batches.put_aside()
     gathered_tasks.put_aside()
-    return Found(checker.queues, gathered_batches.count, gathered_tasks.count)
+    return Found(
+        checker.queues,
+        gathered_batches.count,
+        gathered_tasks.count,
+        schedule_checker.schedules,
+        checker.resurrected,
+    )
 
 
 class _Gathering(Generic[RowT]):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from array import array
 from bisect import bisect_left
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from queuectl.clock import now_ms
 from queuectl.domain import priority
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import FINAL, Move, State
@@ -18,23 +16,17 @@ from queuectl.domain.outcome import Verdict
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.task import ArticleTask
 from queuectl.domain.urls import accept
-from queuectl.domain.visible import UNSAFE, storable
+from queuectl.domain.visible import storable
 from queuectl.errors import InvalidInputError, QueueNotFoundError
 from queuectl.operations import fields
 from queuectl.operations import transfer_format as form
 from queuectl.operations.import_file import ImportFile
+from queuectl.operations.incoming_fields import FieldChecker
 from queuectl.settings import Settings
 from queuectl.settings.rules import HANDLER_NAME
 from queuectl.store.submission import StoredTask
 from queuectl.store.transfer import StoredAttempt, StoredBatch, StoredLetter
-from queuectl.times import milliseconds
 
-_EARLIEST = -62_135_596_800_000
-_LATEST = 253_402_300_799_999
-"""The first and the last moment that can be written with a year of four digits, in UTC milliseconds."""
-
-_LONGEST_NAME = 200
-_LONGEST_TEXT = 64 * 1024
 _LARGEST_RESULT = 1024 * 1024
 _LARGEST_TASK = 64 * 1024 * 1024
 _OUTCOMES = {verdict.value for verdict in Verdict}
@@ -56,7 +48,7 @@ class Incoming(NamedTuple):
     letters: list[StoredLetter]
 
 
-class Checker:
+class Checker(FieldChecker):
     """Check records one after the other, in the order of the file.
 
     Raises:
@@ -64,13 +56,12 @@ class Checker:
     """
 
     def __init__(self, file: ImportFile, settings: Settings) -> None:
-        self._file = file
-        self._settings = settings
-        self._now = now_ms()
+        super().__init__(file, settings)
         self._last_task = 0
         self._task_read = 0
         self._batches = array("q")
         self.queues: dict[str, QueueRules] = {}
+        self.resurrected: set[int] = set()
 
     def queue(self, record: form.Queue) -> None:
         """Keep the settings of a queue."""
@@ -170,12 +161,18 @@ class Checker:
         owner = self._owner("dead_letter", record.task, task)
         if owner.task.state != State.DEAD:
             self._file.refuse(f"its task is {owner.task.state} and not dead", "dead_letter.task")
+        if (record.resurrected_as is None) != (record.resurrected_at is None):
+            self._file.refuse("resurrected_as and resurrected_at go together", "dead_letter")
+        if record.resurrected_as is not None:
+            self.resurrected.add(record.resurrected_as)
         owner.letters.append(
             StoredLetter(
                 self._name("dead_letter.cause", record.cause),
                 self._text("dead_letter.error", record.error),
                 record.attempts,
                 self._time("dead_letter.died_at", record.died_at),
+                record.resurrected_as,
+                self._moment("dead_letter.resurrected_at", record.resurrected_at),
             )
         )
 
@@ -270,28 +267,3 @@ class Checker:
         if len(text.encode()) > _LARGEST_RESULT:
             self._file.refuse(f"it is larger than {_LARGEST_RESULT:,} bytes", "task.result")
         return text
-
-    def _text(self, field: str, value: str | None) -> str | None:
-        if value is not None and (len(value) > _LONGEST_TEXT or storable(value) != value):
-            self._file.refuse(f"it is no text of at most {_LONGEST_TEXT:,} characters without NUL", field)
-        return value
-
-    def _name(self, field: str, value: str) -> str:
-        if len(value) > _LONGEST_NAME or UNSAFE.search(value):
-            self._file.refuse(f"it is no text of at most {_LONGEST_NAME} visible characters", field)
-        return value
-
-    def _moment(self, field: str, value: datetime | None) -> int | None:
-        return None if value is None else self._time(field, value)
-
-    def _time(self, field: str, value: datetime) -> int:
-        at = milliseconds(value)
-        if not _EARLIEST <= at <= _LATEST:
-            self._file.refuse("the time is out of range", field)
-        return at
-
-    def _checked(self, field: str, check: Any, value: object) -> Any:
-        try:
-            return check(value)
-        except InvalidInputError as error:
-            self._file.refuse(error.message, field, error.hint)

@@ -46,8 +46,8 @@ class TransferVerbs(Verbs):
         """Write the tasks of a queue, or with None of all queues, to a file or a binary stream.
 
         A ``selection`` narrows it further. ``include`` names what goes along: "batches", "dead_letters"
-        and "attempts", which is what it is without a word, "queues" for their settings, or "all". Tasks
-        at work are written as queued. The file appears whole or not at all.
+        and "attempts", which is what it is without a word, "queues" for their settings, "schedules", or
+        "all". Tasks at work are written as queued. The file appears whole or not at all.
 
         Raises:
             QueueNotFoundError: there is no such queue.
@@ -84,12 +84,14 @@ class TransferVerbs(Verbs):
 
         A task conflicts with one that is here already if both have the same URL and handler and were
         created at the same millisecond, or both are open and in the same queue. ``on_conflict`` leaves it
-        out ("skip"), imports it all the same ("new") or refuses the file ("error"). ``confirm`` is told
-        which settings of queues will change, and may raise to stop it.
+        out ("skip"), imports it all the same ("new") or refuses the file ("error"), and the same with a
+        schedule whose name is taken; "new" gives it another. ``confirm`` is told which settings of queues
+        will change, and may raise to stop it.
 
         Raises:
             BadInputFileError: the file cannot be used; the message names line and field.
             DuplicateTaskError: a task is here already and ``on_conflict`` is "error".
+            ScheduleExistsError: so is the name of a schedule.
             QueueFullError: the tasks do not fit into their queues.
             UnreachableError: the database does not answer.
         """
@@ -111,7 +113,7 @@ class TransferVerbs(Verbs):
                 confirm=confirm,
                 on_progress=on_progress,
             )
-        if not dry_run and (receipt.tasks or receipt.queue_changes):
+        if not dry_run and (receipt.tasks or receipt.queue_changes or receipt.schedules):
             self._wake()
         return receipt
 

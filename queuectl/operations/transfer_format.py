@@ -31,11 +31,20 @@ COUNTED = {
     "attempt": "attempts",
     "dead_letter": "dead_letters",
     "queue": "queues",
+    "schedule": "schedules",
+    "seen": "seen",
 }
 """The kinds of records, and the names under which the last line counts them."""
 
+SCHEDULE_LIMIT = 10_000
+"""The most schedules of a file."""
+
+SEEN_LIMIT = 10_000
+"""The most keys of URLs in one line."""
+
 _Number = Annotated[int, Meta(ge=1, le=2**53)]
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+_Key = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _Time = Annotated[datetime, Meta(tz=True)]
 _State = Literal["scheduled", "queued", "retrying", "succeeded", "dead", "cancelled"]
 
@@ -69,6 +78,34 @@ class Queue(Record):
     memory_limit: _Count | None = None
     max_retries: _Count | None = None
     retry_backoff: float | None = None
+
+
+class Schedule(Record):
+    """A rule that submits the URLs of a source at set times."""
+
+    name: str
+    source: str
+    cron: str
+    zone: str | None = None
+    score: int | None = None
+    handler: str = "article"
+    metadata: dict[str, Any] | None = None
+    only_new: bool | None = None
+    catch_up: str = "latest"
+    overlap: str = "skip"
+    paused: bool = False
+    created_at: _Time | None = None
+    next_tick_at: _Time | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    good_entries: _Count | None = None
+
+
+class Seen(Record):
+    """Keys of URLs that the source of the schedule before it has had, rising."""
+
+    schedule: str
+    keys: list[_Key]
 
 
 class Batch(Record):
@@ -132,6 +169,8 @@ class DeadLetter(Record):
     attempts: _Count
     died_at: _Time
     error: str | None = None
+    resurrected_as: _Number | None = None
+    resurrected_at: _Time | None = None
 
 
 class End(Record):
@@ -143,6 +182,8 @@ class End(Record):
 
 KINDS: dict[str, type[Record]] = {
     "queue": Queue,
+    "schedule": Schedule,
+    "seen": Seen,
     "batch": Batch,
     "task": Task,
     "attempt": Attempt,

@@ -10,15 +10,19 @@ import peewee
 
 from queuectl.store import counters, migrate
 from queuectl.store.database import Row, Transaction
-from queuectl.store.schema import TABLES, Table
+from queuectl.store.schema import TABLES
 from queuectl.store.streaming import stream
 from queuectl.store.submission import last_number, put_rows
+from queuectl.store.table import Table
 
 _GROUP = 200
 """Rows at a time; an article or a result may have megabytes."""
 
 _MADE_WITH_THE_SCHEMA = ("queues", "facts")
 """Tables that are not empty in a database that nobody has used; the copy replaces their rows."""
+
+_SETTINGS = ("queues", "facts", "schedules")
+"""Small tables that people change without submitting or moving a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +90,14 @@ def sums(transaction: Transaction) -> list[TableSum]:
 
 
 def marks(transaction: Transaction) -> object:
-    """Return what is different as soon as anybody submits or moves a task."""
+    """Return what is different as soon as anybody submits or moves a task, or changes a setting or a schedule."""
     numbered = [
         last_number(transaction, _name(table))
         for table in TABLES
         if isinstance(table._meta.primary_key, peewee.AutoField)
     ]
-    return numbered, counters.read(transaction)
+    settings = [transaction.rows(f"SELECT * FROM {name} ORDER BY 1") for name in _SETTINGS]
+    return numbered, counters.read(transaction), settings
 
 
 class _Summing:

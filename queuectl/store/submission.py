@@ -151,9 +151,7 @@ def insert_stored(transaction: Transaction, numbers: Sequence[int], tasks: Seque
     for task in tasks:
         if task.batch_id is not None and task.finished_at is not None:
             # As if it had ended here: a batch's counts are those of its ends.
-            transaction.tally.move_in_batch(
-                task.batch_id, State.QUEUED, State(task.state), task.finished_at
-            )
+            transaction.tally.move_in_batch(task.batch_id, State.QUEUED, State(task.state), task.finished_at)
 
 
 def reserve(transaction: Transaction, table: str, count: int) -> list[int]:

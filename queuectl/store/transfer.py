@@ -6,11 +6,38 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from queuectl.domain.dead_letter import error_shape, failure_key
 from queuectl.domain.selection import Selection
 from queuectl.store import counters, selecting
 from queuectl.store.database import Transaction
 from queuectl.store.streaming import stream
 from queuectl.store.submission import StoredTask, put_rows, reserve
+
+TRAVELS = (
+    "tasks",
+    "task_urls",
+    "attempts",
+    "dead_letters",
+    "batches",
+    "batch_counters",
+    "counters",
+    "queues",
+    "schedules",
+    "source_urls",
+)
+"""Tables whose rows an export writes, or an import makes of what it brings."""
+
+STAYS_BEHIND = (
+    "articles",
+    "task_logs",
+    "changes",
+    "ticks",
+    "queue_starts",
+    "hosts",
+    "nodes",
+    "facts",
+)
+"""Tables about what has happened in one installation alone; a copy of the database has all of them."""
 
 _GROUP = 200
 """Tasks read at a time; each may carry a result of 1 MiB."""
@@ -21,7 +48,13 @@ _TASK = (
     " cancel_requested, result, error"
 )
 _ATTEMPT = "fence, attempt, node, started_at, finished_at, outcome, error, traceback, move, recorded_at"
-_LETTER = "cause, error, attempts, died_at"
+_LETTER = "cause, error, attempts, died_at, resurrected_as, resurrected_at"
+_FROM_TASK = (
+    "queue", "url", "handler", "host", "batch_id", "priority_score", "timeout", "memory_limit", "max_retries",
+    "unique_key", "metadata",
+)  # fmt: skip
+"""What a dead letter keeps of its task, so that it holds by itself all that a new task takes."""
+
 _WANTED = (
     ("vplace", "bigint"),
     ("vkey", "bigint"),
@@ -78,12 +111,14 @@ class StoredAttempt(NamedTuple):
 
 
 class StoredLetter(NamedTuple):
-    """What a dead letter says beyond what its task says."""
+    """What a dead letter says beyond what its task says; ``resurrected_as`` is the number of another task."""
 
     cause: str
     error: str | None
     attempts: int
     died_at: int
+    resurrected_as: int | None = None
+    resurrected_at: int | None = None
 
 
 class StoredBatch(NamedTuple):
@@ -223,11 +258,37 @@ def insert_attempts(transaction: Transaction, found: Sequence[tuple[int, StoredA
 
 def insert_dead_letters(
     transaction: Transaction, found: Sequence[tuple[int, StoredTask, StoredLetter]]
-) -> None:
-    """Insert the dead letters of tasks."""
-    put_rows(
-        transaction,
-        "dead_letters",
-        ("task_id", "queue", "url", "handler", *StoredLetter._fields),
-        [(number, task.queue, task.url, task.handler, *letter) for number, task, letter in found],
+) -> list[int]:
+    """Insert the dead letters of tasks as if none had been resurrected, and return their numbers."""
+    numbers = reserve(transaction, "dead_letters", len(found))
+    rows = []
+    for number, (owner, task, letter) in zip(numbers, found, strict=True):
+        shape = error_shape(letter.error)
+        rows.append(
+            (
+                number,
+                owner,
+                *(getattr(task, name) for name in _FROM_TASK),
+                letter.cause,
+                letter.error,
+                letter.attempts,
+                letter.died_at,
+                failure_key(letter.cause, shape),
+                shape,
+            )
+        )
+    columns = (
+        "id", "task_id", *_FROM_TASK, "cause", "error", "attempts", "died_at", "failure", "shape",
+    )  # fmt: skip
+    put_rows(transaction, "dead_letters", columns, rows)
+    return numbers
+
+
+def link_resurrected(transaction: Transaction, found: Sequence[tuple[int, int, int]]) -> None:
+    """Note for each (dead letter, task, time in UTC milliseconds) that the task came of the letter at that time."""
+    columns = (("vid", "bigint"), ("vtask", "bigint"), ("vat", "bigint"))
+    values, params = transaction.database.values(columns, found)
+    transaction.execute(
+        f"UPDATE dead_letters SET resurrected_as = vtask, resurrected_at = vat FROM {values} WHERE id = vid",
+        params,
     )

@@ -12,12 +12,12 @@ from typing import Any
 
 from queuectl.domain.selection import Selection
 from queuectl.domain.transfer import ExportReceipt
+from queuectl.operations import transfer_format as form
 from queuectl.operations.exporting import export
 from queuectl.operations.transfer import parts_named
 from queuectl.store.database import Database
 
 HEADER = {"format": "queuectl", "version": 1}
-_PLURALS = {"batch": "batches"}
 
 Record = dict[str, Any]
 
@@ -38,7 +38,7 @@ def a_file(records: Iterable[Record | bytes], header: Record | bytes = HEADER) -
     """Return a file with a right end; records may be lines that no program would write."""
     lines = [header, *records]
     counts = Counter(
-        _PLURALS.get(kind, f"{kind}s") for each in lines[1:] if isinstance(each, dict) for kind in each
+        form.COUNTED.get(kind, kind) for each in lines[1:] if isinstance(each, dict) for kind in each
     )
     body = b"".join(each if isinstance(each, bytes) else json.dumps(each).encode() + b"\n" for each in lines)
     return whole(body, dict(counts))
@@ -73,7 +73,12 @@ def without_ids(content: bytes) -> list[Record]:
     records = records_of(content)
     for record in records:
         for kind, fields in record.items():
-            for name, numbering in (("id", kind), ("batch", "batch"), ("task", "task")):
+            for name, numbering in (
+                ("id", kind),
+                ("batch", "batch"),
+                ("task", "task"),
+                ("resurrected_as", "task"),
+            ):
                 if name in fields and numbering in places:
                     known = places[numbering]
                     fields[name] = known.setdefault(fields[name], len(known) + 1)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from queuectl.operations.copying import CopyReceipt
 
 _COURSE = tuple(State)
+_SHOWN = 3
+"""So many ranges of ids and names of schedules are told in a sentence; --json tells the others."""
 
 
 def export_shape(receipt: ExportReceipt) -> dict[str, Any]:
@@ -34,6 +36,8 @@ def import_shape(receipt: ImportReceipt) -> dict[str, Any]:
         "batches": receipt.batches,
         "attempts": receipt.attempts,
         "dead_letters": receipt.dead_letters,
+        "schedules": list(receipt.schedules),
+        "schedules_skipped": receipt.schedules_skipped,
         "queues": [
             {
                 "queue": queue,
@@ -89,10 +93,16 @@ def import_sentences(receipt: ImportReceipt) -> list[str]:
         said.append(f"{would}, {receipt.skipped:,} skipped; nothing was changed")
     else:
         came = f"{count(receipt.tasks, 'task')} imported"
-        ids = ", ".join(_range_shown(each) for each in receipt.ids[:3])
-        more = ", ..." if len(receipt.ids) > 3 else ""
+        ids = ", ".join(_range_shown(each) for each in receipt.ids[:_SHOWN])
+        more = ", ..." if len(receipt.ids) > _SHOWN else ""
         said.append(f"{came}, {receipt.skipped:,} skipped{': ' if ids else ''}{ids}{more}")
-    if receipt.skipped:
+    if receipt.schedules or receipt.schedules_skipped:
+        names = ", ".join(receipt.schedules[:_SHOWN]) + (", ..." if len(receipt.schedules) > _SHOWN else "")
+        came = (
+            f"{count(len(receipt.schedules), 'schedule')} {'would be added' if receipt.dry_run else 'added'}"
+        )
+        said.append(f"{came}, {receipt.schedules_skipped:,} skipped{': ' if names else ''}{names}")
+    if receipt.skipped or receipt.schedules_skipped:
         said.append("what is here already was skipped; --on-conflict new imports it a second time")
     return said
 

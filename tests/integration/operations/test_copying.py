@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import peewee
 import pytest
 
 from queuectl import QueueManager, Settings
@@ -19,11 +20,12 @@ from queuectl.errors import (
     StorageError,
 )
 from queuectl.operations.copying import copy_database
-from queuectl.store import articles, nodes
-from queuectl.store.database import Database
+from queuectl.store import articles, nodes, tasks
+from queuectl.store.database import Database, Transaction
 from queuectl.store.migrate import migrate
 from queuectl.store.nodes import NodeReport
 from queuectl.store.schema import TABLES
+from queuectl.store.submission import put_rows
 from tests.support.engines import sqlite_url
 from tests.support.factories import (
     NOW,
@@ -46,7 +48,9 @@ def source(database: Database) -> Database:
     for number, state in enumerate([state for state in State if state is not State.QUEUED]):
         task_in(database, state, number, metadata='{"author": "作者名\\\\N\\t"}', timeout=0.1 + number)
     with database.writing() as transaction:
-        submit_copies(transaction, [new_task(number, score=10) for number in range(20, 25)])
+        batch = submit_copies(transaction, [new_task(number, score=10) for number in range(20, 25)])
+        ((member,),) = transaction.rows("SELECT MAX(id) FROM tasks WHERE batch_id = %s", (batch,))
+        assert tasks.cancel(transaction, [member], NOW) == {member: State.CANCELLED}
     task_in(database, State.QUEUED, 99, score=3)
     with database.writing() as transaction:
         transaction.execute("DELETE FROM task_urls WHERE task_id = (SELECT MAX(id) FROM tasks)")
@@ -55,7 +59,43 @@ def source(database: Database) -> Database:
         transaction.execute("UPDATE queues SET paused = 1, host_gap = 0.25 WHERE name = 'low_priority'")
         articles.save(transaction, [ending(claimed(), Move.SUCCEED, article=an_article())])
         transaction.execute("INSERT INTO facts (name, value) VALUES ('a fact', 'kept')")
+        fill_the_other_tables(transaction)
     return database
+
+
+def fill_the_other_tables(transaction: Transaction) -> None:
+    """Put a row into each table that has none as yet, with something in every column."""
+    for table in TABLES:
+        name = table._meta.table_name
+        if transaction.rows(f"SELECT 1 FROM {name} LIMIT 1"):
+            continue
+        row = [_anything(name, field) for field in table._meta.sorted_fields]
+        put_rows(transaction, name, [field.column_name for field in table._meta.sorted_fields], [row])
+
+
+def _anything(table: str, field: peewee.Field) -> object:
+    checked = {"catch_up": "all", "overlap": "skip", "outcome": "submitted", "lease_until": 1}
+    if field.column_name in checked:
+        return checked[field.column_name]
+    if isinstance(field, peewee.TextField):
+        return f"{table} {field.column_name} 茶\t\\N"
+    return 0.1 if isinstance(field, peewee.DoubleField) else 1
+
+
+def test_no_table_is_left_out_of_what_is_tried_here(source: Database) -> None:
+    assert [name for name, rows in content(source).items() if not rows] == []
+    with source.reading() as transaction:
+        here = database_tables(transaction)
+    assert sorted(here - {"migrations"}) == sorted(NAMES)
+
+
+def database_tables(transaction: Transaction) -> set[str]:
+    """Return the names of the tables that are really there."""
+    query = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%%'",
+        "postgresql": "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
+    }[transaction.database.engine]
+    return {name for (name,) in transaction.rows(query)}
 
 
 def content(database: Database) -> dict[str, list[str]]:
@@ -114,7 +154,7 @@ def test_a_database_in_use_is_not_written_to(settings: Settings, source: Databas
 
 
 def test_what_a_running_daemon_uses_is_not_copied(settings: Settings, source: Database, there: str) -> None:
-    report = NodeReport("n", "host", 7, "1", NOW, 1, 0, "in-process", 1, 0.0, "[]")
+    report = NodeReport("n", "host", 7, "1", NOW, 1, 0, "in-process", 1, 0.0, "[]", "[]")
     with source.writing() as transaction:
         nodes.save(transaction, report, 60_000)
     with pytest.raises(DaemonRunningError, match="pid 7 on host"):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from queuectl import QueueManager, Settings
+from queuectl.clock import now_ms
 from queuectl.domain.lifecycle import State
 from queuectl.domain.transfer import QueueChange
 from queuectl.errors import (
@@ -18,6 +19,7 @@ from queuectl.errors import (
     InvalidInputError,
     QueueFullError,
     RefusedError,
+    ScheduleExistsError,
 )
 from queuectl.settings import HandlerSettings
 from queuectl.store.database import Database
@@ -98,6 +100,54 @@ def test_what_is_unique_stays_unique(manager: QueueManager) -> None:
     bring(manager, task(1, unique=True))
     receipt = bring(manager, task(1, unique=True, score=10), on_conflict="new")
     assert (receipt.tasks, receipt.skipped) == (0, 1)
+
+
+def test_a_schedule_of_the_same_name_is_left_out_renamed_or_refuses_the_file(
+    manager: QueueManager, database: Database
+) -> None:
+    schedule = {
+        "schedule": {"name": "daily", "source": "https://e.org/", "cron": "0 10 * * *", "created_at": WHEN}
+    }
+    seen = {"seen": {"schedule": "daily", "keys": [-5, 3]}}
+
+    def brought(on_conflict: str = "skip", **options: Any) -> tuple[tuple[str, ...], int]:
+        receipt = bring(manager, schedule, seen, on_conflict=on_conflict, **options)
+        return receipt.schedules, receipt.schedules_skipped
+
+    assert brought(dry_run=True) == brought() == (("daily",), 0)
+    assert brought() == ((), 1)
+    for dry_run in (True, False):
+        with pytest.raises(ScheduleExistsError, match="line 2: there is a schedule 'daily' already"):
+            brought("error", dry_run=dry_run)
+    assert brought("new") == (("daily-2",), 0)
+    assert brought("new") == (("daily-3",), 0)
+    rows = all_rows(database, "schedules")
+    assert [row["name"] for row in rows] == ["daily", "daily-2", "daily-3"]
+    assert all(row["next_tick_at"] > now_ms() for row in rows)
+    assert [(row["schedule_id"], row["url_key"]) for row in all_rows(database, "source_urls")] == [
+        (row["id"], key) for row in rows for key in (-5, 3)
+    ]
+
+
+def test_a_task_that_is_skipped_is_what_came_of_a_dead_letter_all_the_same(
+    manager: QueueManager, database: Database
+) -> None:
+    bring(manager, task(9, created_at=WHEN))
+    letter = {"task": 5, "cause": "exhausted", "attempts": 1, "died_at": WHEN}
+    dead = task(5, state="dead", finished_at=WHEN)
+    again = letter | {"resurrected_as": 9, "resurrected_at": LATER}
+    bring(manager, dead, {"dead_letter": again}, task(9, created_at=WHEN))
+    (row,) = all_rows(database, "dead_letters")
+    assert (row["task_id"], row["resurrected_as"]) == (2, 1)
+
+
+def test_what_did_not_come_along_has_not_been_resurrected(manager: QueueManager, database: Database) -> None:
+    letter = {"task": 5, "cause": "exhausted", "attempts": 1, "died_at": WHEN}
+    again = letter | {"resurrected_as": 9, "resurrected_at": LATER}
+    bring(manager, task(5, state="dead", finished_at=WHEN), {"dead_letter": again})
+    (row,) = all_rows(database, "dead_letters")
+    assert (row["resurrected_as"], row["resurrected_at"]) == (None, None)
+    assert manager.resurrect_from_dead_letter(row["id"]) == "task_2"
 
 
 def test_an_answer_that_is_none_is_refused(manager: QueueManager) -> None:

@@ -215,6 +215,35 @@ HOSTILE: dict[str, tuple[Any, str]] = {
         {"dead_letter": {"task": 1, "cause": "x", "attempts": 1, "died_at": WHEN}},
         "does not follow its task 1",
     ),
+    "a schedule that never comes": (
+        {"schedule": {"name": "a", "source": "https://e.org/", "cron": "0 0 31 2 *"}},
+        "field schedule: the cron expression",
+    ),
+    "a source outside of the folders": (
+        {"schedule": {"name": "a", "source": "file:///etc/passwd", "cron": "0 10 * * *"}},
+        "field schedule: the source file:///etc/passwd lies outside",
+    ),
+    "a schedule with a hidden name": (
+        {"schedule": {"name": "a\u202eb", "source": "https://e.org/", "cron": "0 10 * * *"}},
+        "cannot name a schedule",
+    ),
+    "a schedule of a zone from nowhere": (
+        {"schedule": {"name": "a", "source": "https://e.org/", "cron": "0 10 * * *", "zone": "Mars/North"}},
+        "field schedule: there is no time zone 'Mars/North'",
+    ),
+    "a second line in a header": (
+        {
+            "schedule": {
+                "name": "a",
+                "source": "https://e.org/",
+                "cron": "0 10 * * *",
+                "etag": '"1"\r\nHost: other',
+            }
+        },
+        "field schedule.etag: it has invisible characters",
+    ),
+    "what no source has had": ({"seen": {"schedule": "a", "keys": [1]}}, "field seen.schedule: it does not"),
+    "a key of more than 64 bits": ({"seen": {"schedule": "a", "keys": [2**63]}}, "field seen.keys"),
     "a settings record that comes twice": (
         b'{"queue": {"name": "low"}}\n{"queue": {"name": "low"}}\n',
         "low_priority comes twice",
@@ -232,19 +261,40 @@ def test_a_hostile_line_is_named(manager: QueueManager, name: str) -> None:
     assert len(said) < 500
 
 
+SCHEDULE = {"schedule": {"name": "daily", "source": "https://e.org/list", "cron": "0 10 * * *"}}
+
+
+def seen(*keys: int) -> dict[str, Any]:
+    """Return what the source of that schedule has had."""
+    return {"seen": {"schedule": "daily", "keys": keys}}
+
+
 BELONGING: dict[str, tuple[list[Any], str]] = {
     "ids that fall": ([task(2), task(1)], "line 3, field task.id: the ids of tasks have to rise"),
     "an id twice": ([task(2), task(2, url="https://e.org/")], "line 3, field task.id"),
     "batches that fall": (
         [{"batch": {"id": number, "created_at": WHEN}} for number in (2, 1)], "line 3, field batch.id"
     ),
-    "a batch after a task": ([task(1), GOOD[1]], "line 3: queues and batches come before the first task"),
+    "a batch after a task": ([task(1), GOOD[1]], "line 3: queues, schedules and batches come before"),
     "an attempt of another task": ([task(1, fence=3), task(2), GOOD[4]], "line 4, field attempt.task"),
     "a fence above its task's": (
-        [task(4, fence=2), {"attempt": {**GOOD[4]["attempt"], "fence": 3}}], "line 3, field attempt.fence"  # type: ignore[dict-item]
+        [task(4, fence=2), {"attempt": {**GOOD[4]["attempt"], "fence": 3}}], "line 3, field attempt.fence"
     ),
     "a fence twice": ([task(4, fence=2), GOOD[4], GOOD[4]], "line 4, field attempt.fence"),
     "a dead letter of the living": ([task(5), GOOD[6]], "line 3, field dead_letter.task: its task is queued"),
+    "a schedule twice": ([SCHEDULE, SCHEDULE], "line 3, field schedule.name: there is a schedule"),
+    "keys that fall": (
+        [SCHEDULE, seen(1, 7), seen(7)], "line 4, field seen.keys: the keys of a schedule have to rise"
+    ),
+    "keys of another schedule": (
+        [SCHEDULE, {"seen": {"schedule": "other", "keys": []}}], "line 3, field seen.schedule"
+    ),
+    "too many keys in a line": ([SCHEDULE, seen(*range(form.SEEN_LIMIT + 1))], "line 3, field seen.keys"),
+    "a schedule after a task": ([task(1), SCHEDULE], "line 3: queues, schedules and batches come before"),
+    "a resurrection without a time": (
+        [GOOD[5], {"dead_letter": {**GOOD[6]["dead_letter"], "resurrected_as": 9}}],
+        "line 3, field dead_letter: resurrected_as and resurrected_at go together",
+    ),
     "two unique ones": (
         [task(1, url="https://e.org/", unique=True), task(2, url="https://e.org/", unique=True)],
         "line 3, field task.unique",

@@ -12,14 +12,19 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from queuectl import QueueManager
+from queuectl.domain import priority
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import FINAL, Move, State
 from queuectl.domain.outcome import Verdict
 from queuectl.domain.rate import RateLimit
+from queuectl.domain.schedule import NewSchedule
 from queuectl.operations.importing import import_tasks
 from queuectl.settings import HandlerSettings, Settings
-from queuectl.store import queues, submission, tasks, transfer
+from queuectl.store import counters, queues, schedules, submission, tasks, ticks, transfer
 from queuectl.store.database import Database
+from queuectl.store.ordering import apply_aging
+from queuectl.store.schema import TABLES
 from queuectl.store.submission import StoredTask
 from queuectl.store.transfer import BatchReach, StoredAttempt, StoredBatch, StoredLetter
 from tests.support.engines import MigratedPostgres, sqlite_url
@@ -275,6 +280,108 @@ def test_settings_of_queues_travel_when_asked_for(database: Database, fresh: Cal
     assert not [each for each in records_of(exported(database, "batches")[0]) if "queue" in each]
 
 
+def test_schedules_travel_when_asked_for_with_what_their_sources_have_had(
+    database: Database, fresh: Callable[[], Database]
+) -> None:
+    number = 0
+    for score in (5, 8):
+        schedule = NewSchedule(
+            f"for {score}",
+            "https://e.org/feed",
+            "0 10 * * 1-5",
+            "Asia/Shanghai",
+            score,
+            metadata={"author": "作者名"},
+            only_new=True,
+            catch_up="all",
+            overlap="allow",
+        )
+        with database.writing() as transaction:
+            number = schedules.insert(transaction, schedule, now=NOW, next_tick_at=NOW + score)
+            schedules.note_good(transaction, number, entries=7, etag='"x"', last_modified="Mon")
+            schedules.set_paused(transaction, number, paused=score == 8)
+            ticks.keep_unseen(transaction, number, [new_task(each) for each in range(12_000)])
+    content = exported(database)[0]
+    target = fresh()
+    bring(target, content)
+    assert all_rows(target, "schedules") == all_rows(database, "schedules")
+    assert all_rows(target, "source_urls") == all_rows(database, "source_urls")
+    assert exported(target)[1].counts == exported(database)[1].counts
+    with target.writing() as transaction:
+        assert ticks.keep_unseen(transaction, number, [new_task(5), new_task(12_000)]) == [new_task(12_000)]
+
+    def named(content: bytes) -> list[str]:
+        return [each["schedule"]["name"] for each in records_of(content) if "schedule" in each]
+
+    assert named(content) == ["for 5", "for 8"]
+    assert named(exported(database, "schedules", queues=("high_priority",))[0]) == ["for 8"]
+    assert named(exported(database, "batches", "queues")[0]) == []
+
+
+def test_what_came_of_a_dead_letter_is_found_under_its_new_number(
+    database: Database, fresh: Callable[[], Database], settings: Settings
+) -> None:
+    task_in(database, State.CANCELLED, 1)
+    with database.writing() as transaction:
+        transaction.tally.enter("medium_priority", State.CANCELLED, -1)
+        transaction.execute("DELETE FROM task_urls")
+        transaction.execute("DELETE FROM tasks")
+    for number in (2, 3):
+        task_in(database, State.DEAD, number)
+    with QueueManager(settings) as manager:
+        assert manager.resurrect_from_dead_letter(2) == "task_4"
+    target = fresh()
+    content = exported(database)[0]
+    bring(target, content)
+    assert [(row["task_id"], row["resurrected_as"]) for row in all_rows(database, "dead_letters")] == [
+        (2, None),
+        (3, 4),
+    ]
+    assert [(row["task_id"], row["resurrected_as"]) for row in all_rows(target, "dead_letters")] == [
+        (1, None),
+        (2, 3),
+    ]
+    assert without_ids(exported(target)[0]) == without_ids(content)
+
+
+def test_tasks_get_their_place_in_the_order_by_the_aging_of_their_new_home(
+    database: Database, fresh: Callable[[], Database]
+) -> None:
+    for number, score in enumerate((10, 1)):
+        task_in(database, State.QUEUED, number, score=score)
+    target = fresh()
+    apply_aging(target, 30)
+    bring(target, exported(database)[0])
+    assert {row["priority_score"]: row["rank"] for row in all_rows(target, "tasks")} == {
+        score: priority.rank(score, NOW, 30) for score in (10, 1)
+    }
+
+
+def test_how_a_batch_has_ended_is_known_there_too(
+    database: Database, fresh: Callable[[], Database], settings: Settings
+) -> None:
+    ends = [(State.SUCCEEDED, NOW), (State.DEAD, NOW + 5), (State.SUCCEEDED, NOW + 9), (State.QUEUED, None)]
+    found: list[Any] = [
+        (_plain(f"https://a.example/{at}", state=state.value, finished_at=at), [], [], 0)
+        for state, at in ends
+    ]
+    fill(database, [StoredBatch(0, "b", NOW, 0)], found)
+    target = fresh()
+    bring(target, exported(database)[0])
+    for each in (database, target):
+        with each.reading() as transaction:
+            assert counters.of_batches(transaction, [1]) == {
+                (1, State.SUCCEEDED): (2, NOW, NOW + 9),
+                (1, State.DEAD): (1, NOW + 5, NOW + 5),
+            }
+        assert counts_are_right(each)
+
+
+def test_every_table_has_its_place_in_an_export_or_is_left_out_knowingly() -> None:
+    listed = [*transfer.TRAVELS, *transfer.STAYS_BEHIND]
+    assert sorted(listed) == sorted(table._meta.table_name for table in TABLES)
+
+
 def test_what_a_filter_leaves_out_stays_out_with_its_batch(database: Database) -> None:
     fill(
         database,
@@ -289,8 +396,9 @@ def test_what_a_filter_leaves_out_stays_out_with_its_batch(database: Database) -
     assert [each["batch"]["name"] for each in records_of(content) if "batch" in each] == ["b"]
 
 
-def _plain(url: str) -> StoredTask:
-    return StoredTask(
+def _plain(url: str, **fields: Any) -> StoredTask:
+    row = StoredTask(
         **new_task(url=url)._asdict(),
         fence=0, attempt=0, released=0, crashes=0, started_at=None, finished_at=None, result=None, error=None,
     )  # fmt: skip
+    return row._replace(**fields)
