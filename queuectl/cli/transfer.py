@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from queuectl.cli.bulk import Yes, confirm
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.progress import progress
 from queuectl.cli.selectors import Selectors, selects_tasks
 from queuectl.domain.task import task_name
-from queuectl.errors import InvalidInputError, RefusedError
+from queuectl.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from queuectl.domain.selection import Selection
@@ -56,7 +57,7 @@ def export(
             help="What goes along: batches,dead_letters,attempts (as when nothing is said), queues, schedules, all.",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace a file that is there.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Write tasks to a file that "queuectl import" reads; prints the file's name.
 
@@ -74,6 +75,9 @@ def export(
     if output == STREAM and run.output.json:
         raise InvalidInputError("--json and --output - both want standard output", hint="leave one out")
     target = sys.stdout.buffer if output == STREAM else Path(output if output is not None else _dated())
+    if isinstance(target, Path) and target.is_file() and not yes and _somebody_is_there(run):
+        confirm(run, f"replace {target}, which exists already")
+        yes = True
     with _counting(run, selection) as on_progress:
         receipt = run.manager.export_queue(
             None, target, selection=selection, include=parts, overwrite=yes, on_progress=on_progress
@@ -94,9 +98,7 @@ def import_tasks(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show what would change, and change nothing.")
     ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask before the settings of queues change.")
-    ] = False,
+    yes: Yes = False,
 ) -> None:
     """Import what "queuectl export" has written: all of it, or after any error nothing.
 
@@ -174,17 +176,14 @@ def _confirm(run: Invocation, changes: tuple[QueueChange, ...], *, yes: bool) ->
     from queuectl.cli.render.transfer import change_grid
     from queuectl.cli.render.words import count
 
-    told = count(len(changes), "setting") + " of queues"
-    if run.output.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InvalidInputError(
-            f"this would change {told}, and nobody can be asked; nothing was imported",
-            hint="add --yes to do it, or --dry-run to look first",
-        )
-    run.output.message_grid(change_grid(changes))
-    sys.stderr.write(f"Change {told}? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise RefusedError("nothing was imported: the answer was not yes", hint="type y, or add --yes")
+    if _somebody_is_there(run):
+        run.output.message_grid(change_grid(changes))
+    deed = f"change {count(len(changes), 'setting')} of queues"
+    confirm(run, deed, instead="--yes to do it, or --dry-run to look first")
+
+
+def _somebody_is_there(run: Invocation) -> bool:
+    return sys.stdin.isatty() and run.output.messages_on_terminal and not run.output.json
 
 
 def _show_export(run: Invocation, receipt: ExportReceipt) -> None:

@@ -19,7 +19,7 @@ from queuectl.domain.transfer import (
     Part,
     Progress,
 )
-from queuectl.errors import BadInputFileError, InvalidInputError
+from queuectl.errors import BadInputFileError, InvalidInputError, RefusedError
 from queuectl.operations.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -51,13 +51,15 @@ class TransferVerbs(Verbs):
 
         Raises:
             QueueNotFoundError: there is no such queue.
-            InvalidInputError: ``include`` names something else, or the selection has a limit.
+            InvalidInputError: ``include`` names something else, the selection has a limit, or no file can be
+                made there.
             RefusedError: the file is there already, and ``overwrite`` is false.
-            QueuectlError: the file cannot be written.
+            StorageError: the disk refuses.
             UnreachableError: the database does not answer.
         """
+        from queuectl.operations.backup import refuse_the_database_itself
         from queuectl.operations.exporting import export
-        from queuectl.operations.new_file import new_file
+        from queuectl.operations.whole_file import in_place_of
 
         wanted = selection or Selection()
         if wanted.limit is not None:
@@ -67,7 +69,13 @@ class TransferVerbs(Verbs):
         parts = parts_named(include)
         if not isinstance(path, str | Path):
             return export(self._database, path, wanted, parts, on_progress=on_progress)
-        with new_file(Path(path), overwrite=overwrite) as stream:
+        place = Path(path)
+        refuse_the_database_itself(self.settings, place)
+        if place.is_file() and not overwrite:
+            raise RefusedError(
+                f"{place} exists already", hint="choose another name, or add --yes to replace it"
+            )
+        with in_place_of(place) as part, part.open("wb") as stream:
             receipt = export(self._database, stream, wanted, parts, on_progress=on_progress)
         return replace(receipt, path=str(path))
 

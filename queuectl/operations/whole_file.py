@@ -18,13 +18,15 @@ def in_place_of(file: Path) -> Iterator[Path]:
     A process that is killed leaves a hidden file that ends in ``.part``, and nothing else.
 
     Raises:
-        InvalidInputError: there is a folder of this name, or none to put the file in.
+        InvalidInputError: there is a folder or a device of this name, or no folder to put the file in.
         StorageError: it cannot be written.
     """
     folder = file.parent
     if file.is_dir() or not folder.is_dir():
         what = f"{file} is a folder" if file.is_dir() else f"there is no folder {folder}"
         raise InvalidInputError(what, hint="name a file in a folder that exists")
+    if file.exists() and not file.is_file():
+        raise InvalidInputError(f"{file} is not an ordinary file", hint="name a file that may be replaced")
     temporary: Path | None = None
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=folder)

@@ -58,7 +58,7 @@ def test_without_a_name_the_file_is_named_by_the_time(filled: CommandLine) -> No
 def test_a_file_is_not_replaced_by_accident(filled: CommandLine) -> None:
     put(filled.home, b"precious", "there")
     refused = filled("export", "-o", "there")
-    assert "there is a file there already" in refused.error(ExitCode.REFUSED)
+    assert "there exists already" in refused.error(ExitCode.REFUSED)
     assert (filled.home / "there").read_bytes() == b"precious"
     filled("export", "-o", "there", "--yes").ok()
     assert len(records_of((filled.home / "there").read_bytes())) == 3
@@ -67,10 +67,15 @@ def test_a_file_is_not_replaced_by_accident(filled: CommandLine) -> None:
 
 @pytest.mark.parametrize(
     ("target", "code", "said"),
-    [("nowhere/x", ExitCode.FAILED, "there is no folder nowhere"), (".", ExitCode.REFUSED, ". is a folder")],
+    [
+        ("nowhere/x", ExitCode.USAGE, "there is no folder nowhere"),
+        (".", ExitCode.USAGE, ". is a folder"),
+        ("/dev/null", ExitCode.USAGE, "/dev/null is not an ordinary file"),
+        ("queuectl.db", ExitCode.USAGE, "queuectl.db"),
+    ],
 )
 def test_a_place_that_cannot_be_is_named(filled: CommandLine, target: str, code: int, said: str) -> None:
-    assert said in filled("export", "-o", target).error(code)
+    assert said in filled("export", "-o", target, "--yes").error(code)
 
 
 def test_an_export_that_fails_leaves_the_former_file_and_no_other(filled: CommandLine) -> None:
@@ -129,6 +134,19 @@ def test_a_dry_run_shows_the_difference(filled: CommandLine, other: CommandLine)
     assert re.search(r"low +paused +no +yes", shown.err)
     assert "2 tasks would be imported, 1 skipped; nothing was changed" in shown.err
     assert len(other("list", "-q").ok().ids) == 1
+
+
+def test_schedules_are_told_of(filled: CommandLine, other: CommandLine) -> None:
+    filled("schedule", "add", "https://example.com/feed", "--cron", "0 10 * * *", "--name", "daily").ok()
+    file = filled.home / "x.jsonl"
+    filled("export", "-o", file, "--include", "schedules").ok()
+    assert "1 schedule would be added, 0 skipped: daily" in other("import", file, "--dry-run").ok().err
+    assert "1 schedule added, 0 skipped: daily" in other("import", file).ok().err
+    assert other("schedule", "show", "daily", "--json").ok().document["cron"] == "0 10 * * *"
+    again = other("import", file)
+    assert "0 schedules added, 1 skipped" in again.ok().err
+    document = other("import", file, "--json", "--on-conflict", "new").ok().document
+    assert (document["schedules"], document["schedules_skipped"]) == (["daily-2"], 0)
 
 
 def test_settings_of_queues_are_not_changed_unasked(filled: CommandLine, other: CommandLine) -> None:
