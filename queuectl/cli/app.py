@@ -105,7 +105,7 @@ SECTIONS = (
             Entry("articles", f"{_HERE}.articles:app", "Write published files again."),
             Entry("config", f"{_HERE}.config:app", "Show and check the settings."),
             Entry("export", f"{_HERE}.transfer:export", "Write tasks to a file."),
-            Entry("import", f"{_HERE}.transfer:import_tasks", "Import what such a file holds."),
+            Entry("import", f"{_HERE}.transfer:import_tasks", "Import what export has written."),
         ),
     ),
 )

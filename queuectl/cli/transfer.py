@@ -100,7 +100,7 @@ def import_tasks(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Import what such a file holds: all that "queuectl export" has written, or after any error nothing.
+    """Import what export has written: all of it, or after any error nothing.
 
     The tasks get new ids; batches, attempts and dead letters follow them. A task is here already if one
     has the same URL and handler and was created at the same millisecond, or if both are open and in the
