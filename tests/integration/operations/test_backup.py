@@ -50,8 +50,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def content(database: Database) -> dict[str, Any]:
-    """Return all rows of all tables."""
-    return {table._meta.table_name: all_rows(database, table._meta.table_name) for table in TABLES}
+    """Return all rows of all tables, in an order that does not depend on where they are stored."""
+    names = [table._meta.table_name for table in TABLES]
+    return {name: sorted(all_rows(database, name), key=str) for name in names}
 
 
 def filled(database: Database) -> dict[str, Any]:
