@@ -165,18 +165,26 @@ def test_what_a_running_daemon_uses_is_not_copied(settings: Settings, source: Da
     copy_database(settings, None, there)
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda manager: manager.submit_task("https://e.org/"),
+        lambda manager: manager.update_queue_config("high_priority", {"max_size": 7}),
+    ],
+    ids=["a task", "a setting"],
+)
 def test_a_source_that_is_written_to_meanwhile_is_not_half_copied(
-    settings: Settings, source: Database, there: str
+    settings: Settings, source: Database, there: str, write: Callable[[QueueManager], object]
 ) -> None:
     other = QueueManager(settings)
-    submitted: list[str] = []
+    written: list[object] = []
 
-    def submit(done: int, total: int) -> None:
-        if not submitted:
-            submitted.append(other.submit_task("https://e.org/"))
+    def write_once(done: int, total: int) -> None:
+        if not written:
+            written.append(write(other))
 
     with pytest.raises(ConflictError, match="was written to while it was copied"):
-        copy_database(settings, None, there, submit)
+        copy_database(settings, None, there, write_once)
     assert all_rows(Database(there), "tasks") == []
     copy_database(settings, None, there)
 
