@@ -421,7 +421,7 @@ def test_thousands_of_damaged_files_are_refused_and_nothing_else_happens(manager
     assert manager.list_tasks() == []
 
 
-@examples(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(line=st.binary(max_size=200) | st.text(max_size=100).map(str.encode) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3)

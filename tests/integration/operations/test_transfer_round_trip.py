@@ -178,7 +178,6 @@ def fresh(home: Path, migrated_file: bytes) -> Iterator[Callable[[], Database]]:
 
 @examples(
     max_examples=30,
-    deadline=None,
     phases=WITHOUT_SHRINKING,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -200,7 +200,7 @@ def test_a_small_command_is_not_charged_for_the_process_that_looks_after_it(comm
     assert stage.run("command", memory=60) == Outcome(Verdict.SUCCEEDED, "1")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rest=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60))
 def test_whatever_an_address_holds_it_stays_one_argument(one_echo: Stage, rest):
     url = f"http://{rest}"

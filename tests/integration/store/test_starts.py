@@ -48,7 +48,7 @@ def test_every_window_is_counted_as_by_a_list_of_all_starts(database: Database, 
     rule = QueueRules(QUEUE, rate_limit=limit)
     count = 80 if database.engine == "sqlite" else 15
 
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, suppress_health_check=list(HealthCheck))
     @given(STEPS)
     def check(steps: list[tuple[int, int, int]]) -> None:
         model, now = Model(limit, []), NOW

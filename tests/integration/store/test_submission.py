@@ -111,7 +111,7 @@ class TestRoundTrip:
             assert json.loads(found["metadata"]) == {"note": text}
             assert (found["handler"], found["host"]) == (text, text)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=1))
     def test_any_text_comes_back(self, database: Database, texts: list[str]) -> None:
         with undone(database) as transaction:

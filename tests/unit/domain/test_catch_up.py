@@ -63,7 +63,7 @@ def test_years_of_absence_cost_no_more_than_a_day() -> None:
 CRONS = ["*/7 * * * *", "30 2 * * *", "0 */5 * * *", "15 9 * * MON", "*/20 1-3 * * *"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     text=st.sampled_from(CRONS),
     start=st.integers(NOON - 400 * DAY, NOON),

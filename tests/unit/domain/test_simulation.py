@@ -151,7 +151,7 @@ def situations(draw: st.DrawFn) -> Situation:
     return situation(*tasks, rules=rules, workers=draw(st.integers(1, 4)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(situations())
 def test_every_task_starts_and_no_limit_is_broken_at_any_moment(given: Situation) -> None:
     found = simulate(given, NOTHING_RECORDED).starts
@@ -181,7 +181,7 @@ def test_every_task_starts_and_no_limit_is_broken_at_any_moment(given: Situation
             assert len(same_moment) <= 1 or given.workers > 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(situations())
 def test_without_limits_no_worker_idles_while_a_task_is_due(given: Situation) -> None:
     free = replace(given, rules={name: QueueRules(name) for name in QUEUES})
@@ -255,7 +255,7 @@ def test_a_hundred_thousand_tasks_are_followed_within_seconds() -> None:
     assert monotonic() - begun < 60, "three seconds on an idle machine; the bound leaves room for a busy one"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(1, 4),
     st.lists(st.integers(-12_000, 300), max_size=6),

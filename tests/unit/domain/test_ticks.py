@@ -201,7 +201,7 @@ def walked(minute: str, hour: str, weekday: str, zone: ZoneInfo, start: datetime
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     change=st.sampled_from(CHANGES),
     minute=lists(0, 59),

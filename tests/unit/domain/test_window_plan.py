@@ -147,7 +147,7 @@ def apart_of(given: Problem) -> int:
 class TestAgainstExhaustiveSearch:
     """Small problems, searched through completely."""
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     @given(problems())
     def test_a_plan_keeps_the_rules_and_there_is_none_where_it_says_so(self, given: Problem) -> None:
         found = plan(given)
@@ -156,7 +156,7 @@ class TestAgainstExhaustiveSearch:
         else:
             assert next(every_plan(given), None) is None
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     @given(problems(gaps=True))
     def test_the_same_holds_with_gaps_between_starts_on_a_host(self, given: Problem) -> None:
         found = plan(given)
@@ -165,7 +165,7 @@ class TestAgainstExhaustiveSearch:
         else:
             assert next(every_plan(given), None) is None
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     @given(problems())
     def test_as_few_tasks_move_as_can_be(self, given: Problem) -> None:
         found = plan(given)
@@ -175,7 +175,7 @@ class TestAgainstExhaustiveSearch:
             fewest = min(moves(given, each) for each in every_plan(given))
         assert moves(given, times_of(found)) == fewest
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(problems(gaps=True))
     def test_a_second_plan_moves_nothing(self, given: Problem) -> None:
         found = plan(given)
@@ -185,7 +185,7 @@ class TestAgainstExhaustiveSearch:
         )
         assert moves(again, times_of(plan(again))) == 0
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     @given(problems(gaps=True))
     def test_every_relaxation_suffices_and_is_the_smallest(self, given: Problem) -> None:
         found = plan(given)
@@ -210,7 +210,7 @@ class TestAgainstExhaustiveSearch:
         else:
             assert not possible(replace(given, tasks=tuple(ordered[:1])))
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     @given(problems(gaps=True))
     def test_a_limit_is_named_exactly_if_there_is_a_plan_without_it(self, given: Problem) -> None:
         found = plan(given)
@@ -286,7 +286,7 @@ class TestPlans:
 
     @example(seed=1)
     @given(seed=st.integers(0, 1_000))
-    @settings(max_examples=3, deadline=None)
+    @settings(max_examples=3)
     def test_many_tasks_keep_the_rules_too(self, seed: int) -> None:
         dice = random.Random(seed)
         tasks = [
