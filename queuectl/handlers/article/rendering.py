@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import nh3
-from lxml.etree import tostring
+from lxml.etree import iterwalk, tostring
 from markdownify import ATX, BACKSLASH, MarkdownConverter
 
 from queuectl.errors import PermanentError
@@ -79,28 +79,38 @@ _NUMBER_AT_LINE_START = re.compile(r"^([ \t]*\d{1,9})(?=[.)](?:\s|$))", re.MULTI
 _UNSAFE_IN_ADDRESS = re.compile(r"[\s()<>\"'\\`]")
 _PUNCTUATION = "：，。；！？、（）《》「」『』【】“”‘’…—:,.;!?\"'"
 _BACKTICKS = re.compile(r"`+")
+_DEEPEST = 200
+"""The converter to Markdown needs four Python frames for each level, of which there are a thousand."""
+
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#-]{1,20}")
 
 
 def clean_html(body: Element) -> str:
-    """Return the elements inside ``body`` as HTML in which nothing can run or hide."""
+    """Return the elements inside ``body`` as HTML in which nothing can run or hide.
+
+    Raises:
+        PermanentError: its elements are nested deeper than any article's.
+    """
+    if _depth(body) > _DEEPEST:
+        raise PermanentError("not an article: its markup is nested too deeply")
     pieces = [escape(body.text or "")]
     pieces.extend(tostring(child, encoding="unicode", method="html") for child in body)
     return without_controls(_CLEANER.clean("".join(pieces))).strip()
 
 
 def to_markdown(html: str) -> str:
-    """Return clean HTML as Markdown in the CommonMark dialect with tables.
+    """Return clean HTML as Markdown in the CommonMark dialect with tables."""
+    return _BLANK_LINES.sub("\n\n", _CONVERTER.convert(html)).strip()
 
-    Raises:
-        PermanentError: lists or quotations are nested deeper than any article's.
-    """
-    try:
-        markdown: str = _CONVERTER.convert(html)
-    except RecursionError as error:
-        raise PermanentError("not an article: its markup is nested too deeply") from error
-    return _BLANK_LINES.sub("\n\n", markdown).strip()
+
+def _depth(body: Element) -> int:
+    """Return how many elements the most deeply nested one inside ``body`` is in."""
+    depth = deepest = 0
+    for event, _ in iterwalk(body, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def escape_markdown(text: str) -> str:
