@@ -81,6 +81,11 @@ SECTIONS = (
                 "Show queues, daemons, running tasks and what needs attention.",
             ),
             Entry(
+                "top",
+                f"{_HERE}.top.command:top",
+                "Watch queues and tasks live, and pause, cancel and retry with a key.",
+            ),
+            Entry(
                 "simulate",
                 f"{_HERE}.simulate:simulate",
                 "Say when the queues will be done, and what a change would make of it.",

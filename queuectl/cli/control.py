@@ -38,14 +38,15 @@ def cancel(ctx: typer.Context, selectors: Selectors, *, yes: Yes = False, dry_ru
         "cancelled",
         sources(Move.CANCEL),
         run.manager.cancel_task,
-        lambda task: _cancelled(run, task),
+        partial(told_of_cancel, run),
         run.manager.cancel_tasks,
         _cancel_foretold,
     )
     return act(run, verb, selectors, yes=yes, dry_run=dry_run)
 
 
-def _cancelled(run: Invocation, task: Task) -> str:
+def told_of_cancel(run: Invocation, task: Task) -> str:
+    """Return what cancelling did to a task, to follow its name."""
     if task.state is State.RUNNING:
         from queuectl.cli.stopping import asked_to_stop
 
@@ -85,11 +86,16 @@ def retry(ctx: typer.Context, selectors: Selectors, *, yes: Yes = False, dry_run
         "queued again",
         sources(Move.REQUEUE),
         run.manager.retry_task,
-        lambda task: f"is queued again in {task.queue}",
+        told_of_retry,
         run.manager.retry_tasks,
         lambda counts: ["they go back to their queues and have all their attempts before them"],
     )
     return act(run, verb, selectors, yes=yes, dry_run=dry_run)
+
+
+def told_of_retry(task: Task) -> str:
+    """Return what retrying did to a task, to follow its name."""
+    return f"is queued again in {task.queue}"
 
 
 @selects_tasks(without=("priority",), limit=_LIMIT)

@@ -161,11 +161,16 @@ def _tell(run: Invocation, name: str, *, changed: bool, paused: bool) -> None:
     if run.output.json:
         run.output.document({"queue": full, "paused": paused, "changed": changed})
         return
+    run.output.line(full)
+    run.output.say(told_of_switch(full, name, changed=changed, paused=paused))
+
+
+def told_of_switch(queue: str, name: str | None = None, *, changed: bool, paused: bool) -> str:
+    """Return what pausing or resuming did to a queue, which a person called ``name``."""
     word = "paused" if paused else "open"
     undo = "resume" if paused else "pause"
     already = "" if changed else " already"
-    run.output.line(full)
-    run.output.say(f"{full} is {word}{already}; undo it with: queuectl queue {undo} {name}")
+    return f"{queue} is {word}{already}; undo it with: queuectl queue {undo} {name or queue}"
 
 
 def clear_queue(

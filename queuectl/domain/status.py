@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from queuectl.domain.admission import Block
+from queuectl.domain.lifecycle import State
 from queuectl.domain.rate import RateLimit
 from queuectl.domain.schedule import ScheduleProblem
 from queuectl.domain.task import Task
@@ -80,6 +81,19 @@ class RunningTask:
     elapsed_ms: int
     fraction: float | None
     note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """A task that ended at the moment ``at``, or whose run failed then and is to be repeated.
+
+    ``state`` is what it became then; ``error`` is why, where it did not succeed.
+    """
+
+    task: Task
+    at: int
+    state: State
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)

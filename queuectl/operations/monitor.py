@@ -21,13 +21,21 @@ from queuectl.domain.explanation import Explanation
 from queuectl.domain.lifecycle import State
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
-from queuectl.domain.status import DEAD_LETTERS_COUNTED, NodeStatus, QueueStatus, RealtimeStatus, RunningTask
-from queuectl.domain.task import task_number
+from queuectl.domain.status import (
+    DEAD_LETTERS_COUNTED,
+    EndedRun,
+    NodeStatus,
+    QueueStatus,
+    RealtimeStatus,
+    RunningTask,
+)
+from queuectl.domain.task import Task, task_number
 from queuectl.domain.task_log import LogPart
 from queuectl.errors import BatchNotFoundError
 from queuectl.operations import batches
 from queuectl.operations.events import EventStream, latest
 from queuectl.operations.explain import explain
+from queuectl.operations.glance import look_ahead, look_back
 from queuectl.operations.opening import open_database
 from queuectl.operations.task_queries import no_such_task
 from queuectl.settings import Settings, load
@@ -123,6 +131,19 @@ class Monitor:
         from queuectl.operations.forecast import forecast  # status needs none of it
 
         return forecast(self._database, self.settings, what_if)
+
+    def next_tasks(self, limit: int = 20) -> list[Task]:
+        """Return waiting tasks: first those that may start, in the order of their start, then those due later.
+
+        At most ``limit`` of each queue and ``limit`` of those due later; the cost does not grow with the tasks.
+        """
+        with self._database.reading() as transaction:
+            return look_ahead(transaction, limit)
+
+    def recent_ends(self, limit: int = 20) -> list[EndedRun]:
+        """Return what ended last, the last first: tasks, and failed runs that are to be repeated."""
+        with self._database.reading() as transaction:
+            return look_back(transaction, limit)
 
     def get_dead_letter_queue(
         self, limit: int = 50, selection: DeadLetterSelection | None = None

@@ -48,6 +48,23 @@ def before(transaction: Transaction, queue: str, place: Place, most: int) -> int
     return found
 
 
+def first_queued(transaction: Transaction, queue: str, limit: int) -> list[int]:
+    """Return the numbers of the tasks of a queue that start next, in the order of their start."""
+    rows = transaction.rows(
+        "SELECT id FROM tasks WHERE state = 'queued' AND queue = %s ORDER BY rank, due_at, id LIMIT %s",
+        (queue, limit),
+    )
+    return [number for (number,) in rows]
+
+
+def first_due(transaction: Transaction, limit: int) -> list[int]:
+    """Return the numbers of the tasks that fall due next, the first of them first."""
+    rows = transaction.rows(
+        "SELECT id FROM tasks WHERE state IN ('scheduled', 'retrying') ORDER BY due_at, id LIMIT %s", (limit,)
+    )
+    return [number for (number,) in rows]
+
+
 def held_because(transaction: Transaction, host: str) -> str | None:
     """Return what a host said when it asked to be left alone."""
     rows = transaction.rows("SELECT held_reason FROM hosts WHERE host = %s", (host,))

@@ -77,10 +77,35 @@ class Grid:
             table.add_row(*row)
         return table
 
+    def lines(self, room: int) -> list[Text]:
+        """Return the same as single lines, the headings first; for screens that move over them."""
+        from rich.text import Text
+
+        drawn = [[rich_cell(cell) for cell in row] for row in self.rows]
+        widths = self._widths(drawn, room)
+        heads = [Text(column.title, style=HEADING) for column in self.columns]
+        return [self._joined(row, widths) for row in [heads, *drawn]]
+
+    def _joined(self, row: Sequence[Text], widths: Sequence[int]) -> Text:
+        from rich.text import Text
+
+        line = Text(no_wrap=True, overflow="ellipsis")
+        for column, cell, columns in zip(self.columns, row, widths, strict=True):
+            if len(line):
+                line.append(GAP)
+            cell.truncate(columns, overflow="ellipsis")
+            padding = " " * (columns - cell.cell_len)
+            if column.align == "right":
+                line.append(padding)
+            line.append_text(cell)
+            if column.align == "left":
+                line.append(padding)
+        return line
+
     def _widths(self, drawn: Sequence[Sequence[Text]], room: int) -> list[int]:
         """Return the width of each column; what does not fit is taken from the widest flexible ones."""
         widths = [
-            max([width(column.title), *(width(row[place].plain) for row in drawn)])
+            max([width(column.title), *(row[place].cell_len for row in drawn)])
             for place, column in enumerate(self.columns)
         ]
         flexible = [place for place, column in enumerate(self.columns) if column.flexible]

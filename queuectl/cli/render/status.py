@@ -61,7 +61,7 @@ def plain_status(screen: Screen) -> list[str]:
     if screen.running:
         lines += ["", *_running(screen.running).plain()]
     lines.append("")
-    lines += [f"daemon    {_node_text(node, screen.status)}" for node in _alive(screen.status)]
+    lines += [f"daemon    {_node_text(node, screen.status)}" for node in living(screen.status)]
     return lines + [f"alert     {alert.message}: {alert.hint}" for alert in screen.alerts()]
 
 
@@ -76,14 +76,14 @@ def rich_status(screen: Screen, room: int, *, live: bool = False) -> RenderableT
     if not wide and (held_back := _held_back(screen)):
         parts.append(Text(held_back, style=CAREFUL, no_wrap=True, overflow="ellipsis"))
     parts.append(Text())
-    parts += [_node_line(node, screen.status) for node in _alive(screen.status)]
+    parts += [node_line(node, screen.status) for node in living(screen.status)]
     if screen.running:
         parts += [Text(), _running(screen.running).rich(room)]
-    alerts = [_alert_line(alert) for alert in screen.alerts()]
+    alerts = [alert_line(alert) for alert in screen.alerts()]
     if screen.trouble is not None:
         alerts.insert(0, Text(f"! {safe(screen.trouble, 200)}", style=BAD))
     if alerts:
-        parts += [Text(), *alerts] if _alive(screen.status) or screen.running else alerts
+        parts += [Text(), *alerts] if living(screen.status) or screen.running else alerts
     if live:
         parts += [Text(), Text("q leaves", style=FAINT)]
     return Group(*parts)
@@ -157,13 +157,14 @@ def _number(number: int, style: str = "") -> Cell:
     return Styled(f"{number:,}", style if number else FAINT)
 
 
-def _alive(status: RealtimeStatus) -> list[NodeStatus]:
+def living(status: RealtimeStatus) -> list[NodeStatus]:
+    """Return the daemons that work."""
     return [node for node in status.nodes if node.alive]
 
 
 def _node_text(node: NodeStatus, status: RealtimeStatus) -> str:
     # A daemon describes itself now and then; where it is the only one, the tasks tell it as it is.
-    alone = len(_alive(status)) == 1
+    alone = len(living(status)) == 1
     busy = sum(queue.running for queue in status.queues) if alone else node.running
     transport = node.transport if node.transport_up else f"{node.transport} (down)"
     rate = f"{node.per_minute:,.0f} runs/min"
@@ -173,7 +174,8 @@ def _node_text(node: NodeStatus, status: RealtimeStatus) -> str:
     )
 
 
-def _node_line(node: NodeStatus, status: RealtimeStatus) -> Text:
+def node_line(node: NodeStatus, status: RealtimeStatus) -> Text:
+    """Return a daemon on one line."""
     from rich.text import Text
 
     text = Text(no_wrap=True, overflow="ellipsis")
@@ -196,7 +198,7 @@ def _running(running: Sequence[RunningTask]) -> Grid:
                 Styled(task_name(each.task.id), ACCENT),
                 short_queue(each.task.queue),
                 clock(each.elapsed_ms),
-                _progress(each),
+                progress_cell(each),
                 url_cell(each.task.url),
             ]
             for each in running
@@ -204,7 +206,8 @@ def _running(running: Sequence[RunningTask]) -> Grid:
     )
 
 
-def _progress(running: RunningTask) -> Cell:
+def progress_cell(running: RunningTask) -> Cell:
+    """Return what a handler last said of its progress."""
     part = "" if running.fraction is None else f"{running.fraction:.0%} "
     return Styled(f"{part}{running.note or ''}".rstrip(), drawn=progress_text(running.fraction, running.note))
 
@@ -220,7 +223,7 @@ def progress_text(fraction: float | None, note: str | None) -> str:
 
 
 def _alerts(status: RealtimeStatus) -> Iterator[Alert]:
-    alive = _alive(status)
+    alive = living(status)
     if not alive:
         waiting = sum(queue.waiting for queue in status.queues)
         what = f"no daemon is running and {count(waiting, 'task waits', 'tasks wait')}" if waiting else None
@@ -252,7 +255,8 @@ def _alerts(status: RealtimeStatus) -> Iterator[Alert]:
         yield Alert(f"{many}{waits} for a decision", "queuectl dead list --group")
 
 
-def _alert_line(alert: Alert) -> Text:
+def alert_line(alert: Alert) -> Text:
+    """Return an alert on one line."""
     from rich.text import Text
 
     text = Text(no_wrap=True, overflow="ellipsis")

@@ -159,11 +159,16 @@ def queue_grid(queues: Sequence[QueueStatus], now: int, zone: str) -> Grid:
                 f"{queue.scheduled:,}",
                 f"{queue.running:,}",
                 f"{queue.dead:,}",
-                ", ".join(f"{key}={written(value)}" for key, value in _limits(queue)),
+                limits_words(queue),
             ]
             for queue in queues
         ],
     )
+
+
+def limits_words(queue: QueueStatus) -> str:
+    """Return a queue's limits as one would type them."""
+    return ", ".join(f"{key}={written(value)}" for key, value in _limits(queue))
 
 
 def _limits(queue: QueueStatus) -> list[tuple[str, object]]:
