@@ -299,7 +299,7 @@ def _workers(facts: Facts) -> Iterator[WaitReason]:
         )
         yield WaitReason(
             Cause.AHEAD,
-            f"{many} stand before it by score and time",
+            f"{many} {'stands' if line.before == 1 and not line.least else 'stand'} before it by score and time",
             _after(facts.now, max(1, line.before - line.free + 1), pace),
             estimated=True,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,14 +17,16 @@ from tests.support.waiting import wait_until
 class Terminal:
     """A command on a terminal of a given size, and what is on its screen."""
 
-    def __init__(self, cli: CommandLine, arguments: list[str], columns: int, lines: int) -> None:
+    def __init__(
+        self, cli: CommandLine, arguments: list[str], columns: int, lines: int, program: str | None = None
+    ) -> None:
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self._child = pexpect.spawn(
-            str(PROGRAMS / "queuectl"),
+            program or str(PROGRAMS / "queuectl"),
             arguments,
-            env=cli.environment() | {"TERM": "xterm-256color"},
+            env={"TERM": "xterm-256color"} | cli.environment(),
             dimensions=(lines, columns),
             timeout=30,
         )
@@ -41,6 +45,23 @@ class Terminal:
     def type(self, keys: str) -> None:
         """Press keys."""
         self._child.send(keys)
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size."""
+        self.screen.resize(lines, columns)
+        self._child.setwinsize(lines, columns)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the command a signal."""
+        self._child.kill(number)
+
+    @property
+    def is_as_usual(self) -> bool:
+        """Whether the terminal shows what is typed, line by line, with a cursor, as shells expect it."""
+        _ = self.text  # so that what was written until now has had its effect
+        modes = termios.tcgetattr(self._child.child_fd)[3]
+        cooked = bool(modes & termios.ECHO) and bool(modes & termios.ICANON)
+        return cooked and not self.screen.cursor.hidden and pyte.modes.DECAWM in self.screen.mode
 
     def end(self) -> int:
         """Read everything and return the exit code."""
@@ -66,9 +87,11 @@ class Terminal:
 
 
 @contextmanager
-def terminal(cli: CommandLine, *arguments: str, columns: int = 80, lines: int = 24) -> Iterator[Terminal]:
-    """Run the command on a terminal and end it at last."""
-    made = Terminal(cli, list(arguments), columns, lines)
+def terminal(
+    cli: CommandLine, *arguments: str, columns: int = 80, lines: int = 24, program: str | None = None
+) -> Iterator[Terminal]:
+    """Run the command, or another program, on a terminal and end it at last."""
+    made = Terminal(cli, list(arguments), columns, lines, program)
     try:
         yield made
     finally:

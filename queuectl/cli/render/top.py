@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from queuectl.cli.render.fullscreen import rendered
-from queuectl.cli.render.safe import safe
+from queuectl.cli.render.safe import safe, width
 from queuectl.cli.render.status import Screen, alert_line, living, node_line
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STRONG
 from queuectl.cli.render.top_panels import panel_grid
@@ -141,6 +141,7 @@ def _shares(view: View, lines: int) -> Mapping[Panel, int]:
 def _panel(view: View, panel: Panel, lines: int, columns: int, zone: str) -> list[Text]:
     """Return a list's heading and the part of it around the chosen line."""
     rows, place = view.rows(panel), view.place(panel)
+    lines = max(1, lines)
     first = max(0, place - lines + 1) if panel is view.panel else 0
     seen = rows[first : first + lines]
     grid = panel_grid(panel, seen, view.snapshot.status, zone, columns)
@@ -150,7 +151,7 @@ def _panel(view: View, panel: Panel, lines: int, columns: int, zone: str) -> lis
         if rows:
             drawn[place - first].stylize(_CHOSEN)
     _say_beside(heading, _told(view, panel, len(rows)), columns)
-    if not rows and lines > 0:
+    if not rows:
         line = _line()
         drawn = [line.append("none" if not view.filter else "none matches the filter", style=FAINT)]
     return [heading, *drawn]
@@ -178,7 +179,7 @@ def _told(view: View, panel: Panel, found: int) -> str:
 def _say_beside(heading: Text, told: str, columns: int) -> None:
     """Put a text at the right end of a heading, if there is room for it."""
     heading.rstrip()
-    gap = columns - heading.cell_len - len(told)
+    gap = columns - heading.cell_len - width(told)
     if told and gap >= 2:
         heading.append(" " * gap + told, style=FAINT)
 

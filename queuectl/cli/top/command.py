@@ -70,7 +70,7 @@ def _live(
         trouble = readings.trouble
         if trouble is None and readings.age > _OLD_SECONDS:
             trouble = "the database takes its time"
-        note = f"{trouble}; what you see is {readings.age:.0f} s old" if trouble else None
+        note = f"what you see is {readings.age:.0f} s old: {trouble}" if trouble else None
         screen.show(top_lines(run.output.console, view, shown, screen.size, run.settings.timezone, note))
         for key in screen.wait(1.0):
             deed = view.press(key)
