@@ -15,13 +15,14 @@ T = TypeVar("T")
 _SHARE = 25
 """Reading takes at most one part in so many of the time, however slow the database is."""
 
+_OLD_SECONDS = 3.0
 _PATIENCE_SECONDS = 2.0
 
 
 class Refreshing(Generic[T]):
     """Calls ``read`` about every ``every`` seconds while it is entered, and ``tell`` when there is something new.
 
-    ``latest`` is what was read last; ``trouble`` says why the reading after it failed, if it did.
+    ``latest`` is what was read last.
     """
 
     def __init__(
@@ -34,8 +35,8 @@ class Refreshing(Generic[T]):
         every: float = 1.0,
     ) -> None:
         self.latest = first
-        self.trouble: str | None = None
-        self.read_at = monotonic()
+        self._trouble: str | None = None
+        self._read_at = monotonic()
         self._failure: Exception | None = None
         self._read, self._tell, self._close, self._every = read, tell, close, every
         self._wanted = threading.Event()
@@ -55,9 +56,13 @@ class Refreshing(Generic[T]):
         self._thread.join(_PATIENCE_SECONDS)  # a database that hangs does not hold up a person who leaves
 
     @property
-    def age(self) -> float:
-        """How many seconds ago ``latest`` was read."""
-        return monotonic() - self.read_at
+    def note(self) -> str | None:
+        """What is wrong with ``latest``, in one sentence; None if it is as new as it should be."""
+        age = monotonic() - self._read_at
+        trouble = self._trouble or (
+            "the database takes its time" if age > _OLD_SECONDS + self._every else None
+        )
+        return f"what you see is {age:.0f} s old: {trouble}" if trouble else None
 
     def check(self) -> None:
         """Raise what the thread has died of; nothing that is expected ends it."""
@@ -94,8 +99,8 @@ class Refreshing(Generic[T]):
             begun = monotonic()
             try:
                 self.latest = self._read()
-                self.trouble, self.read_at = None, monotonic()
+                self._trouble, self._read_at = None, monotonic()
             except QueuectlError as error:
-                self.trouble = error.message
+                self._trouble = error.message
             pause = max(self._every, _SHARE * (monotonic() - begun))
             self._tell()

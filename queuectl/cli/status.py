@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from queuectl.cli.invocation import Invocation
-from queuectl.errors import InvalidInputError, QueuectlError
+from queuectl.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from queuectl.cli.render.status import Screen
 
 _SHOWN_RUNNING = 10
+_MOST_RUNNING = 100
+_LEAVING = frozenset({"q", "Q", "ctrl-c", "escape"})
 
 
 def status(
@@ -60,23 +61,28 @@ def _screen(run: Invocation, running: int) -> Screen:
 
 
 def _watch(run: Invocation) -> None:
-    from queuectl.cli.render.live import watch
-    from queuectl.cli.render.status import rich_status, room_for_running
+    from queuectl.cli.refreshing import Refreshing
+    from queuectl.cli.render.fullscreen import FullScreen, rendered
+    from queuectl.cli.render.status import rich_status
 
     if run.output.json or not run.output.on_terminal:
         raise InvalidInputError(
             "--watch needs a terminal", hint="leave out --watch, or call it without a pipe"
         )
-    last: list[Screen] = []
-
-    def draw() -> RenderableType:
-        try:
-            last[:] = [_screen(run, room_for_running(run.output.console.size.height))]
-        except QueuectlError as error:
-            if not last:
-                raise
-            # The database may come back; until then the last screen stays, and says so.
-            last[:] = [replace(last[0], trouble=error.message)]
-        return rich_status(last[0], run.output.console.width, live=True)
-
-    watch(run.output, draw)
+    first = _screen(run, _MOST_RUNNING)
+    run.monitor.close()
+    with (
+        FullScreen() as full,
+        Refreshing(
+            partial(_screen, run, _MOST_RUNNING), first, tell=full.wake, close=run.monitor.close
+        ) as readings,
+    ):
+        while True:
+            readings.check()
+            size = full.size
+            drawing = rich_status(
+                replace(readings.latest, trouble=readings.note), size.columns, lines=size.lines
+            )
+            full.show(rendered(run.output.console, drawing, size.columns))
+            if not _LEAVING.isdisjoint(full.wait(1.0)):
+                return

@@ -96,6 +96,49 @@ class EndedRun:
     error: str | None
 
 
+PACE_RUNS = 1_000
+PACE_MS = 15 * 60_000
+"""The pace is told by the last runs: at most so many, of at most so many milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The last runs: how many, how many of them failed, how many ended their tasks, and in how many milliseconds."""
+
+    runs: int
+    failed: int
+    ended: int
+    last_minute: int
+    span_ms: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all runs of the last 15 minutes."""
+        return self.runs < PACE_RUNS
+
+    @property
+    def per_minute(self) -> float:
+        """Runs a minute: over the last one, or over less where there were so many."""
+        if self.is_whole or self.span_ms >= 60_000:
+            return self.last_minute
+        return self.runs * 60_000 / max(1, self.span_ms)
+
+    @property
+    def per_minute_of_15(self) -> float | None:
+        """Runs a minute over the last 15 minutes; None where there were more than are looked at."""
+        return self.runs / 15 if self.is_whole else None
+
+    @property
+    def failed_share(self) -> float:
+        """The part of these runs that failed, from 0 to 1."""
+        return self.failed / self.runs if self.runs else 0.0
+
+    def drained_in_ms(self, waiting: int) -> int | None:
+        """Return when so many tasks have ended at the pace of the last minute; None if nothing goes on."""
+        ending = self.per_minute * self.ended / self.runs if self.runs else 0.0
+        return round(waiting * 60_000 / ending) if ending and waiting else None
+
+
 @dataclass(frozen=True, slots=True)
 class RealtimeStatus:
     """Queues, daemons and services at the moment ``at`` (UTC milliseconds), and up to ten schedules with a problem.
@@ -110,4 +153,10 @@ class RealtimeStatus:
     database: str
     transport: str
     dead_letters: int = 0
+    pace: Pace = Pace(0, 0, 0, 0, 0)
     schedule_problems: tuple[ScheduleProblem, ...] = ()
+
+    @property
+    def startable(self) -> int:
+        """The number of tasks that wait in queues that are not paused."""
+        return sum(queue.waiting for queue in self.queues if not queue.paused)

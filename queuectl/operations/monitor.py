@@ -43,6 +43,7 @@ from queuectl.store import (
     articles,
     counters,
     dead_letters,
+    history,
     listing,
     nodes,
     queues,
@@ -82,6 +83,7 @@ class Monitor:
             shared_now = transaction.now()
             uses = starts.uses(transaction, rules.values(), shared_now)
             troubled = schedules.problems(transaction, _SHOWN_PROBLEMS)
+            pace = history.pace(transaction, shared_now)
         return RealtimeStatus(
             at=now,
             queues=tuple(
@@ -92,6 +94,7 @@ class Monitor:
             database=self._database.shown,
             transport="redis" if self.settings.redis_url else "in-process",
             dead_letters=letters,
+            pace=pace,
             schedule_problems=tuple(troubled),
         )
 

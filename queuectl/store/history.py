@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
+from queuectl.domain.status import PACE_MS, PACE_RUNS, Pace
 from queuectl.domain.task import Attempt
 from queuectl.store import dead_letters
 from queuectl.store.database import Transaction
@@ -61,6 +62,20 @@ def note_change(
             f"INSERT INTO changes (at, move, tasks, detail) VALUES ({transaction.database.clock()}, %s, %s, %s)",
             (move, json.dumps(list(tasks), separators=(",", ":")), detail),
         )
+
+
+def pace(transaction: Transaction, now: int) -> Pace:
+    """Return how fast runs end, told by the last ones, however many are stored; ``now`` is the database's clock."""
+    rows = transaction.rows(
+        "SELECT COUNT(*), COALESCE(SUM(CASE WHEN move IN ('retry', 'bury') THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN move IN ('succeed', 'bury', 'cancel') THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN recorded_at >= %s THEN 1 ELSE 0 END), 0), COALESCE(MIN(recorded_at), %s)"
+        " FROM (SELECT move, recorded_at FROM attempts WHERE recorded_at >= %s"
+        " ORDER BY recorded_at DESC LIMIT %s) AS latest",
+        (now - 60_000, now, now - PACE_MS, PACE_RUNS),
+    )
+    runs, failed, ended, last_minute, first = (int(each) for each in rows[0])
+    return Pace(runs, failed, ended, last_minute, max(0, now - first))
 
 
 def attempts_of(transaction: Transaction, task: int) -> tuple[Attempt, ...]:

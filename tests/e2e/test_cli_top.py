@@ -235,7 +235,9 @@ def test_the_terminal_is_given_back_after_ctrl_c_and_after_a_crash(filled: Comma
         "from queuectl.cli.render.fullscreen import FullScreen\n"
         "with FullScreen() as screen:\n screen.show(['here'])\n raise ValueError('crashed')"
     )
-    with terminal(filled, "-ic", f'{PROGRAMS}/python -c "{crash}"; stty -a; sleep 60', program="bash") as shell:
+    with terminal(
+        filled, "-ic", f'{PROGRAMS}/python -c "{crash}"; stty -a; sleep 60', program="bash"
+    ) as shell:
         shell.shows("ValueError: crashed")
         shell.shows(" echo ")
         assert shell.is_as_usual
@@ -290,6 +292,8 @@ def test_a_database_that_goes_away_is_told_and_its_return_too(
         screen.type("\x1b\t\tcy")
         screen.shows("the database")
         server.start()
-        wait_until(lambda: "what you see is" not in screen.text, within=30, describing="the database to be back")
+        wait_until(
+            lambda: "what you see is" not in screen.text, within=30, describing="the database to be back"
+        )
         screen.type("cy")
         screen.shows("task_1 is cancelled")

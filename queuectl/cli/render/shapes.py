@@ -152,9 +152,22 @@ def status_shape(
             "nodes": [node_shape(node) for node in nodes],
         },
         "running": [_running(task) for task in running],
+        "pace": _pace(status),
         "database": status.database,
         "transport": status.transport,
         "alerts": [{"message": message, "hint": hint} for message, hint in alerts],
+    }
+
+
+def _pace(status: RealtimeStatus) -> dict[str, Any]:
+    pace = status.pace
+    drained = pace.drained_in_ms(status.startable)
+    return {
+        "per_minute": round(pace.per_minute, 1),
+        "per_minute_of_15": None if pace.per_minute_of_15 is None else round(pace.per_minute_of_15, 1),
+        "failed_share": round(pace.failed_share, 4),
+        "runs_looked_at": pace.runs,
+        "drained_in_ms": drained,
     }
 
 

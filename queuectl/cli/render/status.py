@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _BAR_COLUMNS = 10
 _ROOM_FOR_BLOCKS = 102
-_FIXED_LINES = 16
-"""Lines of the screen that are there whatever runs: heading, queues, daemon, and the gaps between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +47,6 @@ class Screen:
         return list(_alerts(self.status))
 
 
-def room_for_running(lines: int) -> int:
-    """Return how many running tasks fit on a screen of so many lines."""
-    return max(3, lines - _FIXED_LINES)
-
-
 def plain_status(screen: Screen) -> list[str]:
     """Return the screen as lines for a pipe or a file."""
     lines = [f"at        {shown(screen.status.at, screen.zone)}", f"database  {screen.status.database}", ""]
@@ -61,32 +54,69 @@ def plain_status(screen: Screen) -> list[str]:
     if screen.running:
         lines += ["", *_running(screen.running).plain()]
     lines.append("")
+    if pace := pace_words(screen.status):
+        lines.append(f"pace      {pace}")
     lines += [f"daemon    {_node_text(node, screen.status)}" for node in living(screen.status)]
     return lines + [f"alert     {alert.message}: {alert.hint}" for alert in screen.alerts()]
 
 
-def rich_status(screen: Screen, room: int, *, live: bool = False) -> RenderableType:
-    """Return the screen for a terminal with so many columns of characters."""
+def rich_status(screen: Screen, room: int, *, lines: int | None = None) -> RenderableType:
+    """Return the screen for a terminal with so many columns of characters.
+
+    With ``lines`` it is a live screen of so many lines, on which no more running tasks are shown than fit.
+    """
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [_heading(screen), Text()]
-    wide = room >= _ROOM_FOR_BLOCKS
-    parts.append(_queues(screen, with_blocks=wide).rich(room))
-    if not wide and (held_back := _held_back(screen)):
-        parts.append(Text(held_back, style=CAREFUL, no_wrap=True, overflow="ellipsis"))
-    parts.append(Text())
-    parts += [node_line(node, screen.status) for node in living(screen.status)]
-    if screen.running:
-        parts += [Text(), _running(screen.running).rich(room)]
+    above = _above(screen, room)
     alerts = [alert_line(alert) for alert in screen.alerts()]
     if screen.trouble is not None:
-        alerts.insert(0, Text(f"! {safe(screen.trouble, 200)}", style=BAD))
+        alerts.insert(0, _one_line(f"! {safe(screen.trouble, 200)}", BAD))
+    running = screen.running
+    if lines is not None:
+        left = lines - len(above) - (len(alerts) + 1 if alerts else 0) - 4
+        running = running[: max(0, left)]
+    parts: list[RenderableType] = [*above]
+    if running:
+        parts += [Text(), *_running(running).lines(room)]
     if alerts:
-        parts += [Text(), *alerts] if living(screen.status) or screen.running else alerts
-    if live:
-        parts += [Text(), Text("q leaves", style=FAINT)]
+        parts += [Text(), *alerts] if living(screen.status) or running else alerts
+    if lines is not None:
+        parts += [Text(), _one_line("q leaves", FAINT)]
     return Group(*parts)
+
+
+def _above(screen: Screen, room: int) -> list[Text]:
+    """Return the lines that are there whatever runs: heading, queues, pace and daemons."""
+    from rich.text import Text
+
+    wide = room >= _ROOM_FOR_BLOCKS
+    parts = [_heading(screen), Text(), *_queues(screen, with_blocks=wide).lines(room)]
+    if not wide and (held_back := _held_back(screen)):
+        parts.append(_one_line(held_back, CAREFUL))
+    parts.append(Text())
+    if pace := pace_words(screen.status):
+        parts.append(_one_line(f"  pace    {pace}", ""))
+    return parts + [node_line(node, screen.status) for node in living(screen.status)]
+
+
+def pace_words(status: RealtimeStatus) -> str:
+    """Return how fast tasks pass, how many runs fail, and when what waits is done; empty if nothing ran lately."""
+    pace = status.pace
+    if not pace.runs:
+        return ""
+    words = f"{pace.per_minute:,.0f} runs/min"
+    if pace.per_minute_of_15 is not None:
+        words += f", {pace.per_minute_of_15:,.1f} over 15 min"
+    words += f", {pace.failed_share:.1%} failed"
+    drained = pace.drained_in_ms(status.startable)
+    return f"{words}, what waits is done in about {brief(drained)}" if drained is not None else words
+
+
+def _one_line(text: str, style: str) -> Text:
+    from rich.text import Text
+
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _heading(screen: Screen) -> Text:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from queuectl.cli.top.reading import Reader, Reading
     from queuectl.cli.top.view import Deed, View
 
-_OLD_SECONDS = 3.0
-"""From here on it is said how old the picture is."""
-
 
 def top(
     ctx: typer.Context,
@@ -67,11 +64,8 @@ def _live(
         if readings.latest is not shown:
             shown = readings.latest
             view.take(shown.snapshot)
-        trouble = readings.trouble
-        if trouble is None and readings.age > _OLD_SECONDS:
-            trouble = "the database takes its time"
-        note = f"what you see is {readings.age:.0f} s old: {trouble}" if trouble else None
-        screen.show(top_lines(run.output.console, view, shown, screen.size, run.settings.timezone, note))
+        lines = top_lines(run.output.console, view, shown, screen.size, run.settings.timezone, readings.note)
+        screen.show(lines)
         for key in screen.wait(1.0):
             deed = view.press(key)
             if deed is not None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from queuectl.cli.render.safe import width
-from queuectl.cli.render.status import Screen, plain_status, progress_text, rich_status, room_for_running
+from queuectl.cli.render.status import Screen, plain_status, progress_text, rich_status
 from queuectl.domain.admission import Block, Reason
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import QUEUES
@@ -91,10 +91,10 @@ def test_without_a_daemon_the_waiting_tasks_are_counted() -> None:
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (200, 60)])
 def test_the_screen_fits(columns: int, lines: int) -> None:
-    running = [task(number, f"https://example.com/{'x' * 300}") for number in range(room_for_running(lines))]
+    running = [task(number, f"https://example.com/{'x' * 300}") for number in range(100)]
     console = Console(width=columns, height=lines, color_system=None, markup=False)
     with console.capture() as captured:
-        console.print(rich_status(Screen(QUIET, running, "Asia/Shanghai"), columns, live=True))
+        console.print(rich_status(Screen(QUIET, running, "Asia/Shanghai"), columns, lines=lines))
     drawn = captured.get().splitlines()
     assert len(drawn) <= lines
     assert max(width(line.rstrip()) for line in drawn) <= columns
