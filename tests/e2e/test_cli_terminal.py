@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Callable
 
 import pytest
 
 from queuectl.errors import ExitCode
 from tests.support.cli import CommandLine
+from tests.support.postgres import PostgresServer
 from tests.support.terminal import terminal
+from tests.support.waiting import wait_until
 
 URL = "https://example.com/article"
 
@@ -78,6 +82,49 @@ def test_the_live_status_follows_and_leaves_on_a_key(filled: CommandLine, key: s
         assert screen.end() == 0
         assert screen.raw.endswith(b"\x1b[?25h") or b"\x1b[?1049l" in screen.raw, "the screen is given back"
     assert "Traceback" not in screen.raw.decode(errors="replace")
+
+
+def test_the_live_status_follows_the_size_and_draws_only_what_differs(filled: CommandLine) -> None:
+    with terminal(filled, "status", "--watch") as screen:
+        screen.shows("q leaves")
+
+        def headings() -> int:
+            """Return how often the headings have been written until now."""
+            assert screen.text
+            return screen.raw.count(b"SCHEDULED")
+
+        def resize(columns: int, lines: int) -> None:
+            before = headings()
+            screen.resize(columns, lines)
+            wait_until(lambda: headings() > before, describing="a new drawing")
+
+        resize(120, 40)
+        resize(40, 10)
+        resize(80, 24)
+        before = headings()
+        filled("submit", URL + "2").ok()
+        screen.shows("4 tasks wait")
+        assert headings() == before, "headings that stay are not written again"
+        screen.send(signal.SIGTERM)
+        assert screen.end() == -signal.SIGTERM
+        assert screen.raw.endswith(b"\x1b[?25h\x1b[?1049l")
+
+
+def test_the_live_status_keeps_its_last_picture_while_the_database_is_away(
+    cli: CommandLine, own_postgres: Callable[..., PostgresServer]
+) -> None:
+    server = own_postgres(durable=True)
+    cli.variables["DATABASE_URL"] = server.url(server.create_database())
+    cli("submit", URL).ok()
+    with terminal(cli, "status", "--watch", columns=120) as screen:
+        screen.shows("1 task waits")
+        server.stop("immediate")
+        screen.shows("! what you see is")
+        assert "1 task waits" in screen.text
+        server.start()
+        wait_until(lambda: "what you see" not in screen.text, within=30, describing="the database to be back")
+        screen.type("q")
+        assert screen.end() == 0
 
 
 def test_clearing_a_queue_asks_for_its_name(filled: CommandLine) -> None:

@@ -104,6 +104,61 @@ class TestStatus:
         assert "hush" not in repr(status)
         assert status.transport == "redis"
 
+    def test_the_pace_is_that_of_the_last_quarter_of_an_hour(
+        self, monitor: Monitor, database: Database
+    ) -> None:
+        for state in (State.SUCCEEDED, State.SUCCEEDED, State.DEAD, State.RETRYING):
+            task_in(database, state)
+        pace = monitor.get_realtime_status().pace
+        assert (pace.runs, pace.failed, pace.ended, pace.last_minute) == (4, 2, 3, 4)
+        with database.writing() as transaction:
+            transaction.execute("UPDATE attempts SET recorded_at = recorded_at - 90000 WHERE task_id = 1")
+            transaction.execute("UPDATE attempts SET recorded_at = recorded_at - 901000 WHERE task_id = 2")
+        pace = monitor.get_realtime_status().pace
+        assert (pace.runs, pace.failed, pace.ended, pace.last_minute) == (3, 2, 2, 2)
+        assert 90_000 <= pace.span_ms < 150_000
+
+
+class TestGlance:
+    """What comes next and what ended last."""
+
+    def test_the_next_tasks_come_in_the_order_of_their_start_and_later_ones_behind(
+        self, monitor: Monitor, database: Database
+    ) -> None:
+        with database.writing() as transaction:
+            rows = [
+                new_task(1, score=3),
+                new_task(2, score=10, due_at=NOW + 1),
+                new_task(3, score=10),
+                new_task(4, score=8, run_at=NOW + 9_000),
+                new_task(5, score=8, run_at=NOW + 5_000),
+                new_task(6, score=12),
+            ]
+            submit(transaction, *rows)
+        assert [task.id for task in monitor.next_tasks()] == [6, 3, 2, 1, 5, 4]
+        assert [task.id for task in monitor.next_tasks(1)] == [6, 1, 5]
+
+    def test_ends_and_failed_runs_come_latest_first(self, monitor: Monitor, database: Database) -> None:
+        assert monitor.recent_ends() == []
+        states = (State.SUCCEEDED, State.DEAD, State.RETRYING, State.CANCELLED, State.RUNNING)
+        numbers = [task_in(database, state, place) for place, state in enumerate(states)]
+        with database.writing() as transaction:
+            for place, number in enumerate(numbers):
+                for table, key in (("tasks", "id"), ("attempts", "task_id")):
+                    transaction.execute(
+                        f"UPDATE {table} SET finished_at = %s WHERE {key} = %s AND finished_at IS NOT NULL",
+                        (NOW + place, number),
+                    )
+        found = monitor.recent_ends()
+        assert [(each.task.id, each.state) for each in found] == [
+            (4, State.CANCELLED),
+            (3, State.RETRYING),
+            (2, State.DEAD),
+            (1, State.SUCCEEDED),
+        ]
+        assert [each.error for each in found] == [None, "it failed", "it failed for good", None]
+        assert [each.task.id for each in monitor.recent_ends(2)] == [4, 3]
+
 
 class TestNodes:
     """The daemons, as they describe themselves."""

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 from queuectl.cli.render.safe import width
-from queuectl.cli.render.status import Screen, plain_status, progress_text, rich_status
+from queuectl.cli.render.status import Screen, pace_words, plain_status, progress_text, rich_status
 from queuectl.domain.admission import Block, Reason
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import QUEUES
-from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
+from queuectl.domain.status import NodeStatus, Pace, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.domain.task import Task
 
 AT = 1_795_485_600_000
@@ -100,6 +100,36 @@ def test_the_screen_fits(columns: int, lines: int) -> None:
     assert max(width(line.rstrip()) for line in drawn) <= columns
     assert "2026-11-24 10:00:00 +08:00" in drawn[0]
     assert "8 workers" in captured.get()
+
+
+def test_on_a_live_screen_alerts_and_the_last_line_are_always_seen() -> None:
+    paused = tuple(replace(queue, paused=True) for queue in QUIET.queues)
+    running = [task(number, "https://example.com/") for number in range(100)]
+    screen = Screen(replace(QUIET, queues=paused, dead_letters=3), running, "UTC", trouble="gone")
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        console.print(rich_status(screen, 80, lines=30))
+    lines = captured.get().splitlines()
+    assert len(lines) == 30
+    assert lines[-1] == "q leaves"
+    assert "! gone" in lines
+    assert sum(line.startswith("! ") for line in lines) == 7
+
+
+def test_the_pace_is_told_with_what_it_was_measured_over() -> None:
+    def words(pace: Pace, waiting: int = 0) -> str:
+        queues = (QueueStatus("high_priority", paused=False, queued=waiting),)
+        return pace_words(replace(QUIET, pace=pace, queues=queues))
+
+    assert words(Pace(0, 0, 0, 0, 0)) == ""
+    assert words(Pace(300, 3, 300, 60, 900_000)) == "60 runs/min, 20.0 over 15 min, 1.0% failed"
+    assert words(Pace(300, 0, 150, 60, 900_000), 90).endswith("what waits is done in about 3 min")
+    assert words(Pace(300, 0, 0, 0, 900_000), 90) == "0 runs/min, 20.0 over 15 min, 0.0% failed"
+    # So many runs that the last 1,000 took six seconds: nothing is said of 15 minutes.
+    assert words(Pace(1_000, 0, 1_000, 1_000, 6_000), 1_000_000) == (
+        "10,000 runs/min, 0.0% failed, what waits is done in about 1 h"
+    )
+    assert words(Pace(1_000, 0, 1_000, 400, 120_000)) == "400 runs/min, 0.0% failed"
 
 
 def test_a_pipe_gets_no_signs_and_whole_urls() -> None:
