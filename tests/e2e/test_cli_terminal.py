@@ -90,7 +90,7 @@ def test_the_live_status_follows_the_size_and_draws_only_what_differs(filled: Co
 
         def headings() -> int:
             """Return how often the headings have been written until now."""
-            assert screen.text
+            _ = screen.text
             return screen.raw.count(b"SCHEDULED")
 
         def resize(columns: int, lines: int) -> None:
