@@ -11,10 +11,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check format bench pictures lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.runtime ## see it work: the whole job in one go, no server needed
 	@$(BIN)/queuectl demo $(ARGS)
@@ -39,6 +39,9 @@ bench: $(VENV)/.test ## measure it beside its peers
 COMPILE = $(BIN)/uv pip compile --no-config --system-certs --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate $(ARGS)
 PINNED := requirements
+
+pictures: $(VENV)/.test ## draw the pictures of the README from the real commands
+	@$(BIN)/python -m tests.pictures
 
 lock: $(VENV)/.lock ## pin what pyproject.toml asks for; ARGS=--upgrade takes the newest
 	$(COMPILE) pyproject.toml --output-file $(PINNED)/runtime.txt

@@ -25,7 +25,7 @@ SECTIONS = (
             Entry(
                 "demo",
                 f"{_HERE}.demo:demo",
-                "Watch a batch of articles pass through, with nothing to set up.",
+                "Watch articles pass through, with nothing to set up.",
             ),
             Entry("doctor", f"{_HERE}.doctor:doctor", "Check everything that queuectl depends on."),
         ),
@@ -39,7 +39,7 @@ SECTIONS = (
             Entry(
                 "batch-status",
                 f"{_HERE}.batches:batch_status",
-                "Show how far a batch is, when it may end, and what has failed in it.",
+                "Show how far a batch is, when it may end, and what failed.",
             ),
             Entry("list", f"{_HERE}.listing:list_tasks", "List tasks, the newest first."),
             Entry("count", f"{_HERE}.listing:count", "Count tasks."),
@@ -47,7 +47,7 @@ SECTIONS = (
             Entry(
                 "explain",
                 f"{_HERE}.explain:explain",
-                "Say why a task does not run, and when it could start at the earliest.",
+                "Say why a task does not run, and when it could start.",
             ),
             Entry("logs", f"{_HERE}.logs:logs", "Show what a task's handler logged."),
             Entry("wait", f"{_HERE}.wait:wait", "Wait until tasks have ended."),
@@ -68,7 +68,7 @@ SECTIONS = (
             Entry(
                 "schedule",
                 f"{_HERE}.schedule:app",
-                "Submit the URLs of a file or a feed at set times, and spread tasks over a window.",
+                "Submit URLs of files and feeds at set times; spread tasks.",
             ),
         ),
     ),
@@ -83,19 +83,19 @@ SECTIONS = (
             Entry(
                 "top",
                 f"{_HERE}.top.command:top",
-                "Watch queues and tasks live, and pause, cancel and retry with a key.",
+                "Watch queues and tasks live, and control them by keys.",
             ),
             Entry(
                 "simulate",
                 f"{_HERE}.simulate:simulate",
-                "Say when the queues will be done, and what a change would make of it.",
+                "Say when the queues will be done, also with a change.",
             ),
             Entry("queue", f"{_HERE}.queue:app", "List, show, limit, pause and resume queues."),
             Entry("clear-queue", f"{_HERE}.queue:clear_queue", "Cancel everything that waits in a queue."),
             Entry(
                 "dead",
                 f"{_HERE}.dead:app",
-                "Look at tasks that will not run again, and make new ones of them.",
+                "Look at tasks that will not run again; make new ones.",
             ),
         ),
     ),

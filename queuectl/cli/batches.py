@@ -41,7 +41,7 @@ def batch_status(
     ctx: typer.Context,
     batch_id: Annotated[str, typer.Argument(metavar="ID", help="A batch, such as batch_3 or 3.")],
 ) -> None:
-    """Show how far a batch is, when it may end, and what has failed in it.
+    """Show how far a batch is, when it may end, and what failed.
 
     The end is an estimate from the tasks' times and from how fast tasks of the batch have ended lately.
 

@@ -15,7 +15,7 @@ from queuectl.domain.dead_letter import DeadLetterSelection
 from queuectl.domain.selection import DEFAULT_LIMIT
 from queuectl.errors import InvalidInputError
 
-app = group("Look at tasks that will not run again, and make new ones of them.")
+app = group("Look at tasks that will not run again; make new ones.")
 
 _LONGEST_LIST = 100_000
 

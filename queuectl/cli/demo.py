@@ -41,7 +41,7 @@ redis_namespace = "{namespace}"
 
 
 def demo(ctx: typer.Context) -> None:
-    """Watch a batch of articles pass through, with nothing to set up.
+    """Watch articles pass through, with nothing to set up.
 
     Starts a small local web site with sample articles and a daemon in a folder of its own, submits
     the articles with mixed priorities, shows how they pass through the queues, and lists what was

@@ -15,7 +15,7 @@ def explain(
     ctx: typer.Context,
     task_id: Annotated[str, typer.Argument(metavar="ID", help="A task, such as task_12 or 12.")],
 ) -> None:
-    """Say why a task does not run, and when it could start at the earliest.
+    """Say why a task does not run, and when it could start.
 
     The reasons begin with the one that keeps it longest; below each stands the command that changes it.
 

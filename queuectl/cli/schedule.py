@@ -15,7 +15,7 @@ from queuectl.cli.schedule_add import add
 from queuectl.cli.schedule_optimize import optimize
 from queuectl.errors import ExitCode, InvalidInputError
 
-app = group("Submit the URLs of a file or a feed at set times, and spread tasks over a window.")
+app = group("Submit URLs of files and feeds at set times; spread tasks.")
 command(app)(add)
 command(app)(optimize)
 

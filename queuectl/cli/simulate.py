@@ -40,7 +40,7 @@ def simulate(
         typer.Option(metavar="MS", help="How long each of them runs; without, as long as recorded runs."),
     ] = None,
 ) -> None:
-    """Say when the queues will be done, and what a change would make of it; nothing is changed.
+    """Say when the queues will be done, also with a change; nothing is changed.
 
     The tasks that wait go through the rules by which the daemon starts them, with run times like
     those recorded. Tasks that are submitted later, and retries of what fails, are not known yet.

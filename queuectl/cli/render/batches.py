@@ -117,7 +117,9 @@ def batch_facts(batch: BatchStatus, zone: str, now: int) -> Facts:
         ("cancelled", _number(batch.cancelled)),
         (
             "open",
-            f"{batch.open:,}, of which {batch.running:,} run now" if batch.running else _number(batch.open),
+            f"{batch.open:,}, of which {batch.running:,} {'runs' if batch.running == 1 else 'run'} now"
+            if batch.running
+            else _number(batch.open),
         ),
         ("submitted", shown(batch.created_at, zone)),
         ("interval", _interval(batch.interval_minutes)),

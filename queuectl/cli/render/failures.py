@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from queuectl.cli.render.output import document
+from queuectl.cli.render.output import document, for_person
 from queuectl.cli.render.safe import safe
 from queuectl.errors import ConfigurationError, QueuectlError
 
@@ -23,10 +23,10 @@ def show_failure(error: QueuectlError, *, as_json: bool) -> None:
         }
         if isinstance(error, ConfigurationError):
             content["problems"] = error.problems
-        lines = [document({"error": content}, indent=False)]
-    else:
-        lines = _lines(error)
-    sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.write(document({"error": content}, indent=False) + "\n")
+        return
+    for line in _lines(error):
+        for_person(line)
 
 
 def _lines(error: QueuectlError) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Grid, plain_row, rich_row
-from queuectl.cli.render.safe import safe, safe_json
+from queuectl.cli.render.safe import folded, safe, safe_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -109,12 +110,12 @@ class Output:
     def say(self, text: str) -> None:
         """Write one line of message for a person; nothing when quiet or when a program listens."""
         if not self.quiet and not self.json:
-            _to_stderr(safe(text))
+            for_person(safe(text))
 
     def warn(self, text: str) -> None:
         """Write one line that a person should see even in a script's log; ``doctor`` and ``config`` tell programs."""
         if not self.quiet and not self.json:
-            _to_stderr(f"warning: {safe(text)}")
+            for_person(f"warning: {safe(text)}")
 
 
 def document(content: Mapping[str, Any], *, indent: bool) -> str:
@@ -125,9 +126,11 @@ def document(content: Mapping[str, Any], *, indent: bool) -> str:
     return safe_json(text)
 
 
-def _to_stderr(line: str) -> None:
+def for_person(line: str) -> None:
+    """Write one safe line to standard error, on a terminal folded between words."""
     sys.stdout.flush()  # so that both keep their order where they end in the same place
-    sys.stderr.write(line + "\n")
+    lines = folded(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [line]
+    sys.stderr.write("\n".join(lines) + "\n")
 
 
 def _console(stream: Any, *, color: bool) -> Console:

@@ -50,6 +50,18 @@ def cut(text: str, columns: int) -> str:
     return "".join(kept) + _ELLIPSIS
 
 
+def folded(text: str, columns: int) -> list[str]:
+    """Return a safe text as lines of so many columns that end between words; what is longer stays whole."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(longer) <= columns or not lines[-1].strip():
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
 def _columns(mark: str) -> int:
     if unicodedata.category(mark) in {"Mn", "Me"}:  # accents and the like sit on the mark before them
         return 0

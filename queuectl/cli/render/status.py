@@ -101,7 +101,7 @@ def _above(screen: Screen, room: int) -> list[Text]:
 
 
 def pace_words(status: RealtimeStatus) -> str:
-    """Return how fast tasks pass, how many runs fail, and when what waits is done; empty if nothing ran lately."""
+    """Return how fast tasks pass, how many runs fail, and when all that waits is done; empty if nothing ran lately."""
     pace = status.pace
     if not pace.runs:
         return ""
@@ -110,7 +110,7 @@ def pace_words(status: RealtimeStatus) -> str:
         words += f", {pace.per_minute_of_15:,.1f} over 15 min"
     words += f", {pace.failed_share:.1%} failed"
     drained = pace.drained_in_ms(status.startable)
-    return f"{words}, what waits is done in about {brief(drained)}" if drained is not None else words
+    return f"{words}, drained in about {brief(drained)}" if drained is not None else words
 
 
 def _one_line(text: str, style: str) -> Text:
@@ -197,11 +197,10 @@ def _node_text(node: NodeStatus, status: RealtimeStatus) -> str:
     alone = len(living(status)) == 1
     busy = sum(queue.running for queue in status.queues) if alone else node.running
     transport = node.transport if node.transport_up else f"{node.transport} (down)"
-    rate = f"{node.per_minute:,.0f} runs/min"
-    return (
-        f"pid {node.pid} on {node.host}, {busy} of {node.workers} workers busy, {transport}, {rate},"
-        f" up {brief(status.at - node.started_at)}"
-    )
+    # The pace of the only daemon is that of the system, which has a line of its own.
+    rate = "" if alone and status.pace.runs else f", {node.per_minute:,.0f} runs/min"
+    up = brief(status.at - node.started_at)
+    return f"pid {node.pid} on {node.host}, {busy} of {node.workers} workers busy, {transport}{rate}, up {up}"
 
 
 def node_line(node: NodeStatus, status: RealtimeStatus) -> Text:

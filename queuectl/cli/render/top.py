@@ -95,14 +95,16 @@ def _head(view: View, zone: str, note: str | None) -> list[Text]:
 
 def _daemons(status: RealtimeStatus) -> Text:
     nodes = living(status)
+    pace = f", {status.pace.per_minute:,.0f} runs/min" if status.pace.runs else ""
     if len(nodes) == 1:
-        return node_line(nodes[0], status)
+        return node_line(nodes[0], status).append(pace)
     line = _line()
     line.append("✓ ", style=GOOD if all(node.transport_up for node in nodes) else CAREFUL)
-    workers, rate = sum(node.workers for node in nodes), sum(node.per_minute for node in nodes)
+    workers = sum(node.workers for node in nodes)
     busy = sum(queue.running for queue in status.queues)
-    line.append(f"{len(nodes)} daemons  {busy} of {workers} workers busy, {rate:,.0f} runs/min")
-    return line.append(f", the oldest up {brief(status.at - min(node.started_at for node in nodes))}")
+    line.append(f"{len(nodes)} daemons  {busy} of {workers} workers busy")
+    oldest = brief(status.at - min(node.started_at for node in nodes))
+    return line.append(f", the oldest up {oldest}{pace}")
 
 
 def _panels(view: View, room: int, columns: int, zone: str) -> list[Text]:

@@ -24,7 +24,7 @@ def top(
         bool, typer.Option("--readonly", help="Refuse the keys that change something.")
     ] = False,
 ) -> None:
-    """Watch queues and tasks live, and pause, cancel and retry with a key.
+    """Watch queues and tasks live, and control them by keys.
 
     Arrows or j and k move, Tab goes to the next list, Enter shows everything about a task or queue, e explains
     why a task waits, p pauses or resumes a queue, c cancels, r retries, / filters, s sorts, ? helps, q quits.

@@ -123,11 +123,11 @@ def test_the_pace_is_told_with_what_it_was_measured_over() -> None:
 
     assert words(Pace(0, 0, 0, 0, 0)) == ""
     assert words(Pace(300, 3, 300, 60, 900_000)) == "60 runs/min, 20.0 over 15 min, 1.0% failed"
-    assert words(Pace(300, 0, 150, 60, 900_000), 90).endswith("what waits is done in about 3 min")
+    assert words(Pace(300, 0, 150, 60, 900_000), 90).endswith("drained in about 3 min")
     assert words(Pace(300, 0, 0, 0, 900_000), 90) == "0 runs/min, 20.0 over 15 min, 0.0% failed"
     # So many runs that the last 1,000 took six seconds: nothing is said of 15 minutes.
     assert words(Pace(1_000, 0, 1_000, 1_000, 6_000), 1_000_000) == (
-        "10,000 runs/min, 0.0% failed, what waits is done in about 1 h"
+        "10,000 runs/min, 0.0% failed, drained in about 1 h"
     )
     assert words(Pace(1_000, 0, 1_000, 400, 120_000)) == "400 runs/min, 0.0% failed"
 
