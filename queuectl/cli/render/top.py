@@ -88,7 +88,7 @@ def _head(view: View, zone: str, note: str | None) -> list[Text]:
     elif alerts:
         line = alert_line(alerts[0])
         if len(alerts) > 1:
-            line = Text(f"({len(alerts)} alerts) ", style=FAINT, no_wrap=True, overflow="ellipsis") + line
+            line = _line().append(f"({len(alerts)} alerts) ", style=FAINT).append_text(line)
         lines.append(line)
     return lines
 
