@@ -197,7 +197,7 @@ def test_help_details_and_an_explanation_lie_over_the_lists(filled: CommandLine)
         screen.shows("submitted")
         assert "no daemon" in screen.text
         screen.type("e")
-        screen.shows("why task_1 does not run")
+        screen.shows("explain task_1")
         screen.shows("1. no daemon is running")
 
 
@@ -257,6 +257,18 @@ def test_it_is_suspended_and_goes_on(filled: CommandLine) -> None:
         shell.shows("⊘ cancelled")
         shell.type("q")
         wait_until(lambda: shell.is_as_usual, describing="the shell to be back")
+
+
+def test_a_stop_that_nobody_announces_does_no_harm(filled: CommandLine) -> None:
+    # A shell that restores nothing by itself.
+    with terminal(filled, "-c", f"{PROGRAMS}/queuectl top; stty -a; sleep 60", program="bash") as shell:
+        shell.shows("ENDED")
+        shell.to_child(signal.SIGSTOP)
+        shell.to_child(signal.SIGCONT)
+        wait_until(lambda: shell.text and shell.raw.count(b"\x1b[?1049h") == 2, describing="a new drawing")
+        shell.type("q")
+        shell.shows(" echo ")
+        assert shell.is_as_usual
 
 
 def test_running_tasks_and_failures_are_followed(cli: CommandLine) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pexpect
+import psutil
 import pyte
 
 from tests.support.cli import PROGRAMS, CommandLine
@@ -54,6 +55,11 @@ class Terminal:
     def send(self, number: signal.Signals) -> None:
         """Send the command a signal."""
         self._child.kill(number)
+
+    def to_child(self, number: signal.Signals) -> None:
+        """Send a signal to the command that a shell on the terminal runs."""
+        (child,) = psutil.Process(self._child.pid).children()
+        child.send_signal(number)
 
     @property
     def is_as_usual(self) -> bool:

@@ -134,7 +134,8 @@ class FullScreen:
 
     def _take(self) -> None:
         if self._keyboard is not None:
-            self._was = termios.tcgetattr(self._keyboard)
+            if self._was is None:  # else it is taken again, after a stop that nobody could announce
+                self._was = termios.tcgetattr(self._keyboard)
             tty.setcbreak(self._keyboard)
         self._size, self._shown = os.terminal_size((0, 0)), []
         _write(_ENTER)
@@ -145,6 +146,7 @@ class FullScreen:
         if self._keyboard is not None and self._was is not None:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._keyboard, termios.TCSADRAIN, self._was)
+            self._was = None
 
     def _signals(self) -> list[str]:
         """Deal with the signals that came, each a byte of its number; one of them is a key."""

@@ -49,7 +49,7 @@ def sheet_title(sheet: Sheet) -> Text:
         Sight.HELP: "what the keys do",
         Sight.TASK: sheet.target,
         Sight.QUEUE: f"queue {short_queue(sheet.target)}",
-        Sight.EXPLANATION: f"why {sheet.target} does not run",
+        Sight.EXPLANATION: f"explain {sheet.target}",
     }
     return Text(f" {words[sheet.sight]} ", style="reverse")
 
