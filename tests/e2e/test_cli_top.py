@@ -203,13 +203,16 @@ def test_help_details_and_an_explanation_lie_over_the_lists(filled: CommandLine)
 
 @pytest.mark.parametrize("keys", ["", "\t\t\r", "?"], ids=["lists", "details", "help"])
 def test_it_follows_the_size_of_the_terminal(filled: CommandLine, keys: str) -> None:
+    last = "Esc back" if keys else "? help  q quit"
     with top(filled, columns=80, lines=24) as screen:
         screen.type(keys)
+        screen.shows(last)
         for columns, lines in ((200, 60), (100, 12), (40, 8), (20, 4), (1, 1), (80, 24)):
+            drawn = len(screen.raw)
             screen.resize(columns, lines)
+            screen.draws(beyond=drawn)
             if columns > 1:
-                screen.shows("Esc back" if keys else "s sort" if columns == 200 else "? help  q quit")
-            wait_until(lambda: screen.raw.endswith(b"\x1b[?2026l"), describing="the screen to be drawn")
+                screen.shows(last)
         screen.shows("queuectl top")
 
 

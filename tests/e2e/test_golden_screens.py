@@ -17,7 +17,6 @@ from tests.support.terminal import terminal
 GOLDEN = Path(__file__).parent / "golden"
 SIZES = ((80, 24), (120, 40))
 COMMANDS = {
-    "help": "--help",
     "help-top": "top --help",
     "status": "status",
     "list": "list",

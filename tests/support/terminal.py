@@ -43,6 +43,16 @@ class Terminal:
         """Wait until a text is on the screen."""
         wait_until(lambda: text in self.text, within=30, describing=f"{text!r} on the screen")
 
+    def draws(self, *, beyond: int) -> None:
+        """Wait until a whole screen has been drawn anew after so many bytes."""
+
+        def is_drawn() -> bool:
+            _ = self.text
+            written = self.raw[beyond:]
+            return b"\x1b[2J" in written and written.endswith(b"\x1b[?2026l")
+
+        wait_until(is_drawn, within=30, describing="a new drawing")
+
     def type(self, keys: str) -> None:
         """Press keys."""
         self._child.send(keys)
