@@ -1,4 +1,4 @@
-"""Remove dead letters and finished tasks when they are old enough, so slowly that nothing else notices."""
+"""Remove dead letters, finished tasks and what undo needs when they are old, so slowly that nothing else notices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from queuectl.clock import monotonic
 from queuectl.operations.dead_letters import moment_days_ago, purge_group
+from queuectl.operations.undo import forget_undo
 from queuectl.operations.upkeep import remove_aged, remove_group
 from queuectl.store.database import Database
 from queuectl.store.upkeep import FIRST, Place
@@ -28,13 +29,15 @@ _FROM_THE_START_SECONDS = 3600.0
 class Retention:
     """The removal of dead letters older than ``dead_letter_days`` and of tasks that ended more than ``days`` ago.
 
-    A dead task stays as long as its dead letter. Zero days keep everything.
+    A dead task stays as long as its dead letter. Zero days keep everything. What is kept to undo operations
+    goes after ``undo_days``.
     """
 
-    def __init__(self, database: Database, *, days: float, dead_letter_days: float) -> None:
+    def __init__(self, database: Database, *, days: float, dead_letter_days: float, undo_days: float) -> None:
         self._database = database
         self._days = days
         self._dead_letter_days = dead_letter_days
+        self._undo_days = undo_days
         self._stopped = threading.Event()
         self._size = SMALLEST
         self._place: Place = FIRST
@@ -50,6 +53,7 @@ class Retention:
             if self._days:
                 removed = self._remove_tasks(until)
                 _tell("removed %d tasks that ended more than %g days ago", removed, self._days)
+            self._forget_undo(until)
         finally:
             self._database.close()
 
@@ -61,6 +65,10 @@ class Retention:
         before = moment_days_ago(self._dead_letter_days)
         # A group without any is the end.
         return self._in_groups(until, lambda size: purge_group(self._database, before, size) or None)
+
+    def _forget_undo(self, until: float) -> None:
+        before = moment_days_ago(self._undo_days)
+        self._in_groups(until, lambda size: forget_undo(self._database, before, size) or None)
 
     def _remove_tasks(self, until: float) -> int:
         before = moment_days_ago(self._days)

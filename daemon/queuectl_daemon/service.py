@@ -21,6 +21,7 @@ from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
 from queuectl_daemon import endings
 from queuectl_daemon.actors import Attempts, declare
+from queuectl_daemon.anchor import ANCHOR_SECONDS, AuditAnchor
 from queuectl_daemon.broker import ClaimedBroker
 from queuectl_daemon.budgets import Budgets
 from queuectl_daemon.capacity import Capacity
@@ -207,9 +208,11 @@ class Service:
             self._database,
             days=self.settings.retention_days,
             dead_letter_days=self.settings.dead_letter_days,
+            undo_days=self.settings.undo_days,
         )
         ticker.every(_RETENTION_SECONDS, "retention", retention.sweep, at_once=True)
         parts.callback(retention.stop)
+        ticker.every(ANCHOR_SECONDS, "audit anchor", AuditAnchor(self._database).tell, at_once=True)
         if self._pump.transport is not None:
             ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
         parts.callback(ticker.stop)

@@ -60,6 +60,7 @@ SECTIONS = (
                 "Send dead, cancelled or retrying tasks back to their queue.",
             ),
             Entry("reprioritize", f"{_HERE}.control:reprioritize", "Give waiting tasks another priority."),
+            Entry("undo", f"{_HERE}.undo:undo", "Put back what a command changed."),
         ),
     ),
     (
@@ -103,6 +104,11 @@ SECTIONS = (
         "System",
         (
             Entry("daemon", f"{_HERE}.daemon:app", "Run, start, stop and look at the daemon."),
+            Entry(
+                "audit",
+                f"{_HERE}.audit:app",
+                "See who did what, and check that nobody has changed the record of it.",
+            ),
             Entry("db", f"{_HERE}.database:app", "Set up, migrate, check and copy the database."),
             Entry("backup", f"{_HERE}.upkeep:backup", "Write a verified copy of the database to a file."),
             Entry("restore", f"{_HERE}.upkeep:restore", "Put a backup in the place of the present database."),

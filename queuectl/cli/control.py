@@ -14,7 +14,7 @@ from queuectl.cli.invocation import Invocation
 from queuectl.cli.selectors import Selectors, selects_tasks
 from queuectl.cli.task_bulk import TaskVerb, act
 from queuectl.domain.lifecycle import WAITING, Move, State, sources
-from queuectl.domain.task import Task, task_name
+from queuectl.domain.task import Task
 from queuectl.errors import InvalidInputError
 
 _LIMIT = "At most this many, the oldest first."
@@ -51,7 +51,7 @@ def told_of_cancel(run: Invocation, task: Task) -> str:
         from queuectl.cli.stopping import asked_to_stop
 
         return asked_to_stop(run, task)
-    return f"is cancelled; undo it with: queuectl retry {task_name(task.id)}"
+    return "is cancelled"
 
 
 def _cancel_foretold(counts: Mapping[State, int]) -> list[str]:
@@ -89,6 +89,7 @@ def retry(ctx: typer.Context, selectors: Selectors, *, yes: Yes = False, dry_run
         told_of_retry,
         run.manager.retry_tasks,
         lambda counts: ["they go back to their queues and have all their attempts before them"],
+        undoable=False,
     )
     return act(run, verb, selectors, yes=yes, dry_run=dry_run)
 

@@ -46,7 +46,8 @@ def events(
     """Tell what happens to all tasks, or to those that are selected.
 
     submit, start, succeed, retry, bury, cancel, release (given back by a daemon), requeue (sent back by a
-    person), reprioritize and reschedule. With -f and --json each event is a document on a line of its own.
+    person), reprioritize, reschedule and restore (a cancellation was undone). With -f and --json each event
+    is a document on a line of its own.
 
     Examples:
       queuectl events

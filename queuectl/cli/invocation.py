@@ -9,6 +9,7 @@ from queuectl.cli.options import GlobalOptions
 from queuectl.cli.render.output import Output
 
 if TYPE_CHECKING:
+    from queuectl.operations.audit import AuditTrail
     from queuectl.operations.manager import QueueManager
     from queuectl.operations.monitor import Monitor
     from queuectl.operations.scheduler import Scheduler
@@ -43,6 +44,13 @@ class Invocation:
         from queuectl.operations.manager import QueueManager
 
         return QueueManager(self.settings)
+
+    @cached_property
+    def audit(self) -> AuditTrail:
+        """What people did."""
+        from queuectl.operations.audit import AuditTrail
+
+        return AuditTrail(self.settings)
 
     @cached_property
     def monitor(self) -> Monitor:

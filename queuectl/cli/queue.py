@@ -12,6 +12,7 @@ from queuectl.cli.bulk import Yes
 from queuectl.cli.choices import priorities
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
+from queuectl.cli.undo import hint
 from queuectl.errors import InvalidInputError, RefusedError
 
 app = group("List, show, limit, pause and resume queues.")
@@ -96,6 +97,7 @@ def set_limits(
     """
     from queuectl.cli.render.shapes import changes_shape
     from queuectl.cli.render.tables import change_grid
+    from queuectl.cli.render.words import count
     from queuectl.domain.priority import queue_named
 
     run: Invocation = ctx.obj
@@ -108,7 +110,8 @@ def set_limits(
             lambda: change_grid(changes),
             [each.key for each in changes],
         )
-    run.output.say(f"set it back with: {undo}" if changes else f"{full} has these limits already")
+    done = f"{count(len(changes), 'limit')} of {full} changed{hint(run)}"
+    run.output.say(done if changes else f"{full} has these limits already")
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:
@@ -162,15 +165,13 @@ def _tell(run: Invocation, name: str, *, changed: bool, paused: bool) -> None:
         run.output.document({"queue": full, "paused": paused, "changed": changed})
         return
     run.output.line(full)
-    run.output.say(told_of_switch(full, name, changed=changed, paused=paused))
+    run.output.say(told_of_switch(run, full, changed=changed, paused=paused))
 
 
-def told_of_switch(queue: str, name: str | None = None, *, changed: bool, paused: bool) -> str:
-    """Return what pausing or resuming did to a queue, which a person called ``name``."""
+def told_of_switch(run: Invocation, queue: str, *, changed: bool, paused: bool) -> str:
+    """Return what pausing or resuming did to a queue, right after it was done."""
     word = "paused" if paused else "open"
-    undo = "resume" if paused else "pause"
-    already = "" if changed else " already"
-    return f"{queue} is {word}{already}; undo it with: queuectl queue {undo} {name or queue}"
+    return f"{queue} is {word}{hint(run) if changed else ' already'}"
 
 
 def clear_queue(
@@ -200,7 +201,7 @@ def clear_queue(
         if waiting and not yes:
             _ask(full, count(waiting, "task"))
         cleared = run.manager.clear_queue(full)
-        run.output.say(f"{count(cleared, 'task')} cancelled in {full}")
+        run.output.say(f"{count(cleared, 'task')} cancelled in {full}{hint(run) if cleared else ''}")
     if run.output.json:
         run.output.document({"queue": full, "waiting": waiting, "cancelled": cleared, "dry_run": dry_run})
     elif not dry_run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.schedule_add import add
 from queuectl.cli.schedule_optimize import optimize
+from queuectl.cli.undo import hint
 from queuectl.errors import ExitCode, InvalidInputError
 
 app = group("Submit URLs of files and feeds at set times; spread tasks.")
@@ -119,7 +119,7 @@ def remove(
         run.output.document({"name": schedule.name, "removed": True})
         return
     run.output.line(schedule.name)
-    run.output.say(f"the schedule {schedule.name} is removed; its tasks stay")
+    run.output.say(f"the schedule {schedule.name} is removed; its tasks stay{hint(run)}")
 
 
 @command(app, "run-now")
@@ -201,8 +201,9 @@ def _tell(run: Invocation, name: str, *, changed: bool, paused: bool) -> None:
         run.output.document({"name": name, "paused": paused, "changed": changed})
         return
     run.output.line(name)
-    already = "" if changed else " already"
+    already, undo = ("", hint(run)) if changed else (" already", "")
     if paused:
-        run.output.say(f"{name} is paused{already}; undo it with: queuectl schedule resume {quote(name)}")
+        run.output.say(f"{name} is paused{already}{undo}")
     else:
-        run.output.say(f"{name} is on{already}; next: {tick_time(schedule.next_tick_at, schedule.zone)}")
+        coming = tick_time(schedule.next_tick_at, schedule.zone)
+        run.output.say(f"{name} is on{already}; next: {coming}{undo}")

@@ -55,7 +55,7 @@ class Selectors:
             host=self.host,
             url=self.url,
             error=self.error,
-            since=_moment(run, self.since),
+            since=moment_in_past(run, self.since),
             until=self._until(run),
             limit=self.limit,
         )
@@ -101,7 +101,7 @@ class Selectors:
         return both
 
     def _until(self, run: Invocation) -> int | None:
-        until = _moment(run, self.until)
+        until = moment_in_past(run, self.until)
         if self.older_than is None:
             return until
         from queuectl.clock import now_ms
@@ -206,7 +206,8 @@ def _state(name: str) -> State:
         raise InvalidInputError(f"there is no state {name!r}", hint=f"the states are {known}") from error
 
 
-def _moment(run: Invocation, text: str | None) -> int | None:
+def moment_in_past(run: Invocation, text: str | None) -> int | None:
+    """Return the moment that an option names, in UTC milliseconds; a duration counts back from now."""
     if text is None:
         return None
     from queuectl.times import milliseconds, parse_moment

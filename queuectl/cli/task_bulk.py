@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from queuectl.cli.bulk import SAMPLE, Plan, Work, agreed, working
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.selectors import Selectors
+from queuectl.cli.undo import hint
 from queuectl.domain.bulk import BulkResult, Outcome
 from queuectl.domain.lifecycle import State
 from queuectl.domain.selection import Selection
@@ -47,6 +48,7 @@ class TaskVerb:
     told: Callable[[Task], str]
     many: Many
     foretold: Callable[[Mapping[State, int]], list[str]]
+    undoable: bool = True
 
 
 def act(run: Invocation, verb: TaskVerb, selectors: Selectors, *, yes: bool, dry_run: bool) -> int:
@@ -71,13 +73,16 @@ def act(run: Invocation, verb: TaskVerb, selectors: Selectors, *, yes: bool, dry
 
 def _act_on_one(run: Invocation, verb: TaskVerb, number: int) -> None:
     from queuectl.cli.render.shapes import task_shape
+    from queuectl.operations.auditing import latest_operation
 
     task = verb.one(number)
     if run.output.json:
-        run.output.document({"tasks": [task_shape(task)], "failed": []})
+        run.output.document({"tasks": [task_shape(task)], "failed": [], "operation": latest_operation()})
     else:
         run.output.line(task_name(task.id))
-    run.output.say(f"{task_name(task.id)} {verb.told(task)}")
+    asked = verb.name == "cancel" and task.state is State.RUNNING
+    undo = hint(run) if verb.undoable and not asked else ""
+    run.output.say(f"{task_name(task.id)} {verb.told(task)}{undo}")
 
 
 def _planned(run: Invocation, verb: TaskVerb, selection: Selection) -> Plan | None:
@@ -162,7 +167,7 @@ def _act_on_many(run: Invocation, verb: TaskVerb, selection: Selection, expected
         result = verb.many(selection, on_group=report, should_stop=work.should_stop)
     if run.output.json:
         run.output.document(_document(run, report, result))
-    sentence = _sentence(verb, result)
+    sentence = _sentence(verb, result) + (hint(run) if result.done and verb.undoable else "")
     if result.stopped:
         run.output.say(f"interrupted: {sentence}; the rest is as it was")
         return ExitCode.INTERRUPTED
@@ -214,6 +219,7 @@ def _document(run: Invocation, report: _Report, result: BulkResult) -> dict[str,
         "asked_to_stop": result.asked,
         "outcomes": {outcome.value: result.outcomes[outcome] for outcome in Outcome},
         "stopped": result.stopped,
+        "operation": result.operation,
         "tasks": shapes,
         "failed": [
             {"id": task_name(number), "outcome": outcome.value, "message": _WORDS[outcome][0]}

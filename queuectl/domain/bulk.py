@@ -22,12 +22,13 @@ class BulkResult:
     """The outcomes of an action on many tasks, added up group by group.
 
     ``asked`` counts those among the done that run and were asked to stop. ``stopped`` says that it was
-    ended between two groups, so that the rest is as it was.
+    ended between two groups, so that the rest is as it was. ``operation`` is its number in the audit.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     asked: int = 0
     stopped: bool = False
+    operation: int | None = None
 
     @property
     def done(self) -> int:

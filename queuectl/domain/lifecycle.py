@@ -17,7 +17,7 @@ class State(StrEnum):
     RETRYING = "retrying"  # an attempt failed; it waits for its next one
     SUCCEEDED = "succeeded"  # done; only retention moves it
     DEAD = "dead"  # given up; a person may send it back
-    CANCELLED = "cancelled"  # stopped by a person; a person may send it back
+    CANCELLED = "cancelled"  # stopped by a person; a person may send it back, or undo that
 
 
 FINAL = frozenset({State.SUCCEEDED, State.DEAD, State.CANCELLED})
@@ -39,6 +39,7 @@ class Move(StrEnum):
     CANCEL = "cancel"
     REQUEUE = "requeue"
     RESCHEDULE = "reschedule"
+    RESTORE = "restore"
 
 
 # fmt: off
@@ -54,6 +55,7 @@ MOVES: Mapping[Move, tuple[frozenset[State], frozenset[State]]] = MappingProxyTy
     Move.CANCEL:   (WAITING | {State.RUNNING},                    frozenset({State.CANCELLED})),
     Move.REQUEUE:  (frozenset({State.CANCELLED, State.RETRYING, State.DEAD}), frozenset({State.QUEUED})),
     Move.RESCHEDULE: (WAITING - {State.DISPATCHED},               frozenset({State.SCHEDULED, State.QUEUED})),
+    Move.RESTORE:  (frozenset({State.CANCELLED}), frozenset({State.SCHEDULED, State.QUEUED, State.RETRYING})),
 })
 # fmt: on
 

@@ -10,6 +10,7 @@ from queuectl.domain.bulk import BulkResult, Outcome
 from queuectl.domain.lifecycle import State
 from queuectl.domain.selection import Selection
 from queuectl.errors import ConflictError, DuplicateTaskError
+from queuectl.operations.auditing import Operation
 from queuectl.store import listing
 from queuectl.store.database import Database, Transaction
 
@@ -25,10 +26,11 @@ Act = Callable[[Transaction, list[int]], Mapping[int, State]]
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """An action on tasks: what it does, and the states that it can start from."""
+    """An action on tasks: what it does, the states that it can start from, and whether it changes scores."""
 
     act: Act
     sources: frozenset[State]
+    scores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Progress:
 
 def in_groups(
     database: Database,
+    operation: Operation,
     selection: Selection,
     verb: Verb,
     *,
@@ -58,9 +61,7 @@ def in_groups(
     """
     result = BulkResult()
     for group in _groups(database, selection.narrowed(verb.sources)):
-        outcomes, asked = _act_patiently(database, group, verb)
-        result.outcomes.update(outcomes.values())
-        result.asked += len(asked)
+        outcomes, asked = act_on_group(operation, group, verb, result)
         if on_group:
             done = [number for number, outcome in outcomes.items() if outcome is Outcome.DONE]
             on_group(Progress(done, asked, outcomes, result))
@@ -107,38 +108,46 @@ def _with_ids(selection: Selection, ids: Sequence[int]) -> Selection:
     return replace(selection, ids=tuple(ids), limit=None)
 
 
-def _act_patiently(
-    database: Database, group: Mapping[int, State | None], verb: Verb
+def act_on_group(
+    operation: Operation, group: Mapping[int, State | None], verb: Verb, result: BulkResult
 ) -> tuple[dict[int, Outcome], list[int]]:
-    """Act on a group, when another writer is in the way once more; return the outcomes, and which go on running."""
+    """Act on a group, when another writer is in the way once more, and add what came of it to ``result``.
+
+    Return the outcomes, and which tasks go on running.
+    """
     present = [number for number, state in group.items() if state in verb.sources]
     for _ in range(_CONFLICTS):
         try:
-            done, duplicates = _act(database, present, verb)
+            done, duplicates = _act(operation, present, verb)
             break
         except ConflictError:
             threading.Event().wait(_PAUSE_SECONDS)
     else:
-        done, duplicates = _act(database, present, verb)
+        done, duplicates = _act(operation, present, verb)
     asked = [number for number, state in done.items() if state is State.RUNNING]
     outcomes = {number: _outcome(number, state, verb, done, duplicates) for number, state in group.items()}
+    result.operation = operation.number
+    result.outcomes.update(outcomes.values())
+    result.asked += len(asked)
     return outcomes, asked
 
 
-def _act(database: Database, numbers: list[int], verb: Verb) -> tuple[dict[int, State], set[int]]:
+def _act(operation: Operation, numbers: list[int], verb: Verb) -> tuple[dict[int, State], set[int]]:
     """Return the new states of those it was done to, and which could not for being unique."""
     if not numbers:
         return {}, set()
     try:
-        with database.writing() as transaction:
-            return dict(verb.act(transaction, numbers)), set()
+        with operation.writing() as transaction:
+            done = dict(verb.act(transaction, numbers))
+            operation.note_tasks(transaction, done, scores=verb.scores)
+        return done, set()
     except DuplicateTaskError:
         if len(numbers) == 1:
             return {}, set(numbers)
     # One of them is in the way; halving finds which ones, and everything else is done.
     middle = len(numbers) // 2
-    done, duplicates = _act(database, numbers[:middle], verb)
-    more, others = _act(database, numbers[middle:], verb)
+    done, duplicates = _act(operation, numbers[:middle], verb)
+    more, others = _act(operation, numbers[middle:], verb)
     return done | more, duplicates | others
 
 

@@ -10,6 +10,7 @@ from queuectl.clock import now_ms
 from queuectl.domain import priority
 from queuectl.domain.dead_letter import DeadLetter, DeadLetterSelection, dead_letter_number, no_such_letter
 from queuectl.domain.priority import QUEUES
+from queuectl.domain.targets import selected_letters
 from queuectl.domain.task import task_name
 from queuectl.domain.urls import accept
 from queuectl.errors import (
@@ -21,6 +22,7 @@ from queuectl.errors import (
     RefusedError,
 )
 from queuectl.handlers import registry
+from queuectl.operations.auditing import Operation
 from queuectl.operations.places import Places
 from queuectl.operations.verbs import Verbs
 from queuectl.settings import Settings
@@ -37,6 +39,7 @@ PURGED_AT_ONCE = 2_000
 
 _PAUSE_SECONDS = 0.01
 _KEPT_REFUSALS = 100
+_NOTED = 20
 _DAY_MS = 86_400_000
 _LONGEST_DAYS = 36_500
 
@@ -93,7 +96,8 @@ class DeadLetterControl(Verbs):
         """
         number = dead_letter_number(dead_letter_id)
         wanted = DeadLetterSelection(ids=(number,), resurrected=True)
-        with self._database.writing() as transaction:
+        operation = self._operation("dead resurrect", str(number))
+        with operation.writing() as transaction:
             places = Places(transaction, QUEUES)
             found = dead_letters.remains(transaction, wanted, 1)
             if not found:
@@ -106,6 +110,7 @@ class DeadLetterControl(Verbs):
             made, refused = _resurrect(transaction, self.settings, found, places)
             if refused:
                 raise refused[0].error
+            _note(operation, transaction, made)
         self._wake()
         return made[0].task_id
 
@@ -127,10 +132,13 @@ class DeadLetterControl(Verbs):
         total = Resurrections()
         after, left = selection.after or 0, selection.limit
         last = self._newest_letter()
+        operation = self._operation("dead resurrect", selected_letters(selection))
         while left is None or left > 0:
             size = RESURRECTED_AT_ONCE if left is None else min(left, RESURRECTED_AT_ONCE)
             try:
-                made, refused, after = self._resurrect_group(replace(selection, after=after), size, last)
+                made, refused, after = self._resurrect_group(
+                    operation, replace(selection, after=after), size, last
+                )
             except QueueFullError as error:
                 total.stopped = error
                 break
@@ -170,9 +178,13 @@ class DeadLetterControl(Verbs):
         before = moment_days_ago(days)
         if dry_run:
             return self.count_dead_letters(DeadLetterSelection(until=before, resurrected=True))
+        operation = self._operation("dead purge", f"--days {days:g}")
         removed = 0
         while True:
-            count = purge_group(self._database, before, PURGED_AT_ONCE)
+            with operation.writing() as transaction:
+                count = dead_letters.purge(transaction, before, PURGED_AT_ONCE)
+                if count:
+                    operation.note(transaction, count)
             removed += count
             if on_progress:
                 on_progress(removed)
@@ -185,14 +197,15 @@ class DeadLetterControl(Verbs):
             return dead_letters.newest(transaction)
 
     def _resurrect_group(
-        self, selection: DeadLetterSelection, size: int, last: int
+        self, operation: Operation, selection: DeadLetterSelection, size: int, last: int
     ) -> tuple[list[Resurrection], list[Refusal], int]:
         while True:
             try:
-                with self._database.writing() as transaction:
+                with operation.writing() as transaction:
                     places = Places(transaction, QUEUES)
                     found = dead_letters.remains(transaction, selection, size, last)
                     made, refused = _resurrect(transaction, self.settings, found, places)
+                    _note(operation, transaction, made)
             except DuplicateTaskError:
                 continue  # somebody submitted one of the URLs meanwhile; the next look sees it
             except QueueFullError:
@@ -242,6 +255,11 @@ def _resurrect(
     if made:
         dead_letters.mark_resurrected(transaction, made, now)
     return [Resurrection(letter, task_name(task)) for letter, task in made], refused
+
+
+def _note(operation: Operation, transaction: Transaction, made: Sequence[Resurrection]) -> None:
+    if made:
+        operation.note(transaction, len(made), after={"tasks": [each.task_id for each in made[:_NOTED]]})
 
 
 def _refusal(remains: Remains, settings: Settings, taken: set[str]) -> RefusedError | None:

@@ -25,6 +25,7 @@ from queuectl.errors import (
     RefusedError,
     StorageError,
 )
+from queuectl.operations.auditing import Operation
 from queuectl.operations.intake import Intake, take_in
 from queuectl.operations.sources.reading import SourceReader
 from queuectl.operations.submission import tell_planner, write_batch
@@ -137,7 +138,8 @@ class Firing:
                 now = self._clock(transaction)
             # Planned ticks are at whole minutes, so this one can never take the place of one of them.
             at = now + 1 if now % 60_000 == 0 else now
-            recorded = self._record(schedule, DueTick(at), found, by_hand=True)
+            operation = Operation(self._database, self._settings, "schedule run-now", schedule.name)
+            recorded = self._record(schedule, DueTick(at), found, operation=operation)
         if failure is not None:
             raise failure
         if not recorded:
@@ -193,17 +195,18 @@ class Firing:
         *,
         after: int | None = None,
         is_last: bool = True,
-        by_hand: bool = False,
+        operation: Operation | None = None,
     ) -> list[Fired] | None:
         """Record a tick with its batch, what the source has had, and the schedule's next tick, or nothing at all.
 
+        With an ``operation`` it was a person who fired it, besides the plan.
         Return nothing recorded for a tick that has been, and None if the schedule is not this claim's any more.
         """
         try:
-            with self._database.writing() as transaction:
+            with (operation or self._database).writing() as transaction:
                 now = self._clock(transaction)
                 claim = None if is_last else now + _SPARE_MS
-                if by_hand:
+                if operation is not None:
                     if schedules.named(transaction, schedule.name) is None:
                         return None
                 elif not schedules.move_on(transaction, schedule, next_tick_at=after, firing_until=claim):
@@ -211,7 +214,13 @@ class Firing:
                 elif ticks.happened(transaction, schedule.id, due.at):
                     return []
                 tick = Tick(
-                    schedule.id, due.at, now, "submitted", missed=due.missed, by_hand=by_hand, node=self._node
+                    schedule.id,
+                    due.at,
+                    now,
+                    "submitted",
+                    missed=due.missed,
+                    by_hand=operation is not None,
+                    node=self._node,
                 )
                 is_news = False
                 if isinstance(found, _Bad):
@@ -221,9 +230,11 @@ class Firing:
                 else:
                     tick = self._submit(transaction, schedule, tick, found)
                 ticks.record(transaction, tick)
+                if operation is not None and tick.outcome == "submitted":
+                    _note(operation, transaction, tick)
         except QueueFullError as error:  # what it brings has no room; the tick is recorded by itself
             refused = _Bad("refused", error.message)
-            return self._record(schedule, due, refused, after=after, is_last=is_last, by_hand=by_hand)
+            return self._record(schedule, due, refused, after=after, is_last=is_last, operation=operation)
         tell_planner(self._database, tick.accepted)
         return [Fired(schedule, tick, is_news)]
 
@@ -257,6 +268,16 @@ class Firing:
             batch_id=written.batch,
             problem=None if complaint is None else storable(complaint, _LONGEST_PROBLEM),
         )
+
+
+def _note(operation: Operation, transaction: Transaction, tick: Tick) -> None:
+    batch = tick.batch_id
+    operation.note(
+        transaction,
+        tick.accepted,
+        after={"batch": None if batch is None else batch_name(batch)},
+        kept=None if batch is None else {"batch": batch},
+    )
 
 
 def _bad(error: QueuectlError) -> _Bad:

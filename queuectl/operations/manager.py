@@ -10,7 +10,7 @@ from typing import Any
 from queuectl.clock import now_ms
 from queuectl.domain import priority as priorities
 from queuectl.domain.batch import BatchReceipt, Entry, OnDuplicate
-from queuectl.domain.lifecycle import WAITING
+from queuectl.domain.lifecycle import WAITING, State
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import ArticleTask, task_name
 from queuectl.errors import InvalidInputError, RefusedError
@@ -19,6 +19,7 @@ from queuectl.operations.queue_control import QueueControl
 from queuectl.operations.submission import submit_many, submit_one
 from queuectl.operations.task_control import TaskControl
 from queuectl.operations.transfer import TransferVerbs
+from queuectl.operations.undo import UndoControl
 from queuectl.operations.upkeep import Upkeep
 from queuectl.store import queues, tasks
 
@@ -26,7 +27,7 @@ _GROUP = 5_000
 _CLEARING_PAUSE_SECONDS = 0.01
 
 
-class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, Upkeep):
+class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, UndoControl, Upkeep):
     """Submit tasks and control them. One instance may be shared by threads; it needs no running daemon.
 
     Raises:
@@ -167,10 +168,13 @@ class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, 
         newest = self.list_tasks(Selection(limit=1))
         present = newest[0].id + 1 if newest else 0
         waiting = Selection(states=tuple(WAITING), queues=(queue,), after=present, limit=1)
+        operation = self._operation("clear-queue", queue)
         cleared = 0
         while True:
-            with self._database.writing() as transaction:
+            with operation.writing() as transaction:
                 count = tasks.cancel_queue(transaction, queue, now_ms(), _GROUP)
+                cancelled = {each.id: State.CANCELLED for each in transaction.former}
+                operation.note_tasks(transaction, cancelled)
             cleared += count
             # What a daemon was moving at that moment is still to be cancelled, what has come since is not.
             if count < _GROUP and not (self.count_waiting(queue) and self.list_tasks(waiting)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from queuectl.clock import now_ms
 from queuectl.domain.admission import QueueRules
@@ -17,11 +18,14 @@ from queuectl.domain.optimisation import NewTime, Optimisation, Window
 from queuectl.domain.priority import rank_by_point
 from queuectl.domain.rate import RateLimit
 from queuectl.domain.run_times import RunTimes
+from queuectl.domain.selection import Selection
+from queuectl.domain.targets import selected_tasks
 from queuectl.domain.task import task_name
 from queuectl.domain.window_board import Limit
 from queuectl.domain.window_order import Candidate, Other, Problem
 from queuectl.domain.window_plan import CAP, HOST_GAP, HOST_HELD, Infeasible, Plan, plan
 from queuectl.errors import InvalidInputError, NoPlanError, RefusedError, TaskNotFoundError, WrongStateError
+from queuectl.operations.auditing import Operation
 from queuectl.settings import Settings
 from queuectl.store import counters, hosts, nodes, ordering, planning, queues, tasks
 from queuectl.store.database import Database, Transaction
@@ -56,13 +60,14 @@ def optimize(
         RefusedError: what the plan stands on has changed meanwhile; nothing is changed.
     """
     _check_number(len(ids))
+    operation = Operation(database, settings, "schedule optimize", selected_tasks(Selection(ids=tuple(ids))))
     for _ in range(_TRIES):
         draft = _Draft(database, settings, ids, window)
         found = plan(draft.problem)
         if isinstance(found, Infeasible):
             raise _no_plan(found, draft, window, settings)
         times = _times(found, draft.chosen)
-        if dry_run or _apply(database, draft, times):
+        if dry_run or _apply(operation, draft, times):
             return Optimisation(
                 window=window,
                 times=times,
@@ -82,6 +87,7 @@ class _Draft:
 
     def __init__(self, database: Database, settings: Settings, ids: Sequence[int], window: Window) -> None:
         self.now = now_ms()
+        self.window = window
         start = max(window.start, self.now)  # what has passed of the window is gone
         with database.reading() as transaction:
             self.chosen = _movable(planning.standing(transaction, ids), ids)
@@ -185,9 +191,9 @@ def _times(found: Plan, chosen: Sequence[Standing]) -> tuple[NewTime, ...]:
     )
 
 
-def _apply(database: Database, draft: _Draft, times: Sequence[NewTime]) -> bool:
+def _apply(operation: Operation, draft: _Draft, times: Sequence[NewTime]) -> bool:
     """Write the new times in one transaction; return False if what the plan stands on is not so any more."""
-    with database.writing() as transaction:
+    with operation.writing() as transaction:
         queues.lock_all(transaction)  # of two who plan at once the second sees what the first has written
         ids = [task.id for task in draft.chosen]
         if planning.standing(transaction, ids, locked=True) != draft.chosen:
@@ -200,7 +206,9 @@ def _apply(database: Database, draft: _Draft, times: Sequence[NewTime]) -> bool:
             for each in times
             if each.moved
         ]
-        tasks.reschedule(transaction, moves, now_ms())
+        moved = tasks.reschedule(transaction, moves, now_ms())
+        if moved:
+            operation.note(transaction, len(moved), after=asdict(draft.window))
     return True
 
 

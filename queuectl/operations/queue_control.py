@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from queuectl.domain import priority as priorities
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.queue_limits import LimitChange, changes, read_limits
 from queuectl.operations.verbs import Verbs
 from queuectl.store import queues, starts
+from queuectl.store.database import Transaction
 
 
 class QueueControl(Verbs):
@@ -39,14 +41,16 @@ class QueueControl(Verbs):
         """
         queue = priorities.queue_named(name)
         values = read_limits(limits)
-        with self._database.writing() as transaction:
-            before = queues.lock(transaction, queue)
-            changed = changes(before, values)
+        operation = self._operation("queue set", queue)
+        with operation.writing() as transaction:
+            changed = set_limits(transaction, queue, values)
             if changed:
-                after = replace(before, **values)
-                queues.set_limits(transaction, after)
-                if after.rate_limit != before.rate_limit:
-                    starts.begin(transaction, after, transaction.now())
+                operation.note(
+                    transaction,
+                    before={each.key: each.before for each in changed},
+                    after={each.key: each.after for each in changed},
+                    kept={"queue": queue},
+                )
         self._wake()
         return changed
 
@@ -62,7 +66,27 @@ class QueueControl(Verbs):
 
     def _set_paused(self, name: str, *, paused: bool) -> bool:
         queue = priorities.queue_named(name)
-        with self._database.writing() as transaction:
+        operation = self._operation("queue pause" if paused else "queue resume", queue)
+        with operation.writing() as transaction:
             changed = queues.set_paused(transaction, queue, paused=paused)
+            if changed:
+                operation.note(
+                    transaction,
+                    before={"paused": not paused},
+                    after={"paused": paused},
+                    kept={"queue": queue},
+                )
         self._wake()
         return changed
+
+
+def set_limits(transaction: Transaction, queue: str, values: Mapping[str, Any]) -> list[LimitChange]:
+    """Lock a queue and change its limits; return those that are different now."""
+    before = queues.lock(transaction, queue)
+    changed = changes(before, values)
+    if changed:
+        after = replace(before, **values)
+        queues.set_limits(transaction, after)
+        if after.rate_limit != before.rate_limit:
+            starts.begin(transaction, after, transaction.now())
+    return changed

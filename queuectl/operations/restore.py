@@ -10,6 +10,7 @@ from pathlib import Path
 from queuectl.domain.backup import Manifest
 from queuectl.errors import BadInputFileError, RefusedError
 from queuectl.operations import postgres_programs
+from queuectl.operations.auditing import Operation
 from queuectl.operations.backup import Progress, inspect, refuse_the_database_itself, sqlite_path, write
 from queuectl.operations.home_lock import held
 from queuectl.operations.opening import make_folder
@@ -95,6 +96,9 @@ def restore(settings: Settings, file: Path, *, on_progress: Progress | None = No
         database = Database(settings.database_url)
         try:
             migrated = migrate(database)
+            operation = Operation(database, settings, "restore", file.name)
+            with operation.writing() as transaction:
+                operation.note(transaction, manifest.tasks)
             database.analyze()
         finally:
             database.close()

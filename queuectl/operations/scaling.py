@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from queuectl.clock import monotonic
 from queuectl.errors import DaemonNotRunningError, NodeNotFoundError
+from queuectl.operations.auditing import Operation
 from queuectl.operations.local_daemon import local_daemon
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings
@@ -20,6 +21,7 @@ PATIENCE_SECONDS = 5.0
 """How long to wait for the daemons to follow."""
 
 _PAUSE_SECONDS = 0.02
+_NOTED = 20
 _HINT = "see: queuectl status"
 
 
@@ -49,9 +51,12 @@ def scale(
     database = open_database(settings)
     try:
         chosen = _chosen(database, settings, node, everywhere)
-        with database.writing() as transaction:
+        operation = Operation(database, settings, "daemon scale", " ".join(each.id for each in chosen))
+        with operation.writing() as transaction:
             for each in chosen:
                 nodes.want_workers(transaction, each.id, workers)
+            before = {each.id: each.workers for each in chosen[:_NOTED]}
+            operation.note(transaction, len(chosen), before=before, after={"workers": workers})
         ring(settings.home)
         database.notify()
         followed = _wait(database, {each.id for each in chosen}, workers)

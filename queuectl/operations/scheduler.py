@@ -16,6 +16,7 @@ from queuectl.errors import InvalidInputError, ScheduleExistsError, ScheduleNotF
 from queuectl.operations.firing import Firing
 from queuectl.operations.intake import take_in
 from queuectl.operations.manager import QueueManager
+from queuectl.operations.schedule_changes import public_words, remove, set_paused
 from queuectl.operations.schedule_plan import LONGEST_NAME, named_zone, plan_schedule, preview
 from queuectl.operations.sources.reading import Form, SourceReader
 from queuectl.operations.window_control import WindowControl
@@ -130,9 +131,11 @@ class Scheduler(WindowControl):
             wanted = NewSchedule(
                 **{each: getattr(schedule, each) for each in NewSchedule.__slots__} | {"name": name}
             )
+            operation = self._operation("schedule add", name)
             try:
-                with self._database.writing() as transaction:
-                    schedules.insert(transaction, wanted, now=now, next_tick_at=first)
+                with operation.writing() as transaction:
+                    added = schedules.insert(transaction, wanted, now=now, next_tick_at=first)
+                    operation.note(transaction, after=public_words(wanted), kept={"added": added})
             except ScheduleExistsError:
                 if not may_rename:
                     raise
@@ -196,9 +199,7 @@ class Scheduler(WindowControl):
         Raises:
             ScheduleNotFoundError: there is none of that name.
         """
-        schedule = self.get_schedule(name)
-        with self._database.writing() as transaction:
-            return schedules.set_paused(transaction, schedule.id, paused=True)
+        return self._set_paused(name, paused=True)
 
     def resume(self, name: str) -> bool:
         """Go on with a schedule at its next tick; return False if it was not paused.
@@ -208,14 +209,7 @@ class Scheduler(WindowControl):
         Raises:
             ScheduleNotFoundError: there is none of that name.
         """
-        schedule = self.get_schedule(name)
-        now = now_ms()
-        with self._database.writing() as transaction:
-            newest = ticks.latest(transaction, schedule.id, 1)
-            # A tick that has been must not come again, should a clock have been put back meanwhile.
-            last = max([now, *(tick.tick_at for tick in newest if not tick.by_hand)])
-            after = following(parse(schedule.cron), named_zone(schedule.zone), last=last, now=now)
-            changed = schedules.set_paused(transaction, schedule.id, paused=False, next_tick_at=after)
+        changed = self._set_paused(name, paused=False)
         self._wake()
         return changed
 
@@ -226,8 +220,9 @@ class Scheduler(WindowControl):
             ScheduleNotFoundError: there is none of that name.
         """
         schedule = self.get_schedule(name)
-        with self._database.writing() as transaction:
-            schedules.remove(transaction, schedule.id)
+        operation = self._operation("schedule remove", schedule.name)
+        with operation.writing() as transaction:
+            remove(transaction, operation, schedule)
 
     def run_now(self, name: str, *, accept_shrunk: bool = False) -> Tick:
         """Submit what a schedule's source holds, now and besides its plan, and return the tick.
@@ -250,6 +245,20 @@ class Scheduler(WindowControl):
         """
         schedule = self.get_schedule(name)
         return preview(schedule.cron, schedule.zone, n)
+
+    def _set_paused(self, name: str, *, paused: bool) -> bool:
+        schedule = self.get_schedule(name)
+        operation = self._operation("schedule pause" if paused else "schedule resume", schedule.name)
+        with operation.writing() as transaction:
+            changed = set_paused(transaction, schedule, paused=paused)
+            if changed:
+                operation.note(
+                    transaction,
+                    before={"paused": not paused},
+                    after={"paused": paused},
+                    kept={"schedule": schedule.id},
+                )
+        return changed
 
 
 def get_scheduler(settings: Settings | None = None) -> Scheduler:

@@ -12,6 +12,7 @@ from queuectl.domain.task import ArticleTask, batch_name
 from queuectl.domain.visible import storable
 from queuectl.errors import DuplicateTaskError, InvalidInputError
 from queuectl.operations import fields
+from queuectl.operations.auditing import Operation
 from queuectl.operations.places import Places
 from queuectl.operations.prepared import Prepared
 from queuectl.operations.row_maker import RowMaker
@@ -76,9 +77,10 @@ def submit_many(
     name = _checked_name(name)
     with Prepared(settings, default=default, strict=strict, not_before=None if step else start) as prepared:
         prepared.take(entries, on_progress)
+        operation = Operation(database, settings, "batch", name or "")
         written = Written()
         try:
-            with database.writing() as transaction:
+            with operation.writing() as transaction:
                 written = write_batch(
                     transaction,
                     prepared,
@@ -89,6 +91,7 @@ def submit_many(
                 )
                 if dry_run:
                     raise _NothingKept
+                note_batch(operation, transaction, written, name)
         except _NothingKept:
             written.batch = None
         tell_planner(database, 0 if dry_run else written.accepted)
@@ -145,6 +148,18 @@ def write_batch(
     submission.close_batch(transaction, batch, written.accepted)
     written.batch = batch if written.accepted else None
     return written
+
+
+def note_batch(operation: Operation, transaction: Transaction, written: Written, name: str | None) -> None:
+    """Have the audit say what was submitted, if anything was."""
+    if written.batch is not None:
+        operation.note(
+            transaction,
+            written.accepted,
+            target=batch_name(written.batch),
+            after={"name": name},
+            kept={"batch": written.batch},
+        )
 
 
 def tell_planner(database: Database, accepted: int) -> None:

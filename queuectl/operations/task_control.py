@@ -10,6 +10,7 @@ from queuectl.domain import priority as priorities
 from queuectl.domain.bulk import BulkResult
 from queuectl.domain.lifecycle import WAITING, Move, State, sources
 from queuectl.domain.selection import Selection
+from queuectl.domain.targets import selected_tasks
 from queuectl.domain.task import Task, task_name, task_number
 from queuectl.errors import InvalidInputError, WrongStateError
 from queuectl.operations.bulk import Progress, Verb, in_groups
@@ -37,8 +38,10 @@ class TaskControl(TaskQueries):
             WrongStateError: it has ended already.
         """
         number = task_number(task_id)
-        with self._database.writing() as transaction:
+        operation = self._operation("cancel", task_name(number))
+        with operation.writing() as transaction:
             done = tasks.cancel(transaction, [number], now_ms())
+            operation.note_tasks(transaction, done)
         self._wake()
         if done.get(number) is State.RUNNING:
             wait_until_heard(self._database, [number])
@@ -61,10 +64,10 @@ class TaskControl(TaskQueries):
             DuplicateTaskError: it is unique, and another open task for its URL exists.
         """
         number = task_number(task_id)
-        with self._database.writing() as transaction:
-            done = tasks.requeue(transaction, [number], now_ms())
-            if done:
-                dead_letters.drop(transaction, done)
+        operation = self._operation("retry", task_name(number))
+        with operation.writing() as transaction:
+            done = _requeue(transaction, [number])
+            operation.note_tasks(transaction, done)
         self._wake()
         task = self.get_task(number)
         if not done:
@@ -86,8 +89,10 @@ class TaskControl(TaskQueries):
         """
         number = task_number(task_id)
         wanted = _score(priority, score)
-        with self._database.writing() as transaction:
-            done = reprioritizing.reprioritize(transaction, [number], wanted)
+        operation = self._operation("reprioritize", task_name(number))
+        with operation.writing() as transaction:
+            done = _reprioritize(transaction, [number], score=wanted)
+            operation.note_tasks(transaction, done, scores=True)
         self._wake()
         task = self.get_task(number)
         if not done:
@@ -105,7 +110,7 @@ class TaskControl(TaskQueries):
         Raises:
             UnreachableError: the database is gone; the groups before are done.
         """
-        return self._in_groups(selection, Verb(_cancel, CANCELLABLE), on_group, should_stop)
+        return self._in_groups("cancel", selection, Verb(_cancel, CANCELLABLE), on_group, should_stop)
 
     def retry_tasks(
         self, selection: Selection, *, on_group: OnGroup | None = None, should_stop: ShouldStop | None = None
@@ -117,7 +122,7 @@ class TaskControl(TaskQueries):
         Raises:
             UnreachableError: the database is gone; the groups before are done.
         """
-        return self._in_groups(selection, Verb(_requeue, RETRIABLE), on_group, should_stop)
+        return self._in_groups("retry", selection, Verb(_requeue, RETRIABLE), on_group, should_stop)
 
     def reprioritize_tasks(
         self,
@@ -134,12 +139,21 @@ class TaskControl(TaskQueries):
             InvalidInputError: neither or both of priority and score are given, or they mean nothing.
             UnreachableError: the database is gone; the groups before are done.
         """
-        act = partial(_reprioritize, score=_score(priority, score))
-        return self._in_groups(selection, Verb(act, REPRIORITIZABLE), on_group, should_stop)
+        wanted = _score(priority, score)
+        act = partial(_reprioritize, score=wanted)
+        verb = Verb(act, REPRIORITIZABLE, scores=True)
+        return self._in_groups("reprioritize", selection, verb, on_group, should_stop)
 
     def _in_groups(
-        self, selection: Selection, verb: Verb, on_group: OnGroup | None, should_stop: ShouldStop | None
+        self,
+        name: str,
+        selection: Selection,
+        verb: Verb,
+        on_group: OnGroup | None,
+        should_stop: ShouldStop | None,
     ) -> BulkResult:
+        operation = self._operation(name, selected_tasks(selection))
+
         def tell(progress: Progress) -> None:
             self._wake()
             if progress.asked:
@@ -147,7 +161,7 @@ class TaskControl(TaskQueries):
             if on_group:
                 on_group(progress)
 
-        return in_groups(self._database, selection, verb, on_group=tell, should_stop=should_stop)
+        return in_groups(self._database, operation, selection, verb, on_group=tell, should_stop=should_stop)
 
 
 def _score(priority: str | None, score: int | None) -> int:

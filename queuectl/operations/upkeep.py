@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from queuectl.errors import ConflictError
+from queuectl.operations.auditing import Operation
 from queuectl.operations.dead_letters import moment_days_ago
 from queuectl.operations.verbs import Verbs
 from queuectl.store import upkeep
@@ -65,8 +66,9 @@ class Upkeep(Verbs):
                 report.rows = upkeep.count(transaction, report.before)
             return report
         place: upkeep.Place | None = upkeep.FIRST
+        operation = Operation(self._database, self.settings, "cleanup", f"--days {days:g}")
         while place is not None and not report.stopped:
-            removed, place = remove_group(self._database, report.before, _GROUP, place)
+            removed, place = remove_group(self._database, report.before, _GROUP, place, operation=operation)
             report.rows.update(removed.rows)
             if articles:
                 report.files += remove_files(self.settings.home / "articles", removed.files)
@@ -80,17 +82,28 @@ class Upkeep(Verbs):
 
 
 def remove_group(
-    database: Database, before: int, size: int, after: upkeep.Place, *, keep_lettered: bool = False
+    database: Database,
+    before: int,
+    size: int,
+    after: upkeep.Place,
+    *,
+    keep_lettered: bool = False,
+    operation: Operation | None = None,
 ) -> tuple[upkeep.Removed, upkeep.Place | None]:
-    """Remove one group behind a place, and return the place to go on from: None when there is nothing more."""
+    """Remove one group behind a place, and return the place to go on from: None when there is nothing more.
+
+    With an ``operation`` it is a person who does it, and the audit says so.
+    """
     with database.reading() as transaction:
         found = upkeep.finished(transaction, before, size, after)
     if not found:
         return upkeep.Removed(), None
     numbers = [number for _, number in found]
     try:
-        with database.writing() as transaction:
+        with (operation or database).writing() as transaction:
             removed = upkeep.remove(transaction, numbers, before, keep_lettered=keep_lettered)
+            if operation is not None and removed.rows["tasks"]:
+                operation.note(transaction, removed.rows["tasks"])
     except ConflictError:
         threading.Event().wait(_PAUSE_SECONDS)
         return upkeep.Removed(), after  # another writer was in the way: the same group again

@@ -8,6 +8,7 @@ from typing import Self
 
 from queuectl.clock import monotonic
 from queuectl.errors import DatabaseUnreachableError
+from queuectl.operations.auditing import Operation
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings, load
 from queuectl.store.database import Database
@@ -40,6 +41,10 @@ class Verbs:
     def close(self) -> None:
         """Close this thread's connection; the object can still be used and opens it again."""
         self._database.close()
+
+    def _operation(self, verb: str, target: str) -> Operation:
+        """Return an operation that is to be recorded in the audit."""
+        return Operation(self._database, self.settings, verb, target)
 
     def _wake(self) -> None:
         """Wake daemons: the local one always, those on other machines at most every ten milliseconds."""

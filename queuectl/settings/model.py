@@ -60,5 +60,7 @@ class Settings:
     priority_aging: float | None = None
     dead_letter_days: float = 30.0
     retention_days: float = 90.0
+    audit_key_file: Path | None = None
+    undo_days: float = 7.0
     queues: dict[str, QueueSettings] = field(default_factory=dict)
     handlers: dict[str, HandlerSettings] = field(default_factory=dict)

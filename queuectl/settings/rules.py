@@ -84,6 +84,13 @@ def _folders(value: object) -> tuple[Path, ...]:
     return tuple(Path(os.path.normpath(each)) for each in folders)
 
 
+def _absolute(value: object) -> Path:
+    path = _folder(value)
+    if not path.is_absolute():
+        raise ValueError
+    return path
+
+
 def _zone(value: object) -> str:
     from zoneinfo import ZoneInfo  # costs a tenth of a command's start-up
 
@@ -184,6 +191,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "priority_aging": _number(0.001, 1_000_000, "minutes"),
         "dead_letter_days": _number(0, 36_500, "days"),
         "retention_days": _number(0, 36_500, "days"),
+        "audit_key_file": Rule("an absolute path such as /etc/queuectl/audit.key", _absolute),
+        "undo_days": _number(0, 36_500, "days"),
     }
 )
 """The settings that are single values; ``queues`` and ``handlers`` are tables of the next two."""

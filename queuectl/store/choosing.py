@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from queuectl.domain.lifecycle import State
+from queuectl.store.audit import Former
 from queuectl.store.database import Row, Transaction
 
-CHOSEN = "id, queue, state, batch_id"
+CHOSEN = "id, queue, state, batch_id, priority_score, fence"
 """The columns that make a ``Chosen``."""
 
 
@@ -19,12 +20,19 @@ class Chosen(NamedTuple):
     queue: str
     state: State
     batch: int | None
+    score: int
+    fence: int
+
+    def former(self, *, raised: bool, score: int | None = None) -> Former:
+        """Return it for those who may want it back; ``raised`` says that its fence rises, ``score`` what it gets."""
+        given = self.score if score is None else score
+        return Former(self.id, self.state, self.score, self.fence + raised, given)
 
 
 def chosen(row: Row) -> Chosen:
     """Return what a row of these columns says."""
-    number, queue, state, batch = row
-    return Chosen(number, queue, State(state), batch)
+    number, queue, state, *rest = row
+    return Chosen(number, queue, State(state), *rest)
 
 
 def locked(transaction: Transaction, ids: Iterable[int]) -> list[Chosen]:

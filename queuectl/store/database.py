@@ -22,6 +22,7 @@ import peewee
 from queuectl.clock import monotonic, now_ms
 from queuectl.errors import DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
+from queuectl.store.audit import Former, Note, append
 from queuectl.store.counters import Tally, add
 from queuectl.store.failures import Engine, explained, is_damage
 from queuectl.store.rows import Columns, array, array_table, json_table
@@ -61,11 +62,17 @@ _POSTGRES_OPTIONS: dict[str, Any] = {
 
 
 class Transaction:
-    """What a write needs while it lasts: a way to run statements, and the counts it changes."""
+    """What a write needs while it lasts: a way to run statements, and what is written at its end.
+
+    ``tally`` are the counts it changes, ``note`` is its line in the audit, ``former`` what tasks were
+    before a person changed them.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.tally = Tally()
+        self.note: Note | None = None
+        self.former: list[Former] = []
 
     def execute(self, sql: str, params: Sequence[object] = ()) -> Any:
         """Run one statement written with ``%s`` for each parameter and return its cursor."""
@@ -114,6 +121,8 @@ class Database:
                 yield transaction
                 if transaction.tally:
                     add(transaction, self.shard)
+                if transaction.note is not None:
+                    append(transaction, transaction.note)
                 self.peewee.commit()
             except BaseException:
                 self._undo()

@@ -15,6 +15,7 @@ from queuectl.store.migrations import (
     m0004_dead_letters,
     m0005_history,
     m0006_scaling,
+    m0007_audit,
 )
 
 Step = Callable[[Transaction], None]
@@ -26,6 +27,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("0004_dead_letters", m0004_dead_letters.apply),
     ("0005_history", m0005_history.apply),
     ("0006_scaling", m0006_scaling.apply),
+    ("0007_audit", m0007_audit.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

@@ -66,11 +66,34 @@ def set_paused(
 
 
 def remove(transaction: Transaction, schedule: int) -> bool:
-    """Forget a schedule with its ticks; the tasks that it submitted stay. Return whether it was there."""
-    removed = transaction.execute("DELETE FROM schedules WHERE id = %s", (schedule,)).rowcount
+    """Take a schedule away; its ticks are left until they are forgotten. Return whether it was there."""
+    return bool(transaction.execute("DELETE FROM schedules WHERE id = %s", (schedule,)).rowcount)
+
+
+def put_back(transaction: Transaction, schedule: Schedule) -> None:
+    """Store a schedule that was taken away under its old number, to which its ticks still belong.
+
+    Raises:
+        ScheduleExistsError: there is one of that name.
+    """
+    values = [_stored(name, getattr(schedule, name)) for name in _FIELDS]
+    try:
+        transaction.execute(
+            f"INSERT INTO schedules ({_COLUMNS}) VALUES ({', '.join('%s' for _ in _FIELDS)})", values
+        )
+    except peewee.IntegrityError as error:
+        raise ScheduleExistsError(
+            f"there is a schedule {schedule.name!r} already",
+            hint=f"see: queuectl schedule show {quote(schedule.name)}",
+        ) from error
+
+
+def forget(transaction: Transaction, schedule: int) -> None:
+    """Forget the ticks of a schedule that is not there any more, and what its source has had."""
+    if transaction.rows("SELECT 1 FROM schedules WHERE id = %s", (schedule,)):
+        return
     transaction.execute("DELETE FROM ticks WHERE schedule_id = %s", (schedule,))
     transaction.execute("DELETE FROM source_urls WHERE schedule_id = %s", (schedule,))
-    return bool(removed)
 
 
 def claim_due(transaction: Transaction, now: int, *, until: int, node: str) -> Schedule | None:

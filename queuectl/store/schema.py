@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import peewee
 
+from queuectl.store.audit_tables import AuditRow, UndoRowRow, UndoTaskRow
 from queuectl.store.history_tables import AttemptRow, ChangeRow, DeadLetterRow, TaskLogRow
 from queuectl.store.table import Table
 
@@ -282,4 +283,7 @@ TABLES: tuple[type[Table], ...] = (
     CounterRow,
     BatchCounterRow,
     FactRow,
+    AuditRow,
+    UndoTaskRow,
+    UndoRowRow,
 )

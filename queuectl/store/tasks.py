@@ -254,11 +254,12 @@ def cancel(transaction: Transaction, ids: Iterable[int], now: int) -> dict[int, 
     found = locked(transaction, ids)
     waiting = [each for each in found if each.state in WAITING]
     running = [each.id for each in found if each.state is State.RUNNING]
-    _cancel_waiting(transaction, waiting, now)
+    cancel_waiting(transaction, waiting, now)
     if running:
         transaction.execute(
             f"UPDATE tasks SET cancel_requested = 1 WHERE id IN ({placeholders(running)})", running
         )
+    transaction.former += [each.former(raised=False) for each in found if each.state is State.RUNNING]
     return {each.id: State.CANCELLED for each in waiting} | dict.fromkeys(running, State.RUNNING)
 
 
@@ -273,11 +274,12 @@ def cancel_queue(transaction: Transaction, queue: str, now: int, limit: int) -> 
         f" ORDER BY id LIMIT %s{transaction.database.locking()}",
         (queue, limit),
     )
-    _cancel_waiting(transaction, [chosen(row) for row in rows], now)
+    cancel_waiting(transaction, [chosen(row) for row in rows], now)
     return len(rows)
 
 
-def _cancel_waiting(transaction: Transaction, found: Sequence[Chosen], now: int) -> None:
+def cancel_waiting(transaction: Transaction, found: Sequence[Chosen], now: int) -> None:
+    """Cancel tasks that wait and are locked."""
     if not found:
         return
     values, params = transaction.database.values((("vid", "bigint"),), [(each.id,) for each in found])
@@ -289,6 +291,7 @@ def _cancel_waiting(transaction: Transaction, found: Sequence[Chosen], now: int)
     for each in found:
         transaction.tally.move(each.queue, each.state, State.CANCELLED)
         transaction.tally.move_in_batch(each.batch, each.state, State.CANCELLED, now)
+    transaction.former += [each.former(raised=True) for each in found]
     history.note_change(transaction, Move.CANCEL, [each.id for each in found])
 
 
@@ -304,6 +307,7 @@ def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]
     if numbers:
         _requeue(transaction, numbers, now)
         history.note_change(transaction, Move.REQUEUE, numbers)
+    transaction.former += [each.former(raised=False) for each in found]
     for each in found:
         transaction.tally.move(each.queue, each.state, State.QUEUED)
         transaction.tally.move_in_batch(each.batch, each.state, State.QUEUED, now)

@@ -27,8 +27,12 @@ STAYS = (
     "nodes",
     "counters",
     "facts",
+    "audit",
+    "undo_tasks",
+    "undo_rows",
 )
-"""Tables that do not grow with the number of tasks, or whose users prune them as they go, or may forget nothing.
+"""Tables that do not grow with the number of tasks, or whose users prune them as they go, or may forget nothing,
+as the audit must not.
 
 A schedule keeps its last thousand ticks. What its source has had is never forgotten, or a feed's old
 articles would be submitted again.

@@ -17,7 +17,7 @@ def test_what_was_changed_is_shown_with_the_command_that_sets_it_back(cli: Comma
         "max_size    none    200",
         "rate_limit  none    150/h",
     ]
-    assert result.err == "set it back with: queuectl queue set high max_size=none rate_limit=none\n"
+    assert result.err == "2 limits of high_priority changed; undo it with: queuectl undo 1\n"
     again = cli("queue", "set", "high", "max_size=200").ok()
     assert (again.out, again.err) == ("", "high_priority has these limits already\n")
     document = cli("queue", "set", "high", "max_size=none", "--json").ok().document

@@ -98,7 +98,7 @@ def test_pause_and_resume_say_what_comes_next(daily: CommandLine) -> None:
     paused = daily("schedule", "pause", "daily").ok()
     assert (paused.ids, paused.err) == (
         ["daily"],
-        "daily is paused; undo it with: queuectl schedule resume daily\n",
+        "daily is paused; undo it with: queuectl undo 2\n",
     )
     assert "is paused already" in daily("schedule", "pause", "daily").ok().err
     assert words(daily("schedule", "list"))[0][1:3] == ["paused", "-"]

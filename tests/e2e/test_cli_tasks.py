@@ -160,7 +160,7 @@ def test_clearing_a_queue_cancels_what_waits_there_only(cli: CommandLine) -> Non
 
 
 def test_a_paused_queue_starts_nothing_until_it_is_resumed(busy: CommandLine) -> None:
-    assert "is paused; undo it with: queuectl queue resume low" in busy("queue", "pause", "low").ok().err
+    assert "is paused; undo it with: queuectl undo 1" in busy("queue", "pause", "low").ok().err
     assert "already" in busy("queue", "pause", "low").ok().err
     busy("submit", URL, "--handler", "echo", "-p", "low").ok()
     busy("submit", URL, "--handler", "echo", "-p", "high", "--wait").ok()

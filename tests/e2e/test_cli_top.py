@@ -102,7 +102,7 @@ def test_a_queue_is_paused_and_resumed_after_a_question(filled: CommandLine) -> 
         screen.type("n")
         screen.shows("nothing was changed")
         screen.type("py")
-        screen.shows("high_priority is paused; undo it with: queuectl queue resume high_priority")
+        screen.shows("high_priority is paused; undo it with: queuectl undo")
         assert filled("queue", "show", "high", "--json").ok().document["paused"] is True
         assert "paused" in row(screen, "high")
         screen.type("p")
@@ -119,7 +119,7 @@ def test_a_task_is_cancelled_and_retried_after_a_question(filled: CommandLine) -
         screen.type("\t\tjc")
         screen.shows("cancel task_2? it waits and ends at once")
         screen.type("y")
-        screen.shows("task_2 is cancelled; undo it with: queuectl retry task_2")
+        screen.shows("task_2 is cancelled")
         assert filled.states() == ["queued", "cancelled", "queued", "scheduled"]
         screen.type("\tr")
         screen.shows("retry task_2? it has all its attempts before it again")

@@ -99,8 +99,9 @@ def test_every_open_state_leads_to_every_end() -> None:
 
 def test_only_a_person_brings_a_task_back_from_its_end() -> None:
     leaving = {move for move in Move if sources(move) & FINAL}
-    assert leaving == {Move.REQUEUE}
+    assert leaving == {Move.REQUEUE, Move.RESTORE}
     assert not allows(Move.REQUEUE, State.SUCCEEDED)
+    assert sources(Move.RESTORE) == {State.CANCELLED}
 
 
 def test_every_move_has_its_line_in_the_table() -> None:

@@ -86,9 +86,9 @@ class Reader:
         manager, name = self._run.manager, deed.target
         match deed.verb:
             case Verb.PAUSE:
-                return told_of_switch(name, changed=manager.pause_queue(name), paused=True)
+                return told_of_switch(self._run, name, changed=manager.pause_queue(name), paused=True)
             case Verb.RESUME:
-                return told_of_switch(name, changed=manager.resume_queue(name), paused=False)
+                return told_of_switch(self._run, name, changed=manager.resume_queue(name), paused=False)
             case Verb.CANCEL:
                 return f"{name} {told_of_cancel(self._run, manager.cancel_task(name))}"
             case Verb.RETRY:

@@ -93,24 +93,24 @@ def test_a_daemon_that_is_to_keep_everything_removes_nothing(install: MakeInstal
 
 def test_a_dead_task_goes_when_its_letter_has_gone(database: Database) -> None:
     old, younger, _ = died_days_ago(database, 40, 15, 5)
-    Retention(database, days=10, dead_letter_days=0).sweep()
+    Retention(database, days=10, dead_letter_days=0, undo_days=7).sweep()
     assert len(states(database)) == 3, "letters that are kept for ever keep their tasks"
-    Retention(database, days=30, dead_letter_days=20).sweep()
+    Retention(database, days=30, dead_letter_days=20, undo_days=7).sweep()
     assert old not in states(database)
     assert younger in lettered(database)
-    Retention(database, days=10, dead_letter_days=10).sweep()
+    Retention(database, days=10, dead_letter_days=10, undo_days=7).sweep()
     assert len(states(database)) == len(lettered(database)) == 1
 
 
 def test_letters_that_need_several_groups_all_go_in_one_sweep(database: Database) -> None:
     died_days_ago(database, *[9] * (SMALLEST + 3), 1)
-    Retention(database, days=0, dead_letter_days=5).sweep()
+    Retention(database, days=0, dead_letter_days=5, undo_days=7).sweep()
     assert len(lettered(database)) == 1
 
 
 def test_nothing_is_removed_after_the_stop(database: Database) -> None:
     died_days_ago(database, 9)
-    retention = Retention(database, days=1, dead_letter_days=1)
+    retention = Retention(database, days=1, dead_letter_days=1, undo_days=7)
     retention.stop()
     retention.sweep()
     assert len(lettered(database)) == len(states(database)) == 1

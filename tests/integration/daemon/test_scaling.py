@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from queuectl.errors import DaemonNotRunningError, NodeNotFoundError, WrongStateError
+from queuectl.operations.audit import AuditTrail
 from queuectl.operations.scaling import scale
 from queuectl_daemon.crew import READY
 from tests.support.daemon import KINDS, POSTGRES, SQLITE, Installation, MakeInstallation
@@ -109,6 +110,10 @@ def test_a_restart_reads_the_settings_again(install: MakeInstallation) -> None:
     site = install(SQLITE, workers=2)
     site.daemon.start()
     scale(site.settings, 9)
+    with AuditTrail(site.settings) as trail:
+        ((told, lines),) = [trail.operation(each.first.number) for each in trail.operations()]
+        assert (told.first.verb, told.first.target) == ("daemon scale", site.daemon.node)
+        assert (lines[0].before, lines[0].after) == (f'{{"{site.daemon.node}":2}}', '{"workers":9}')
     site.daemon.stop()
     site.daemon.start()
     wait_until(lambda: workers(site) == [2], within=5, describing="two workers")

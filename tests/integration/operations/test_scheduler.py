@@ -24,6 +24,7 @@ from queuectl.errors import (
 )
 from queuectl.operations.schedule_plan import plan_schedule, preview
 from queuectl.operations.scheduler import Scheduler
+from queuectl.operations.undo import forget_undo
 from queuectl.settings import Settings
 from queuectl.store.database import Database
 from tests.support.factories import all_rows
@@ -214,6 +215,9 @@ def test_a_removed_schedule_leaves_its_tasks(scheduler: Scheduler, database: Dat
     scheduler.run_now(name)
     scheduler.remove(name)
     assert scheduler.list_schedules() == []
+    assert all_rows(database, "ticks"), "they are kept for as long as the removal can be undone"
+    while forget_undo(database, 2**60, 100):
+        pass
     assert (all_rows(database, "ticks"), all_rows(database, "source_urls")) == ([], [])
     assert len(all_rows(database, "tasks")) == 1
 

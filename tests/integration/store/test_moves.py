@@ -13,7 +13,8 @@ import pytest
 
 from queuectl.domain.lifecycle import MOVES, WAITING, Move, State, sources
 from queuectl.domain.task import Claimed
-from queuectl.store import tasks
+from queuectl.store import restoring, tasks
+from queuectl.store.audit import Former
 from queuectl.store.database import Database, Transaction
 from tests.support.factories import (
     NODE,
@@ -94,6 +95,21 @@ def reschedule(moment: int) -> Callable[[Transaction, list[Claimed]], Moved]:
     return apply
 
 
+def restore(former: State) -> Callable[[Transaction, list[Claimed]], Moved]:
+    def apply(transaction: Transaction, works: list[Claimed]) -> Moved:
+        wanted = [Former(work.id, former, 5, work.fence, 5) for work in works]
+        answer = restoring.restore(transaction, wanted, LATER)
+        assert all(state is former for state in answer.values())
+        return set(answer)
+
+    return apply
+
+
+def cancel_unchanged(transaction: Transaction, works: list[Claimed]) -> Moved:
+    return set(restoring.cancel_unchanged(transaction, {work.id: work.fence for work in works}, LATER))
+
+
+CANCELLED = frozenset({State.CANCELLED})
 RUNNING = frozenset({State.RUNNING})
 DISPATCHED = frozenset({State.DISPATCHED})
 
@@ -117,6 +133,11 @@ OPERATIONS = {
         Move.RESCHEDULE, sources(Move.RESCHEDULE), State.SCHEDULED, reschedule(LATER + 1)
     ),
     "reschedule_now": Operation(Move.RESCHEDULE, sources(Move.RESCHEDULE), State.QUEUED, reschedule(LATER)),
+    **{
+        f"restore_{former}": Operation(Move.RESTORE, CANCELLED, former, restore(former))
+        for former in (State.SCHEDULED, State.QUEUED, State.RETRYING)
+    },
+    "cancel_unchanged": Operation(Move.CANCEL, WAITING, State.CANCELLED, cancel_unchanged),
 }
 
 
