@@ -16,6 +16,7 @@ from queuectl.cli.bulk import Yes, confirm
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.progress import progress
 from queuectl.cli.selectors import Selectors, selects_tasks
+from queuectl.cli.undo import hint
 from queuectl.domain.task import task_name
 from queuectl.errors import InvalidInputError
 
@@ -215,3 +216,6 @@ def _show_import(run: Invocation, receipt: ImportReceipt) -> None:
         run.output.message_grid(change_grid(receipt.queue_changes))
     for sentence in import_sentences(receipt):
         run.output.say(sentence)
+    undo = hint(run).removeprefix("; ")
+    if undo and receipt.tasks:
+        run.output.say(undo)

@@ -27,10 +27,10 @@ def undo(
 ) -> int:
     """Put back what a command changed.
 
-    It is for cancel, clear-queue, reprioritize, batch, and changes to queues and schedules. What has changed
+    It is for cancel, clear-queue, reprioritize, batch, import, and changes to queues and schedules. What has changed
     since stays as it is, and is counted. Cancelled tasks wait again where they waited; those that ran cannot
-    be taken back. Of a batch the tasks that were never started are cancelled. Undoing can be undone as well,
-    and all of it for undo_days.
+    be taken back. Of a batch or an import the tasks are cancelled that were never started here. Undoing can
+    be undone as well, and all of it for undo_days.
 
     Examples:
       queuectl undo --list

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -88,11 +88,12 @@ class Operation:
         before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None,
         kept: Mapping[str, Any] | None = None,
+        created: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Have the line written for what this transaction changes; without a call there is none.
 
         ``target`` is for what has its name only now. ``before`` and ``after`` must not hold secrets.
-        ``kept`` is what it takes to undo it, and may.
+        ``kept`` is what it takes to undo it, and may; ``created`` are ranges of numbers of new tasks.
         """
         who, host = _actor.get() or (_user(), socket.gethostname())
         transaction.note = Note(
@@ -108,6 +109,7 @@ class Operation:
             self.number or 0,
             keeps_tasks=self.keeps and self._verb in _UNDOABLE_ON_TASKS,
             kept=json.dumps(kept) if self.keeps and kept is not None else None,
+            created=tuple(created) if self.keeps else (),
         )
 
     def note_tasks(self, transaction: Transaction, done: Mapping[int, str], *, scores: bool = False) -> None:

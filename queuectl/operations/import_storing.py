@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -14,6 +14,7 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import task_name
 from queuectl.domain.transfer import IdLog, ImportReceipt, OnConflict, Progress, QueueChange
 from queuectl.errors import BadInputFileError, DuplicateTaskError, QueueFullError
+from queuectl.operations.auditing import Operation
 from queuectl.operations.import_schedules import ScheduleImporter
 from queuectl.operations.incoming import Incoming
 from queuectl.operations.incoming_schedules import IncomingSchedule, SeenUrls
@@ -24,6 +25,7 @@ from queuectl.store.database import Transaction
 from queuectl.store.transfer import BatchReach, StoredBatch
 
 _GROUP = 2_000
+_NOTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,20 @@ class Importer:
             transfer.link_resurrected(transaction, links)
         self._schedules.store(transaction, put_aside.seen)
         self._check_room(bounded)
+
+    def note(self, operation: Operation, transaction: Transaction, changes: Sequence[QueueChange]) -> None:
+        """Have the audit say what was imported, if anything was; the new tasks can be undone."""
+        schedules = self._schedules.names
+        if not self.tasks and not schedules and not changes:
+            return
+        operation.note(
+            transaction,
+            self.tasks,
+            before={f"{each.queue} {each.key}": each.before for each in changes},
+            after={f"{each.queue} {each.key}": each.after for each in changes}
+            | {"schedules": list(schedules)[:_NOTED]},
+            created=self._ids.created,
+        )
 
     def receipt(self, changes: tuple[QueueChange, ...], *, dry_run: bool) -> ImportReceipt:
         """Return what was done, or would be."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import IO, Generic, TypeVar
 
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.queue_limits import written
 from queuectl.domain.transfer import ImportReceipt, OnConflict, Progress, QueueChange
 from queuectl.operations import transfer_format as form
+from queuectl.operations.auditing import Operation
 from queuectl.operations.import_file import ImportFile
 from queuectl.operations.import_storing import Found, Importer, PutAside
 from queuectl.operations.incoming import Checker, Incoming
@@ -66,8 +68,10 @@ def import_tasks(
             with database.reading() as transaction:
                 importer.compare(transaction, put_aside.tasks)
         else:
-            with database.writing() as transaction:
+            operation = Operation(database, settings, "import", Path(name).name)
+            with operation.writing() as transaction:
                 importer.store(transaction, put_aside)
+                importer.note(operation, transaction, changes)
             if importer.tasks >= _MANY:
                 database.analyze()
         return importer.receipt(changes, dry_run=dry_run)

@@ -48,6 +48,7 @@ class Note:
     """A line that is to be written with a transaction; ``operation`` is 0 for the first line of a command.
 
     ``keeps_tasks`` keeps what the changed tasks were, ``kept`` another thing as JSON, so that it can be undone.
+    ``created`` are ranges of numbers of new tasks, which are undone by cancelling those that are as they came.
     """
 
     key: bytes
@@ -62,6 +63,7 @@ class Note:
     operation: int = 0
     keeps_tasks: bool = False
     kept: str | None = None
+    created: tuple[tuple[int, int], ...] = ()
 
 
 def append(transaction: Transaction, note: Note) -> None:
@@ -96,6 +98,13 @@ def _keep(transaction: Transaction, note: Note) -> None:
             " ON CONFLICT (operation, task_id) DO UPDATE SET fence = excluded.fence,"
             " given_score = excluded.given_score",
             params,
+        )
+    for reach in note.created:
+        transaction.execute(
+            f"INSERT INTO undo_tasks (operation, {_FORMER_COLUMNS})"
+            f" SELECT {note.operation:d}, id, 'cancelled', priority_score, fence, priority_score FROM tasks"
+            " WHERE id BETWEEN %s AND %s AND finished_at IS NULL",
+            reach,
         )
     if note.kept is not None:
         transaction.execute(

@@ -102,6 +102,13 @@ def _cleanup(manager: QueueManager, database: Database) -> None:
     manager.cleanup(1)
 
 
+def _import(manager: QueueManager, database: Database) -> None:
+    task_in(database, State.QUEUED)
+    file = manager.settings.home / "tasks.json"
+    manager.export_queue(None, file)
+    manager.import_queue(file, on_conflict="new")
+
+
 def _optimize(manager: QueueManager, scheduler: Scheduler) -> None:
     start = datetime.now(UTC) + timedelta(hours=1)
     task = manager.submit_task("https://a.test/")
@@ -150,6 +157,7 @@ CHANGES: dict[str, tuple[Deed, list[str]]] = {
     ),
     "cleanup_dead_letter_queue": (lambda m, s, d: _purge(m, d), ["dead purge"]),
     "cleanup": (lambda m, s, d: _cleanup(m, d), ["cleanup"]),
+    "import_queue": (lambda m, s, d: _import(m, d), ["import"]),
     "undo": (lambda m, s, d: (m.pause_queue("low"), m.undo(1)), ["queue pause", "undo"]),
     "schedule_recurring": (lambda m, s, d: _schedule(s), ["schedule add"]),
     "add": (lambda m, s, d: _schedule(s), ["schedule add"]),

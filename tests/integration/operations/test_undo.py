@@ -300,6 +300,33 @@ def test_of_a_batch_the_tasks_are_cancelled_that_were_never_started(
     assert counts_are_right(database)
 
 
+def test_of_an_import_the_tasks_are_cancelled_that_are_as_they_came(
+    manager: QueueManager, database: Database, settings: Settings
+) -> None:
+    task_in(database, State.SUCCEEDED, 90)
+    task_in(database, State.RETRYING, 91)
+    with database.writing() as transaction:
+        submit(transaction, new_task(92, run_at=NOW + 10**12), *(new_task(number) for number in range(4)))
+    present = kept(database)
+    manager.export_queue(None, settings.home / "tasks.json")
+    receipt = manager.import_queue(settings.home / "tasks.json", on_conflict="new")
+    number, first = latest(), receipt.created[0][0]
+    with database.writing() as transaction:
+        (work,), _ = tasks.start(
+            transaction, "medium_priority", 1, node=NODE, now=NOW, only=[receipt.created[0][1]]
+        )
+    assert dict(manager.undo_plan(number).outcomes) == {"done": 5, "changed": 1}
+    result = manager.undo(number)
+    assert (result.done, result.outcomes[Outcome.CHANGED]) == (5, 1)
+    assert {task: row for task, row in kept(database).items() if task < first} == present
+    new = {task: state for task, state in states(database).items() if task >= first}
+    assert sorted(new.values()) == ["cancelled"] * 5 + ["running", "succeeded"]
+    assert new[work.id] is State.RUNNING
+    assert counts_are_right(database)
+    assert manager.undo(result.operation or 0).done == 5
+    assert counts_are_right(database)
+
+
 # Settings and schedules.
 
 
