@@ -108,6 +108,20 @@ def test_letters_that_need_several_groups_all_go_in_one_sweep(database: Database
     assert len(lettered(database)) == 1
 
 
+def test_what_undo_needs_goes_with_its_own_age(database: Database) -> None:
+    with database.writing() as transaction:
+        transaction.execute("INSERT INTO undo_rows (operation, content) VALUES (1, '{}'), (2, '{}')")
+        for number, days in ((1, 9), (2, 3)):
+            transaction.execute(
+                "INSERT INTO audit (number, operation, at, who, host, verb, target, things, key, hash, seal)"
+                " VALUES (%s, %s, %s, '', '', '', '', 1, '', '', '')",
+                (number, number, now_ms() - days * 86_400_000),
+            )
+    Retention(database, days=0, dead_letter_days=0, undo_days=7).sweep()
+    assert [row["operation"] for row in all_rows(database, "undo_rows")] == [2]
+    assert len(all_rows(database, "audit")) == 2
+
+
 def test_nothing_is_removed_after_the_stop(database: Database) -> None:
     died_days_ago(database, 9)
     retention = Retention(database, days=1, dead_letter_days=1, undo_days=7)
