@@ -36,6 +36,9 @@ STAYS_BEHIND = (
     "hosts",
     "nodes",
     "facts",
+    "audit",
+    "undo_tasks",
+    "undo_rows",
 )
 """Tables about what has happened in one installation alone; a copy of the database has all of them."""
 
