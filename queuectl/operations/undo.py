@@ -85,8 +85,9 @@ class UndoControl(Verbs):
         with self._database.reading() as transaction:
             outcomes = Counter[str]()
             if kept is None:
-                outcomes = undo.foreseen(transaction, number, scores=_is_about_scores(done))
-                sample = [each.id for each in undo.kept_tasks(transaction, number, 0, _SAMPLE)]
+                scores = _is_about_scores(done)
+                outcomes = undo.foreseen(transaction, number, scores=scores)
+                sample = undo.sample(transaction, number, _SAMPLE, scores=scores)
             elif "batch" in kept:
                 waiting, members = undo.count_of_batch(transaction, kept["batch"])
                 outcomes = Counter({"done": waiting, "changed": members - waiting})

@@ -40,6 +40,16 @@ def foreseen(transaction: Transaction, operation: int, *, scores: bool) -> Count
     return Counter({outcome: int(number) for outcome, number in rows})
 
 
+def sample(transaction: Transaction, operation: int, limit: int, *, scores: bool) -> list[int]:
+    """Return the numbers of the first tasks that would be put back."""
+    rows = transaction.rows(
+        "SELECT task_id FROM undo_tasks JOIN tasks ON tasks.id = undo_tasks.task_id WHERE operation = %s"
+        f" AND ({_CAN_GET_SCORE if scores else _CAN_GO_BACK}) ORDER BY task_id LIMIT %s",
+        (operation, limit),
+    )
+    return [number for (number,) in rows]
+
+
 def kept_row(transaction: Transaction, operation: int) -> str | None:
     """Return what else was kept of an operation, as JSON."""
     rows = transaction.rows("SELECT content FROM undo_rows WHERE operation = %s", (operation,))

@@ -109,6 +109,7 @@ def test_only_what_nobody_has_touched_goes_back(manager: QueueManager, database:
     plan = manager.undo_plan(number)
     assert dict(plan.outcomes) == {"done": 1, "changed": 2, "missing": 1, "ran": 1}
     assert (plan.verb, plan.target, plan.undone_by) == ("cancel", "--all", None)
+    assert plan.sample == (untouched,)
     result = manager.undo(number)
     assert {outcome: count for outcome, count in result.outcomes.items() if count} == {
         Outcome.DONE: 1,
