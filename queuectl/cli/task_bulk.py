@@ -167,15 +167,16 @@ def _act_on_many(run: Invocation, verb: TaskVerb, selection: Selection, expected
         result = verb.many(selection, on_group=report, should_stop=work.should_stop)
     if run.output.json:
         run.output.document(_document(run, report, result))
-    sentence = _sentence(verb, result) + (hint(run) if result.done and verb.undoable else "")
+    sentence = _sentence(verb, result)
+    undo = hint(run) if result.done and verb.undoable else ""
     if result.stopped:
-        run.output.say(f"interrupted: {sentence}; the rest is as it was")
+        run.output.say(f"interrupted: {sentence}; the rest is as it was{undo}")
         return ExitCode.INTERRUPTED
     if result.done == result.looked_at:
-        run.output.say(sentence)
+        run.output.say(f"{sentence}{undo}")
         return ExitCode.DONE
     if result.done:
-        raise PartlyDoneError(sentence, hint="see: queuectl list")
+        raise PartlyDoneError(f"{sentence}{undo}", hint="see: queuectl list")
     if result.outcomes[Outcome.MISSING] == result.looked_at:
         raise TaskNotFoundError(sentence, hint="see: queuectl list")
     raise RefusedError(sentence, hint="see: queuectl list")

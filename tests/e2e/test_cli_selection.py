@@ -203,7 +203,8 @@ def test_many_go_in_groups_and_ctrl_c_stops_between_two(cli: CommandLine) -> Non
     done = cli.states().count("cancelled")
     assert 0 < done < 40_000
     assert out.count(b"\n") + 1 == done
-    assert err.decode().strip() == f"interrupted: {done:,} tasks cancelled; the rest is as it was"
+    said = f"interrupted: {done:,} tasks cancelled; the rest is as it was; undo it with: queuectl undo 2"
+    assert err.decode().strip() == said
     assert "counts" in cli("db", "check").ok().out
 
 
