@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,11 +153,13 @@ def fill(database: Database, batches: list[StoredBatch], found: list[Any]) -> No
 
 def bring(database: Database, content: bytes) -> None:
     """Import a file into a database."""
-    place = Path("unused")
-    settings = Settings(
-        home=place, database_url=database.url, handlers={"report": HandlerSettings(command=("true",))}
-    )
-    import_tasks(database, settings, io.BytesIO(content), "the file", on_conflict="error", dry_run=False)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            home=Path(folder),
+            database_url=database.url,
+            handlers={"report": HandlerSettings(command=("true",))},
+        )
+        import_tasks(database, settings, io.BytesIO(content), "the file", on_conflict="error", dry_run=False)
 
 
 @pytest.fixture
