@@ -10,6 +10,7 @@ import typer
 
 from queuectl.cli.choices import priorities
 from queuectl.cli.invocation import Invocation
+from queuectl.cli.wait import wait_and_tell
 from queuectl.errors import ExitCode, InvalidInputError, QueuectlError, RefusedError, WaitTimedOutError
 
 
@@ -219,8 +220,6 @@ def _say(run: Invocation, done: list[_Submitted], start: datetime | None) -> Non
 def _wait(
     run: Invocation, done: list[_Submitted], errors: list[tuple[str, QueuectlError]], timeout: float | None
 ) -> int:
-    from queuectl.cli.wait import wait_and_tell
-
     try:
         tasks, code = wait_and_tell(run, [each.task_id for each in done], timeout)
     except (WaitTimedOutError, typer.Exit):

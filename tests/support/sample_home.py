@@ -19,19 +19,23 @@ from tests.support.factories import NODE, ending, finish
 from tests.support.guard import guard
 
 _AGO_MS = 30 * 60_000 + 30_000
-"""Half an hour and half a minute, so that an age reads the same for half a minute either way."""
+"""Half an hour and half a minute, so that an age reads much the same until the last command has run."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?|\d\d:\d\d:\d\d|\b\d?\d:\d\d\b")
 _PLACE = re.compile(r"sqlite:/+[^\s\x1b]+")
 _SOON = re.compile(r"\bin \d+(\.\d)? s")
-_EXACT = re.compile(r"30 min \d\d s")
+_AGE = re.compile(r"\b3\d min( \d\d s)?")
 _STEADY = "2027-01-25 10:30:00"
 
 
 def steady(text: str, database: str) -> str:
     """Return what a command wrote, with steady times of the same length, and a name for the database's file."""
-    text = _MOMENT.sub(lambda found: _steady_moment(found[0]), _EXACT.sub("30 min 30 s", text))
+    text = _MOMENT.sub(lambda found: _steady_moment(found[0]), _AGE.sub(_steady_age, text))
     return _PLACE.sub(database, _SOON.sub("in 5 s", text))
+
+
+def _steady_age(found: re.Match[str]) -> str:
+    return "30 min 30 s" if found[1] else "30 min"
 
 
 def _steady_moment(moment: str) -> str:
