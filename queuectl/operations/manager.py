@@ -22,6 +22,7 @@ from queuectl.operations.transfer import TransferVerbs
 from queuectl.operations.undo import UndoControl
 from queuectl.operations.upkeep import Upkeep
 from queuectl.store import queues, tasks
+from queuectl.store.database import Database
 
 _GROUP = 5_000
 _CLEARING_PAUSE_SECONDS = 0.01
@@ -49,17 +50,22 @@ class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, 
         memory_limit: int | None = None,
         max_retries: int | None = None,
         unique: bool | None = None,
+        connection: object | None = None,
     ) -> str:
         """Submit one task and return its id, such as ``task_12``; the keywords win over the task's fields.
 
         ``timeout`` is in seconds, ``memory_limit`` in megabytes; a ``publish_at`` without a zone is
-        read in the configured one.
+        read in the configured one. ``connection`` is your own to the same PostgreSQL database, of
+        psycopg2, psycopg or SQLAlchemy: the task then exists if and only if the transaction that is
+        open there commits, and daemons are woken by that commit.
 
         Raises:
             InvalidURLError: the URL cannot be fetched.
-            InvalidInputError: another field is not acceptable.
+            InvalidInputError: another field is not acceptable, or there is no transaction on the connection.
             DuplicateTaskError: it is to be unique, and an open task for the same URL exists.
             QueueFullError: as many tasks wait in its queue as may.
+            RefusedError: the transaction on the connection may not write here.
+            ConflictError: another writer was in the way of that transaction, which has to be tried again.
             UnreachableError: the database does not answer; whether the task exists is then unknown.
         """
         wanted = task if isinstance(task, ArticleTask) else ArticleTask(task or url or "")
@@ -79,9 +85,16 @@ class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, 
         if priority is not None:
             fields["priority_score"] = None  # or the task's score would win over the keyword
         merged = ArticleTask(**fields | {name: value for name, value in options.items() if value is not None})
+        if connection is not None:
+            return task_name(submit_one(self._borrowed(connection), self.settings, merged))
         number = submit_one(self._database, self.settings, merged)
         self._wake()
         return task_name(number)
+
+    def _borrowed(self, connection: object) -> Database:
+        from queuectl.store.borrowed import BorrowedDatabase
+
+        return BorrowedDatabase(self._database, connection)
 
     def submit_batch(
         self,

@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from queuectl.errors import QueueFullError
+from queuectl.errors import QueueFullError, RefusedError
 from queuectl.store import queues
 from queuectl.store.database import Transaction
 from queuectl.store.submission import NewTask
 
 
 class Places:
-    """Locks the queues that have a largest size for this transaction, so that no other submission comes in between."""
+    """Locks the queues that have a largest size for this transaction, so that no other submission comes in between.
+
+    Raises:
+        RefusedError: the transaction cannot see what others have put into such a queue since it began.
+    """
 
     def __init__(self, transaction: Transaction, names: Collection[str]) -> None:
         self._bounded = queues.lock_bounded(transaction, names) if names else {}
         self._taken: Counter[str] = Counter()
+        if self._bounded and transaction.database.sees_the_past:
+            raise RefusedError(
+                f"{min(self._bounded)} has a largest size, and this transaction cannot see how full it is by now",
+                hint="use the isolation level READ COMMITTED",
+            )
 
     def take(self, rows: Sequence[NewTask]) -> None:
         """Take a place for each row.

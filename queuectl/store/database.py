@@ -93,6 +93,9 @@ class Transaction:
 class Database:
     """The database at a URL. Safe to share between threads: each has a connection of its own."""
 
+    sees_the_past = False
+    """Whether a write may see what was so when its transaction began, and not what has been committed since."""
+
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine: Engine = "sqlite" if url.startswith("sqlite:") else "postgresql"
