@@ -20,13 +20,17 @@ from queuectl.settings import without_password
 from queuectl.store import ordering
 from queuectl.store.counters import add
 from queuectl.store.database import COUNTER_SHARDS, Database, Transaction
-from queuectl.store.failures import explained
+from queuectl.store.failures import explained, sql_state
 from queuectl.wakeup import CHANNEL
 
 _SHARDS = 64
 """Counts are kept in rows beyond those of our own writers, since a caller may hold on to one for long."""
 
 _SHARD_LOCK = 0x71_75_65  # "que": the advisory locks by which callers keep out of each other's rows
+
+_READ_ONLY, _NOT_ALLOWED = "25006", "42501"  # PostgreSQL's codes of errors
+
+_IDLE, _FAILED = 0, 3  # libpq's PQTRANS_IDLE and PQTRANS_INERROR; both drivers hand on its numbers
 
 _SAVEPOINT = "queuectl_submission"
 _TABLES = "'tasks', 'task_urls', 'queues', 'counters', 'facts'"
@@ -142,22 +146,27 @@ class BorrowedDatabase(Database):
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError, peewee.ProgrammingError) as error:
+        except (
+            peewee.OperationalError,
+            peewee.InterfaceError,
+            peewee.InternalError,
+            peewee.ProgrammingError,
+        ) as error:
             raise self._failure(error) from error
 
     def _failure(self, error: peewee.PeeweeException) -> QueuectlError:
         text = " ".join(str(error).split())[:200]
-        match _code(error):
-            case "25006":
-                return RefusedError(
-                    "the transaction is read-only, so no task can be submitted in it",
-                    hint="begin it without READ ONLY",
-                )
-            case "42501":
-                return RefusedError(
-                    f"the connection's user may not write queuectl's tables: {text}",
-                    hint="grant it what DATABASE_URL's user has, or connect as that user",
-                )
+        code = sql_state(error)
+        if code == _READ_ONLY:
+            return RefusedError(
+                "the transaction is read-only, so no task can be submitted in it",
+                hint="begin it without READ ONLY",
+            )
+        if code == _NOT_ALLOWED:
+            return RefusedError(
+                f"the connection's user may not write queuectl's tables: {text}",
+                hint="grant it what DATABASE_URL's user has, or connect as that user",
+            )
         found = explained(error, "postgresql", self.url)
         if isinstance(found, ConflictError):
             found.hint = "roll back, and try the whole transaction again"
@@ -216,9 +225,6 @@ def _check_state(connection: Any) -> None:
         )
 
 
-_IDLE, _FAILED = 0, 3  # libpq's PQTRANS_IDLE and PQTRANS_INERROR; both drivers hand on its numbers
-
-
 def _lock_of(connection: Any) -> threading.Lock:
     """Return the lock by which threads that share a connection keep their savepoints apart."""
     with _locks_lock:
@@ -226,17 +232,13 @@ def _lock_of(connection: Any) -> threading.Lock:
 
 
 def _peewees(kind: type[BaseException]) -> Any:
-    """Return Peewee's class for an error of a driver; None for what is none."""
+    """Return Peewee's class for an error of a driver, which has the same name; None for what is none."""
     for each in kind.__mro__:
-        if each.__module__.partition(".")[0] in ("psycopg", "psycopg2") and each.__name__ in peewee.EXCEPTIONS:
-            return peewee.EXCEPTIONS[each.__name__]
+        if each.__module__.partition(".")[0] in ("psycopg", "psycopg2"):
+            found = getattr(peewee, each.__name__, None)
+            if found is not None:
+                return found
     return None
-
-
-def _code(error: peewee.PeeweeException) -> str | None:
-    orig = getattr(error, "orig", None)
-    code: str | None = getattr(orig, "pgcode", None) or getattr(orig, "sqlstate", None)
-    return code
 
 
 def _only(cursor: Any) -> tuple[Any, ...]:

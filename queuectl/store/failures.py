@@ -17,7 +17,7 @@ _CONFLICTS = frozenset({"40001", "40P01", "55P03"})
 def explained(error: Exception, engine: Engine, url: str) -> UnreachableError | StorageError:
     """Return the failure that an error of the driver means for the database at ``url``."""
     text = " ".join(str(error).split()) or type(error).__name__
-    if engine == "postgresql" and _state_of(error) in _CONFLICTS:
+    if engine == "postgresql" and sql_state(error) in _CONFLICTS:
         return ConflictError(f"another writer was in the way: {text[:200]}", hint="try again")
     if engine == "postgresql":
         return DatabaseUnreachableError(
@@ -30,9 +30,10 @@ def explained(error: Exception, engine: Engine, url: str) -> UnreachableError | 
     )
 
 
-def _state_of(error: Exception) -> str | None:
+def sql_state(error: Exception) -> str | None:
     """Return PostgreSQL's five-character code for an error."""
-    code: str | None = getattr(getattr(error, "orig", None), "pgcode", None)
+    said = getattr(error, "orig", None)
+    code: str | None = getattr(said, "pgcode", None) or getattr(said, "sqlstate", None)
     return code
 
 

@@ -21,8 +21,8 @@ from queuectl.errors import (
     DuplicateTaskError,
     InvalidInputError,
     InvalidURLError,
-    QueueFullError,
     QueuectlError,
+    QueueFullError,
     RefusedError,
 )
 from queuectl.store import counters
@@ -184,14 +184,16 @@ class TestRefusals:
             ({"timeout": -1}, InvalidInputError),
         ):
             with pytest.raises(error):
-                manager.submit_task(URL, connection=connection, **wrong)  # type: ignore[arg-type]
+                manager.submit_task(URL, connection=connection, **wrong)
         with pytest.raises(InvalidURLError):
             manager.submit_task("ftp://example.com", connection=connection)
         connection.commit()
         assert [f"task_{task.id}" for task in manager.list_tasks()] == [kept]
         assert counted_and_there(url) == (1, 1)
 
-    def test_another_database(self, manager: QueueManager, postgres: PostgresServer, postgres_url: str) -> None:
+    def test_another_database(
+        self, manager: QueueManager, postgres: PostgresServer, postgres_url: str
+    ) -> None:
         with contextlib.closing(psycopg2.connect(postgres_url)) as other:
             refused(manager, other, "leads to another database than postgresql://", InvalidInputError)
 
@@ -224,7 +226,9 @@ class TestRefusals:
         refused(manager, plain, "user may not write queuectl's tables", RefusedError)
         plain.rollback()
 
-    def test_a_connection_that_the_server_has_ended(self, manager: QueueManager, plain: Any, url: str) -> None:
+    def test_a_connection_that_the_server_has_ended(
+        self, manager: QueueManager, plain: Any, url: str
+    ) -> None:
         ((pid,),) = execute(plain, "SELECT pg_backend_pid()")
         with contextlib.closing(psycopg2.connect(url)) as other:
             execute(other, f"SELECT pg_terminate_backend({pid}, 5000)")
@@ -238,7 +242,12 @@ class TestRefusals:
 
     @pytest.mark.parametrize("thing", ["postgresql://localhost", 7, object()])
     def test_what_is_no_connection(self, manager: QueueManager, thing: object) -> None:
-        refused(manager, thing, "connection= takes a connection of psycopg2, psycopg or SQLAlchemy", InvalidInputError)
+        refused(
+            manager,
+            thing,
+            "connection= takes a connection of psycopg2, psycopg or SQLAlchemy",
+            InvalidInputError,
+        )
 
     def test_an_asynchronous_connection(self, manager: QueueManager, url: str) -> None:
         with contextlib.closing(psycopg2.connect(url, async_=1)) as connection:
@@ -327,7 +336,11 @@ def in_threads(work: Callable[[int], None], arguments: tuple[int, ...]) -> None:
 
 
 def refused(
-    manager: QueueManager, connection: object, words: str, kind: type[QueuectlError], priority: str | None = None
+    manager: QueueManager,
+    connection: object,
+    words: str,
+    kind: type[QueuectlError],
+    priority: str | None = None,
 ) -> QueuectlError:
     """Return the error of a submission over this connection after making sure that it says how to go on."""
     with pytest.raises(QueuectlError) as caught:
