@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench pictures lock clean
+.PHONY: help demo test check format docs bench pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,9 @@ check: $(VENV)/.lint ## lint, layout, types and layers
 format: $(VENV)/.lint ## mend what can be mended without thinking
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+docs: $(VENV)/.runtime ## write docs/cli.md from the commands
+	@$(BIN)/python -m queuectl.cli.reference > $(VENV)/cli.md && mv $(VENV)/cli.md docs/cli.md
 
 bench: $(VENV)/.test ## measure it beside its peers
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -27,6 +27,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _HEADING = re.compile(r"^(Usage:|[A-Z][^\n]*:)$|^(Usage:)", re.MULTILINE)
 _OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 _EXAMPLE = re.compile(r"^(  +)(queuectl [^#\n]*)", re.MULTILINE)
+_EXAMPLES_OF_GROUP = 4
 _KINDS = {"a valid int": "a whole number", "a valid float": "a number"}
 _BOLD, _CYAN, _GREEN, _RESET = "\x1b[1m", "\x1b[36m", "\x1b[32m", "\x1b[0m"
 
@@ -47,6 +48,10 @@ class HelpfulCommand(TyperCommand):
     def get_help(self, ctx: Any) -> str:
         """Return the help text, coloured for a terminal."""
         return _painted(super().get_help(ctx))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words after the command's name; what is needed stands bare, what is not in brackets."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Add what works everywhere."""
@@ -74,6 +79,14 @@ class HelpfulGroup(TyperGroup):
                 f"{ctx.command_path} does one of: {names}", hint=f"see: {ctx.command_path} --help"
             )
         return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Add the first example of each of the first subcommands."""
+        found = [_EXAMPLE.search(each.help or "") for each in self.commands.values()]
+        examples = [match[0] for match in found if match]
+        if examples:
+            formatter.write_paragraph()
+            formatter.write("\n".join(["Examples:", *examples[:_EXAMPLES_OF_GROUP]]) + "\n")
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the named subcommand.
@@ -120,6 +133,9 @@ class LazyGroup(HelpfulGroup):
                 formatter.write_dl([(entry.name.ljust(columns), entry.sentence) for entry in entries])
         with formatter.section("Options (before or after the command)"):
             formatter.write_dl(list(HELP))
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Add nothing: the main help has examples of its own."""
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Return the completions of a subcommand's name without importing any."""

@@ -9,21 +9,10 @@ from typing import Any
 import pytest
 
 from queuectl.cli.app import SECTIONS
-from queuectl.cli.help import Entry, built
+from queuectl.cli.help import Entry
+from queuectl.cli.reference import every_command
 
 ENTRIES = [entry for _, entries in SECTIONS for entry in entries]
-
-
-def commands() -> list[tuple[str, Any]]:
-    found = []
-    for entry in ENTRIES:
-        made = built(target(entry))
-        inner = getattr(made, "commands", None)
-        if inner is None:
-            found.append((entry.name, made))
-        else:
-            found += [(f"{entry.name} {name}", each) for name, each in inner.items()]
-    return found
 
 
 def target(entry: Entry) -> Any:
@@ -40,10 +29,9 @@ def test_the_main_help_says_what_the_subcommand_says(entry: Entry) -> None:
     assert first.startswith(start)
 
 
-COMMANDS = commands()
-
-
-@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+@pytest.mark.parametrize(
+    ("name", "command"), [(name, made) for name, made, _ in every_command()], ids=lambda each: str(each)[:40]
+)
 def test_every_command_has_examples_and_help_for_each_option(name: str, command: Any) -> None:
     assert f"queuectl {name}" in command.help
     assert "Examples:" in command.help
