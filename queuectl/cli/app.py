@@ -121,11 +121,12 @@ SECTIONS = (
     ),
 )
 
-_COMPLETION = "_QUEUECTL_COMPLETE"
+_COMPLETION = "_QUEUECTL_COMPLETE"  # written here too, so that only completion loads what it takes
 
 app = typer.Typer(
     name="queuectl",
     cls=LazyGroup,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -151,7 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; every error of the program ends here."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if _COMPLETION in os.environ:
-        built(app)(prog_name="queuectl")
+        from queuectl.cli.completion import complete
+
+        return complete(built(app))
     _never_fail_on_characters()
     options = GlobalOptions(json="--json" in words, debug="--debug" in words)
     try:
@@ -182,6 +185,10 @@ def _run(options: GlobalOptions, words: list[str]) -> int:
 
         typer.echo(f"queuectl {__version__}")
         return ExitCode.DONE
+    if words and words[0] in ("--install-completion", "--show-completion"):
+        from queuectl.cli.completion_install import handle
+
+        return handle(words)
     command: Any = built(app)
     with command.make_context("queuectl", words, obj=Invocation(options)) as context:
         code = command.invoke(context)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from queuectl.cli import choices
 from queuectl.cli.invocation import Invocation
 
 
@@ -39,7 +40,10 @@ def batches(
 
 def batch_status(
     ctx: typer.Context,
-    batch_id: Annotated[str, typer.Argument(metavar="ID", help="A batch, such as batch_3 or 3.")],
+    batch_id: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="A batch, such as batch_3 or 3.", autocompletion=choices.batches),
+    ],
 ) -> None:
     """Show how far a batch is, when it may end, and what failed.
 

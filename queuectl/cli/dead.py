@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from queuectl.cli.choices import ids
 from queuectl.cli.dead_selectors import Cause, Failure, letter_selection, narrows, selects_letters
 from queuectl.cli.dead_verbs import purge, resurrect
 from queuectl.cli.help import command, group
@@ -100,7 +101,9 @@ def _nothing(selection: DeadLetterSelection) -> str:
 @command(app)
 def show(
     ctx: typer.Context,
-    dead_letter_id: Annotated[str, typer.Argument(metavar="ID", help="A dead letter's number.")],
+    dead_letter_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A dead letter's number.", autocompletion=ids)
+    ],
 ) -> None:
     """Show one dead letter with its cause.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from queuectl.cli.choices import TaskId
 from queuectl.cli.invocation import Invocation
 from queuectl.domain.lifecycle import WAITING
 from queuectl.domain.task import Task, task_name
@@ -13,7 +12,7 @@ from queuectl.domain.task import Task, task_name
 
 def explain(
     ctx: typer.Context,
-    task_id: Annotated[str, typer.Argument(metavar="ID", help="A task, such as task_12 or 12.")],
+    task_id: TaskId,
 ) -> None:
     """Say why a task does not run, and when it could start.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from queuectl.cli.choices import TaskId
 from queuectl.cli.invocation import Invocation
 from queuectl.domain.lifecycle import FINAL
 from queuectl.domain.task import task_name, task_number
@@ -19,7 +20,7 @@ _PAUSE_SECONDS = 0.5
 
 def logs(
     ctx: typer.Context,
-    task_id: Annotated[str, typer.Argument(metavar="ID", help="A task, such as task_12 or 12.")],
+    task_id: TaskId,
     attempt: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Only this attempt's lines.")
     ] = None,

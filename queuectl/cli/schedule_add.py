@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from queuectl.cli.choices import priorities
+from queuectl.cli.choices import handlers, priorities
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import SourceUnavailableError
 
@@ -64,7 +64,9 @@ def add(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Its name; by default one made from the source.")
     ] = None,
-    handler: Annotated[str, typer.Option(metavar="NAME", help="What to do with each URL.")] = "article",
+    handler: Annotated[
+        str, typer.Option(metavar="NAME", help="What to do with each URL.", autocompletion=handlers)
+    ] = "article",
     meta: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Metadata for each task; may be repeated.")
     ] = None,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from queuectl.cli.choices import priorities, states
+from queuectl.cli.choices import batches, ids, priorities, states
 from queuectl.cli.invocation import Invocation
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import level_named, queue_named
@@ -113,7 +113,8 @@ class Selectors:
 
 _PARAMETERS: dict[str, Any] = {
     "ids": Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Tasks, such as task_12 or 12.")
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Tasks, such as task_12 or 12.", autocompletion=ids),
     ],
     "state": Annotated[
         list[str] | None,
@@ -135,7 +136,9 @@ _PARAMETERS: dict[str, Any] = {
         list[str] | None,
         Option("--priority", "-p", metavar="NAME", help="The same by priority.", autocompletion=priorities),
     ],
-    "batch": Annotated[str | None, Option(metavar="ID", help="Only tasks of this batch.")],
+    "batch": Annotated[
+        str | None, Option(metavar="ID", help="Only tasks of this batch.", autocompletion=batches)
+    ],
     "host": Annotated[str | None, Option(metavar="HOST", help="Only URLs on this host.")],
     "url": Annotated[str | None, Option(metavar="TEXT", help="Only URLs with this text in them.")],
     "error": Annotated[str | None, Option(metavar="TEXT", help="Only errors with this text in them.")],

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from queuectl.cli.choices import priorities
+from queuectl.cli.choices import handlers, priorities
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.wait import wait_and_tell
 from queuectl.errors import ExitCode, InvalidInputError, QueuectlError, RefusedError, WaitTimedOutError
@@ -51,7 +51,10 @@ def submit(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Metadata for the handler; may be repeated.")
     ] = None,
     handler: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A configured handler; article if not given.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="A configured handler; article if not given.", autocompletion=handlers
+        ),
     ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="The longest time one run may take.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from queuectl.cli.choices import TaskId
 from queuectl.cli.invocation import Invocation
 from queuectl.domain.lifecycle import State
 from queuectl.domain.task import Task, task_name
@@ -19,7 +20,7 @@ _SHOWN_LINES = 12
 
 def show(
     ctx: typer.Context,
-    task_id: Annotated[str, typer.Argument(metavar="ID", help="A task, such as task_12 or 12.")],
+    task_id: TaskId,
 ) -> None:
     """Show one task with the timeline of all its attempts.
 

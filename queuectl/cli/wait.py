@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from queuectl.cli import choices
 from queuectl.cli.invocation import Invocation
 from queuectl.domain.lifecycle import FINAL, State
 from queuectl.domain.task import Task, task_name
@@ -14,7 +15,10 @@ from queuectl.errors import ExitCode
 
 def wait(
     ctx: typer.Context,
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Tasks, such as task_12 or 12.")],
+    ids: Annotated[
+        list[str],
+        typer.Argument(metavar="ID...", help="Tasks, such as task_12 or 12.", autocompletion=choices.ids),
+    ],
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Stop waiting after this time (exit code 124).")
     ] = None,

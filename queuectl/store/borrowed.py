@@ -7,6 +7,7 @@ refusal leaves the transaction as it was.
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -196,10 +197,9 @@ def _check_and_choose_cursor(connection: Any) -> Any:
 
         return lambda: connection.cursor(cursor_factory=cursor)
     if "psycopg.Connection" in names:
-        from psycopg import ClientCursor
-        from psycopg.rows import tuple_row
-
-        return lambda: ClientCursor(connection, row_factory=tuple_row)
+        # Its caller has loaded it, and we do not need it otherwise.
+        psycopg: Any = sys.modules["psycopg"]
+        return lambda: psycopg.ClientCursor(connection, row_factory=psycopg.rows.tuple_row)
     kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
     other = "of SQLite" if isinstance(connection, sqlite3.Connection) else f"a {kind}"
     raise InvalidInputError(

@@ -1,0 +1,56 @@
+"""The names that people may mean while they type: read in one look, without setting anything up, and never an error."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from queuectl.domain.dead_letter import DeadLetterSelection
+from queuectl.domain.selection import Selection
+from queuectl.domain.task import batch_name, task_name
+from queuectl.errors import QueuectlError
+from queuectl.settings import Settings
+from queuectl.store import batches, dead_letters, listing, schedules
+from queuectl.store.database import Database, Transaction
+
+_NEWEST = 50
+
+
+def schedule_names(settings: Settings) -> list[str]:
+    """Return the names of all schedules."""
+    return _read(settings, lambda transaction: [each.name for each in schedules.every(transaction)])
+
+
+def batch_names(settings: Settings) -> list[str]:
+    """Return the ids of the newest batches."""
+    return _read(
+        settings, lambda transaction: [batch_name(each.id) for each in batches.newest(transaction, _NEWEST)]
+    )
+
+
+def task_names(settings: Settings) -> list[str]:
+    """Return the ids of the newest tasks."""
+    selection = Selection(limit=_NEWEST)
+    return _read(
+        settings, lambda transaction: [task_name(each.id) for each in listing.tasks(transaction, selection)]
+    )
+
+
+def dead_letter_numbers(settings: Settings) -> list[str]:
+    """Return the numbers of the newest dead letters."""
+    selection = DeadLetterSelection()
+    return _read(
+        settings,
+        lambda transaction: [str(each.id) for each in dead_letters.find(transaction, selection, _NEWEST)],
+    )
+
+
+def _read(settings: Settings, query: Callable[[Transaction], list[str]]) -> list[str]:
+    url = settings.database_url
+    if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).exists():
+        return []  # opening it would make an empty file
+    database = Database(url)
+    with contextlib.suppress(QueuectlError), database.reading() as transaction:
+        return query(transaction)
+    return []
