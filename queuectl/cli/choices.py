@@ -6,13 +6,17 @@ cannot be read, there is nothing to propose.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from queuectl.cli.invocation import Invocation
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import LEVELS
+
+if TYPE_CHECKING:
+    from queuectl.settings import Settings
 
 _ARTICLE = "article"
 
@@ -31,16 +35,14 @@ def schedules(ctx: typer.Context) -> list[str]:
     """Return the names of the schedules of this installation."""
     from queuectl.operations.known_names import schedule_names
 
-    run: Invocation = ctx.obj
-    return schedule_names(run.settings)
+    return _read(ctx, schedule_names)
 
 
 def batches(ctx: typer.Context) -> list[str]:
     """Return the ids of the newest batches."""
     from queuectl.operations.known_names import batch_names
 
-    run: Invocation = ctx.obj
-    return batch_names(run.settings)
+    return _read(ctx, batch_names)
 
 
 def handlers(ctx: typer.Context) -> list[str]:
@@ -53,9 +55,17 @@ def ids(ctx: typer.Context) -> list[str]:
     """Return the ids of the newest tasks, or the numbers of dead letters where a command is about those."""
     from queuectl.operations.known_names import dead_letter_numbers, task_names
 
-    run: Invocation = ctx.obj
     about_letters = ctx.command_path.split()[1:2] == ["dead"]
-    return (dead_letter_numbers if about_letters else task_names)(run.settings)
+    return _read(ctx, dead_letter_numbers if about_letters else task_names)
+
+
+def _read(ctx: typer.Context, names: Callable[[Settings], list[str]]) -> list[str]:
+    from queuectl.cli.completion import give_up_in_time
+
+    run: Invocation = ctx.obj
+    settings = run.settings
+    give_up_in_time()
+    return names(settings)
 
 
 TaskId = Annotated[

@@ -40,11 +40,17 @@ def complete(command: Any) -> int:
 
 
 def _be_silent() -> None:
-    """Say nothing on the terminal, where somebody is typing, and give up in time."""
+    """Say nothing on the terminal, where somebody is typing."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)
-    # A driver that waits for a server hears no signal, so another thread ends this process.
+
+
+def give_up_in_time() -> None:
+    """End this process unless it has answered in time.
+
+    A driver that waits for a server hears no signal, so another thread does it.
+    """
     giving_up = threading.Timer(_LONGEST_SECONDS, os._exit, (0,))
     giving_up.daemon = True
     giving_up.start()

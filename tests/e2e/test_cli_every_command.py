@@ -36,6 +36,7 @@ WITHOUT_DAEMON: dict[str, tuple[str, ExitCode]] = {
     "cancel": ("task_1", DONE),
     "retry": ("task_2", DONE),
     "reprioritize": ("task_1 --priority urgent", DONE),
+    "undo": ("1 --yes", DONE),
     "schedule add": ("file://urls.txt --cron @daily --name another", DONE),
     "schedule optimize": ("task_1 --start 'in 1h' --end 'in 3h' --max-per-hour 5", DONE),
     "schedule list": ("", DONE),
@@ -46,6 +47,7 @@ WITHOUT_DAEMON: dict[str, tuple[str, ExitCode]] = {
     "schedule run-now": ("daily", DONE),
     "schedule preview": ("daily", DONE),
     "status": ("", DONE),
+    "top": ("", ExitCode.USAGE),  # it needs a terminal
     "simulate": ("", DONE),
     "queue list": ("", DONE),
     "queue show": ("low", DONE),
@@ -57,6 +59,9 @@ WITHOUT_DAEMON: dict[str, tuple[str, ExitCode]] = {
     "dead show": ("1", ExitCode.NOT_FOUND),
     "dead resurrect": ("1", ExitCode.NOT_FOUND),
     "dead purge": ("--days 1 --yes", DONE),
+    "audit list": ("", DONE),
+    "audit show": ("1", DONE),
+    "audit verify": ("", DONE),
     "daemon stop": ("", DONE),
     "daemon status": ("", NO_DAEMON),
     "daemon scale": ("3", NO_DAEMON),
@@ -119,8 +124,9 @@ def test_a_command_without_a_daemon(prepared: CommandLine, name: str) -> None:
     result = prepared(*name.split(), *arguments, "--json")
     assert result.code == code, result
     documents = [json.loads(line) for line in result.out.splitlines()]
-    if code in (ExitCode.NOT_FOUND, NO_DAEMON) and not documents:
+    if not documents and name not in LINES:
         error = json.loads(result.err)
+        assert code != DONE
         assert error["version"] == 1
         assert error["error"]["exit_code"] == code
         assert error["error"]["hint"]
