@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from queuectl.errors import PermanentError as PermanentError
     from queuectl.errors import QueuectlError as QueuectlError
     from queuectl.errors import RetryableError as RetryableError
+    from queuectl.operations.dead_letter_cleanup import cleanup_dead_letter_queue as cleanup_dead_letter_queue
     from queuectl.operations.manager import QueueManager as QueueManager
     from queuectl.operations.monitor import Monitor as Monitor
     from queuectl.operations.monitor import get_monitor as get_monitor
@@ -30,6 +31,7 @@ _HOMES = {
     "RetryableError": "queuectl.errors",
     "Scheduler": "queuectl.operations.scheduler",
     "Settings": "queuectl.settings",
+    "cleanup_dead_letter_queue": "queuectl.operations.dead_letter_cleanup",
     "get_monitor": "queuectl.operations.monitor",
     "get_scheduler": "queuectl.operations.scheduler",
 }

@@ -51,7 +51,7 @@ def manager(home: Path, url: str) -> Iterator[QueueManager]:
 def connection(request: pytest.FixtureRequest, url: str) -> Iterator[Any]:
     """Give a caller's connection in a transaction, of each kind."""
     if request.param == "sqlalchemy":
-        engine = sqlalchemy.create_engine(url)
+        engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg2:", 1))
         with engine.connect() as connection:
             connection.begin()
             yield connection
@@ -254,7 +254,7 @@ class TestRefusals:
             refused(manager, connection, "takes a connection of", InvalidInputError)
 
     def test_sqlalchemy_outside_of_a_transaction(self, manager: QueueManager, url: str) -> None:
-        engine = sqlalchemy.create_engine(url)
+        engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg2:", 1))
         with engine.connect() as connection:
             refused(manager, connection, "is in no transaction", InvalidInputError)
         engine.dispose()

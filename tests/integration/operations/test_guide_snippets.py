@@ -124,6 +124,11 @@ new_task_id = manager.resurrect_from_dead_letter(dead_letter_id=123)
 """
 
 CLEANING = """
+from queuectl import cleanup_dead_letter_queue
+
+# 清理过期死信
+cleanup_dead_letter_queue.apply_async()
+
 manager.export_queue("high_priority", "queue_backup.json")
 manager.import_queue("queue_backup.json")
 manager.clear_queue("medium_priority")
