@@ -116,11 +116,10 @@ def test_a_name_that_a_shell_would_read_otherwise_is_not_proposed(cli: CommandLi
         assert "touch" not in ask(cli, "queuectl submit --handler ", shell).out
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell)])
 def test_it_works_in_a_shell_that_installed_it(prepared: CommandLine, shell: str, tmp_path: Path) -> None:
     program = shutil.which(shell)
-    if program is None:
-        pytest.skip(f"there is no {shell} on this machine")
+    assert program is not None
     variables = prepared.environment() | {"HOME": str(tmp_path), "TERM": "dumb", "SHELL": program}
     variables["PATH"] = f"{PROGRAMS}:{variables['PATH']}"
     variables.pop("XDG_CONFIG_HOME")
