@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name in _AMBIENT or (name.startswith("QUEUECTL_") and name != "QUEUECTL_TEST_SERVERS"):
             del os.environ[name]
+    # A run in the background ignores what stops a program, and whatever it starts would do so as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     nowhere = guard.new_folder()
     os.environ.update(XDG_DATA_HOME=f"{nowhere}/data", XDG_CONFIG_HOME=f"{nowhere}/config")
     atexit.register(guard.remove_folder, nowhere)
