@@ -82,7 +82,7 @@ def test_both_guides_have_the_same_commands_outputs_and_files() -> None:
 
 
 def _typed(command: str) -> Step:
-    return Step(command, "Ctrl-C" if command.endswith(("--watch", "daemon run")) else "", "")
+    return Step(command, "Ctrl-C" if command.endswith(("--watch", "daemon run", "queuectl top")) else "", "")
 
 
 def _bare(part: Step | WrittenFile) -> tuple[str, ...]:

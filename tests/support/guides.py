@@ -28,7 +28,7 @@ _CHANGING = (
     (r"\b[0-9a-f]{8,64}\b", "<key>"),
     (r"\bpid +\d+", "pid <pid>"),
     (r"\d+(\.\d+)? (KiB|MiB|GiB)", "<size>"),
-    (r"\d+(\.\d+)? runs(/min| a minute)", "<rate>"),
+    (r"\d+(\.\d+)? (runs(/min| a minute)|over\b)", "<rate>"),
     (rf"(\S{{0,8}})\S*{SKIPPED}", rf"\1{SKIPPED}"),  # where a screen cuts depends on the columns beside
 )
 

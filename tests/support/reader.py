@@ -5,6 +5,7 @@ The guide speaks of ``https://example.com``; its reader gets the sample site ins
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import socket
@@ -23,7 +24,7 @@ from tests.support.waiting import wait_until
 
 _COLUMNS, _LINES = 110, 300
 _SITE, _SITE_HOST = "https://example.com", "example.com"
-_MACHINE = "mybox"
+_PERSON, _MACHINE = "ann", "mybox"
 _SHELL = """
 if [ -e ~/.shell ]; then . ~/.shell; fi
 eval "$1"
@@ -114,4 +115,6 @@ class Reader:
     def _as_told(self, text: str) -> str:
         for told, real in self._told:
             text = text.replace(real, told)
-        return text.replace(str(self.folder), "~").replace(f"on {socket.gethostname()}", f"on {_MACHINE}")
+        machine = socket.gethostname()
+        text = text.replace(f"{getpass.getuser()}@{machine}", f"{_PERSON}@{_MACHINE}")
+        return text.replace(f"on {machine}", f"on {_MACHINE}").replace(str(self.folder), "~")
