@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ WRITE = "WRITE_GUIDES"
 
 DATABASE, REDIS = "postgresql://queuectl@db.example:5432/articles", "redis://redis.example:6379/0"
 _CHAPTERS = chapters(ENGLISH)
+_ALL = Chapter("all", "\n".join(each.text for each in _CHAPTERS))
 _WITH_TABLES = [each for each in _CHAPTERS if each.in_tables]
 _START = Step("queuectl daemon start --quiet", "", "…")
 
@@ -42,7 +44,7 @@ def reader(home: Path, request: pytest.FixtureRequest) -> Iterator[Reader]:
 @pytest.mark.parametrize("chapter", _CHAPTERS, ids=[each.title for each in _CHAPTERS])
 def test_every_command_of_the_guide_does_what_the_guide_says(chapter: Chapter, reader: Reader) -> None:
     if chapter is not _CHAPTERS[0]:
-        reader.type(_START)
+        assert reader.type(_START)[0] == 0
     for part in chapter.parts:
         if isinstance(part, WrittenFile):
             reader.write(part)
@@ -64,7 +66,7 @@ def test_every_command_of_the_guide_does_what_the_guide_says(chapter: Chapter, r
 @pytest.mark.parametrize("chapter", _WITH_TABLES, ids=[each.title for each in _WITH_TABLES])
 def test_every_command_in_a_table_of_the_guide_works(chapter: Chapter, reader: Reader) -> None:
     reader.write(WrittenFile("urls.txt", "https://example.com/articles/rain-gauge.html\n"))
-    reader.type(_START)
+    assert reader.type(_START)[0] == 0
     reader.type(_typed("queuectl submit https://example.com/articles/moved-away.html --wait"))
     reader.type(_typed("queuectl submit https://example.com/articles/rain-gauge.html --in 1d"))
     for command in chapter.in_tables:
@@ -73,16 +75,58 @@ def test_every_command_in_a_table_of_the_guide_works(chapter: Chapter, reader: R
         assert code in ({0, ExitCode.INTERRUPTED} if step.endless else {0}), f"$ {command}\n{shown}"
 
 
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("chapter", [_ALL], ids=["all"])
+def test_every_command_in_a_sentence_of_the_guide_works(chapter: Chapter, reader: Reader) -> None:
+    reader.write(WrittenFile("urls.txt", "https://example.com/articles/rain-gauge.html\n"))
+    assert reader.type(_START)[0] == 0
+    assert reader.type(_typed("queuectl batch urls.txt"))[0] == 0
+    commands = dict.fromkeys(chapter.in_sentences)
+    assert len(commands) > 5
+    for command in commands:
+        step = _typed(command)
+        code, shown = reader.type(step)
+        assert code in ({0, ExitCode.INTERRUPTED} if step.endless else {0}), f"$ {command}\n{shown}"
+
+
+def test_the_comparison_of_outputs_sees_what_differs_and_passes_over_what_may() -> None:
+    shown = "task_1 queued\n…\nsubmitted 2026-11-25 14:56:56 UTC, 3 s ago\nurl https://example.com/articles…"
+    real = (
+        shown.replace("14:56:56", "09:00:01")
+        .replace("3 s", "12 min")
+        .replace("…\nsub", "more\nand more\nsub")
+    )
+    assert agrees(shown, real)
+    assert agrees(shown, real.replace("articles…", "article…"))
+    assert not agrees(shown, real.replace("task_1", "task_2"))
+    assert not agrees(shown, real.replace("queued", "running"))
+    assert not agrees(shown, real + "\none line more")
+    assert not agrees("", real)
+
+
+@pytest.mark.parametrize("name", [ENGLISH, CHINESE])
+def test_every_link_to_a_chapter_has_its_chapter(name: str) -> None:
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    anchors = {re.sub(r"[^\w -]", "", each.title).lower().replace(" ", "-") for each in chapters(name)}
+    links = re.findall(r"\]\(#([^)]*)\)", text)
+    assert set(links) == anchors
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert (FOLDER / target).exists(), target
+
+
 def test_both_guides_have_the_same_commands_outputs_and_files() -> None:
     english, chinese = chapters(ENGLISH), chapters(CHINESE)
     assert len(english) == len(chinese)
     for one, other in zip(english, chinese, strict=True):
         assert [_bare(part) for part in one.parts] == [_bare(part) for part in other.parts]
         assert one.in_tables == other.in_tables
+        assert one.in_sentences == other.in_sentences
 
 
 def _typed(command: str) -> Step:
-    return Step(command, "Ctrl-C" if command.endswith(("--watch", "daemon run", "queuectl top")) else "", "")
+    return Step(
+        command, "Ctrl-C" if command.endswith(("--watch", " -f", "daemon run", "queuectl top")) else "", ""
+    )
 
 
 def _bare(part: Step | WrittenFile) -> tuple[str, ...]:

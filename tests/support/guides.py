@@ -20,7 +20,7 @@ SKIPPED = "…"
 
 _FENCE = re.compile(r"^```(?P<language>\w+)(?: (?P<word>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"\s{2,}# (?P<text>[^'\"]*)$")
-_INLINE = re.compile(r"`((?:queuectl|tail) [^`]*)`")
+_INLINE = re.compile(r"`((?:queuectl|tail) [^`\n]*)`")
 _CHANGING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( UTC| [+-]\d\d:\d\d)?", "<time>"),
     (r"\b\d\d:\d\d:\d\d\.\d+", "<time>"),
@@ -74,6 +74,12 @@ class Chapter:
         """The commands in the cells of its tables; those of a first cell are what was typed in the past."""
         rows = [line.strip().strip("|").split("|") for line in self.text.splitlines() if line.startswith("|")]
         return [command for row in rows for cell in row[1:] for command in _INLINE.findall(cell)]
+
+    @property
+    def in_sentences(self) -> list[str]:
+        """The commands that it names between blocks and tables."""
+        lines = _FENCE.sub("", self.text).splitlines()
+        return _INLINE.findall("\n".join(line for line in lines if not line.startswith("|")))
 
 
 def chapters(name: str) -> list[Chapter]:
