@@ -16,6 +16,7 @@ from queuectl.domain.task import batch_name, task_name
 
 _LONG_SECONDS = 0.5
 """From here on a person wants to know what took so long."""
+_MANY_ROWS = 10_000  # with fewer it is the machine that is slow
 
 
 class By(StrEnum):
@@ -111,7 +112,7 @@ def _tell_of_long_reading(run: Invocation, selection: Selection, sort: Sort, sec
     if seconds < _LONG_SECONDS or not run.output.messages_on_terminal:
         return
     rows = run.manager.rows_to_read(selection, sort)
-    if rows:
+    if rows >= _MANY_ROWS:
         run.output.say(
             f"it took {seconds:.1f} s to look through up to {rows:,} tasks, because no index serves this;"
             " --state or --batch narrows it down"
