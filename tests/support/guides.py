@@ -29,6 +29,7 @@ _CHANGING = (
     (r"\bpid +\d+", "pid <pid>"),
     (r"\d+(\.\d+)? (KiB|MiB|GiB)", "<size>"),
     (r"\d+(\.\d+)? (runs(/min| a minute)|over\b)", "<rate>"),
+    (r"\d+ (of \d+ workers) busy", r"<some> \1 busy"),  # as of the daemon's last heartbeat
     (rf"(\S{{0,8}})\S*{SKIPPED}", rf"\1{SKIPPED}"),  # where a screen cuts depends on the columns beside
 )
 
