@@ -140,7 +140,7 @@ def restore(
 
     run: Invocation = ctx.obj
     file = file.expanduser().absolute()
-    manifest = check_restorable(run.settings, file)
+    manifest = check_restorable(run.settings, file, now=not dry_run)
     if dry_run:
         _show_restored(run, file, RestoreReport(manifest, None), dry_run=True)
         return

@@ -35,16 +35,19 @@ class RestoreReport:
     migrated: list[str] = field(default_factory=list)
 
 
-def check_restorable(settings: Settings, file: Path) -> Manifest:
-    """Check that a backup can be restored into this installation now, and say what is in it.
+def check_restorable(settings: Settings, file: Path, *, now: bool = True) -> Manifest:
+    """Check that a backup can be restored into this installation, and say what is in it.
+
+    With ``now`` it must be possible at once; without it a daemon may still run.
 
     Raises:
         BadInputFileError: the file is damaged, no backup of queuectl, or of another kind or a newer version.
         RefusedError: a daemon uses the database.
     """
     refuse_the_database_itself(settings, file)
-    with held(settings, "nothing was restored"):
-        _refuse_while_used(settings)
+    if now:
+        with held(settings, "nothing was restored"):
+            _refuse_while_used(settings)
     manifest = inspect(file)
     engine = "sqlite" if settings.database_url.startswith("sqlite:") else "postgresql"
     if manifest.engine != engine:

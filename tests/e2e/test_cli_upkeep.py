@@ -89,7 +89,8 @@ def test_a_running_daemon_is_backed_up_and_not_restored_over(cli: CommandLine, t
     cli("submit", URL, "--in", "1h").ok()
     file = tmp_path / "b"
     cli("backup", file).ok()
-    for arguments in (["restore", file, "--yes"], ["restore", file, "--dry-run"], ["db", "vacuum"]):
+    assert "nothing was changed" in cli("restore", file, "--dry-run").ok().err
+    for arguments in (["restore", file, "--yes"], ["db", "vacuum"]):
         text = cli(*arguments).error(ExitCode.REFUSED)
         assert "a daemon (pid" in text
         assert "queuectl daemon stop" in text

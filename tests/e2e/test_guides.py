@@ -23,6 +23,8 @@ _CHAPTERS = chapters(ENGLISH)
 _ALL = Chapter("all", "\n".join(each.text for each in _CHAPTERS))
 _WITH_TABLES = [each for each in _CHAPTERS if each.in_tables]
 _START = Step("queuectl daemon start --quiet", "", "…")
+_STOP = Step("queuectl daemon stop --quiet", "", "…")
+_IN_THE_FOREGROUND = "queuectl daemon run"
 
 
 @pytest.fixture
@@ -71,7 +73,11 @@ def test_every_command_in_a_table_of_the_guide_works(chapter: Chapter, reader: R
     reader.type(_typed("queuectl submit https://example.com/articles/rain-gauge.html --in 1d"))
     for command in chapter.in_tables:
         step = _typed(command.replace("task_123456", "task_2"))
+        if command == _IN_THE_FOREGROUND:  # which is refused beside another one
+            assert reader.type(_STOP)[0] == 0
         code, shown = reader.type(step)
+        if command == _IN_THE_FOREGROUND:
+            assert reader.type(_START)[0] == 0
         assert code in ({0, ExitCode.INTERRUPTED} if step.endless else {0}), f"$ {command}\n{shown}"
 
 
