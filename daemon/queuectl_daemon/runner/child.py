@@ -84,6 +84,10 @@ class _Child:
         if is_new:
             self._baseline.grow()
         flaw = self._baseline.flaw()
+        if outcome.verdict is Verdict.OVER_MEMORY:
+            flaw = (
+                flaw or "has run out of memory"
+            )  # how much the next run's descendants had could not be told apart
         try:
             self._channel.send(Result.of(outcome, flaw))
         except ValueError as error:

@@ -21,7 +21,7 @@ from queuectl_daemon.runner.family import Kin
 MEGABYTE = 1024 * 1024
 
 _LEAST_ROOM = 16 * MEGABYTE
-_TOLERANCE = 0.08  # of the limit, above which the wall stands
+_TOLERANCE = 0.095  # of the limit, above which the wall stands
 _FASTEST_GROWTH = 2048 * MEGABYTE  # bytes a second that a process can be expected to fill
 _SHORTEST_PAUSE = 0.01
 _LONGEST_PAUSE = 0.1
