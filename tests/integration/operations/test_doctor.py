@@ -185,18 +185,20 @@ class TestDatabase:
         self, on_postgres: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(looking_at_database, "MANY_DEAD_ROWS", 50)
-        with QueueManager(on_postgres) as manager:
-            manager.submit_batch([f"https://example.com/{number}" for number in range(1_000)])
-            with contextlib.closing(psycopg2.connect(on_postgres.database_url)) as connection:
-                connection.autocommit = True
-                # The server would clear them away by itself, perhaps before anybody looks.
-                connection.cursor().execute("ALTER TABLE tasks SET (autovacuum_enabled = false)")
+        with contextlib.closing(psycopg2.connect(on_postgres.database_url)) as connection:
+            connection.autocommit = True
+            # The server would clear them away by itself, perhaps before anybody looks.
+            connection.cursor().execute("ALTER TABLE tasks SET (autovacuum_enabled = false)")
+            with QueueManager(on_postgres) as manager:
+                manager.submit_batch([f"https://example.com/{number}" for number in range(1_000)])
                 manager.clear_queue("medium")
                 manager.cleanup(0)
-                wait_until(
-                    lambda: is_warning(found(on_postgres, "space")), within=20, describing="the statistics"
-                )
-                connection.cursor().execute("ALTER TABLE tasks RESET (autovacuum_enabled)")
+            wait_until(
+                lambda: is_warning(found(on_postgres, "space")),
+                within=20,
+                describing="the server's statistics",
+            )
+            connection.cursor().execute("ALTER TABLE tasks RESET (autovacuum_enabled)")
 
     def test_a_transaction_that_is_open_for_long(
         self, on_postgres: Settings, monkeypatch: pytest.MonkeyPatch
