@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from queuectl.cli.choices import priorities
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.progress import progress
+from queuectl.cli.task_options import Priority
 from queuectl.domain.batch import BatchReceipt
 from queuectl.errors import BadInputFileError, ExitCode
 
@@ -26,16 +26,7 @@ class OnDuplicate(StrEnum):
 def batch(
     ctx: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file with one URL a line, or - for a pipe.")],
-    priority: Annotated[
-        str | None,
-        typer.Option(
-            "--priority",
-            "-p",
-            metavar="NAME",
-            help="urgent, high, medium (default), low, background.",
-            autocompletion=priorities,
-        ),
-    ] = None,
+    priority: Priority = None,
     interval: Annotated[
         float,
         typer.Option(metavar="MINUTES", help="Start one task every so many minutes; 0 starts all at once."),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from queuectl.cli.choices import handlers, priorities
 from queuectl.cli.invocation import Invocation
+from queuectl.cli.task_options import Handler, Meta, Priority, Score, metadata
 from queuectl.errors import SourceUnavailableError
 
 if TYPE_CHECKING:
@@ -48,28 +48,13 @@ def add(
         str | None,
         typer.Option(metavar="ZONE", help="Where that time counts; by default the configured zone."),
     ] = None,
-    priority: Annotated[
-        str | None,
-        typer.Option(
-            "--priority",
-            "-p",
-            metavar="NAME",
-            help="urgent, high, medium (default), low, background.",
-            autocompletion=priorities,
-        ),
-    ] = None,
-    score: Annotated[
-        int | None, typer.Option(metavar="N", help="A priority of your own; higher starts first.")
-    ] = None,
+    priority: Priority = None,
+    score: Score = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Its name; by default one made from the source.")
     ] = None,
-    handler: Annotated[
-        str, typer.Option(metavar="NAME", help="What to do with each URL.", autocompletion=handlers)
-    ] = "article",
-    meta: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Metadata for each task; may be repeated.")
-    ] = None,
+    handler: Handler = None,
+    meta: Meta = None,
     catch_up: Annotated[
         CatchUp,
         typer.Option(help="Ticks that no daemon fired: once for all of them, each by itself, or none."),
@@ -93,7 +78,6 @@ def add(
       queuectl schedule add file://urls.txt --cron "0 9 * * MON-FRI" --zone Europe/Berlin
     """
     from queuectl.cli.render.schedules import schedule_shape
-    from queuectl.cli.submit import metadata
     from queuectl.operations.schedule_plan import plan_schedule
 
     run: Invocation = ctx.obj
@@ -107,7 +91,7 @@ def add(
         catch_up=catch_up.value,
         only_new=only_new,
         overlap=overlap.value,
-        handler=handler,
+        handler=handler or "article",
         priority_score=score,
         metadata=metadata(meta or []),
     )

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from queuectl.cli.choices import handlers, priorities
 from queuectl.cli.invocation import Invocation
+from queuectl.cli.task_options import Handler, Meta, Priority, Score, metadata
 from queuectl.cli.wait import wait_and_tell
 from queuectl.errors import ExitCode, InvalidInputError, QueuectlError, RefusedError, WaitTimedOutError
 
@@ -28,34 +28,16 @@ class _Submitted:
 def submit(
     ctx: typer.Context,
     urls: Annotated[list[str], typer.Argument(metavar="URL...", help="Addresses of articles.")],
-    priority: Annotated[
-        str | None,
-        typer.Option(
-            "--priority",
-            "-p",
-            metavar="NAME",
-            help="urgent, high, medium (default), low, background.",
-            autocompletion=priorities,
-        ),
-    ] = None,
-    score: Annotated[
-        int | None, typer.Option(metavar="N", help="A priority of your own; higher starts first.")
-    ] = None,
+    priority: Priority = None,
+    score: Score = None,
     schedule: Annotated[
         str | None, typer.Option(metavar="TIME", help='When to start, such as "2027-01-31 10:00".')
     ] = None,
     delay: Annotated[
         str | None, typer.Option("--in", metavar="DURATION", help="Start after this time, such as 90m.")
     ] = None,
-    meta: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Metadata for the handler; may be repeated.")
-    ] = None,
-    handler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="A configured handler; article if not given.", autocompletion=handlers
-        ),
-    ] = None,
+    meta: Meta = None,
+    handler: Handler = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="The longest time one run may take.")
     ] = None,
@@ -119,21 +101,6 @@ def _check(urls: list[str], priority: str | None, score: int | None) -> None:
         checked_score(score)
     for url in urls:
         accept(url)
-
-
-def metadata(pairs: list[str]) -> dict[str, Any] | None:
-    """Return the metadata in ``KEY=VALUE`` pairs.
-
-    Raises:
-        InvalidInputError: one of them is no such pair.
-    """
-    found = {}
-    for pair in pairs:
-        key, given, value = pair.partition("=")
-        if not given or not key.strip():
-            raise InvalidInputError(f"the metadata {pair!r} is not KEY=VALUE", hint="write --meta author=Ann")
-        found[key.strip()] = value
-    return found or None
 
 
 def _start(run: Invocation, schedule: str | None, delay: str | None) -> datetime | None:

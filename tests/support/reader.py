@@ -39,7 +39,7 @@ class Reader:
 
     def __init__(self, folder: Path, site: str, servers: Iterable[tuple[str, str]] = ()) -> None:
         self.folder = folder
-        self.work = folder / "work"
+        self.work = folder / "reading"
         self.work.mkdir()
         host = site.partition("//")[2].partition(":")[0]
         # The longer names come first.

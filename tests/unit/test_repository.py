@@ -29,9 +29,9 @@ def sources(*folders: str) -> list[Path]:
 
 
 def tracked() -> list[Path]:
-    """Return the files that git knows; what a developer has lying about is nobody's business."""
+    """Return the files that git knows, or all where there is no checkout; what else lies about is nobody's business."""
     if not (ROOT / ".git").exists():
-        pytest.skip("this is no checkout")
+        return [path for path in sources("queuectl", "daemon", "tests") if path.is_file()]
     # The checkout may belong to another user than the one who runs the tests.
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")

@@ -99,8 +99,6 @@ def fifo(path: Path) -> None:
 
 
 def device(path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can make a device")
     os.mknod(path, 0o020666, os.makedev(1, 5))  # an endless source of zeros
 
 
@@ -125,12 +123,13 @@ def link_to_itself(path: Path) -> None:
 KINDS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "folder": (Path.mkdir, "is a folder"),
     "pipe": (fifo, "is a pipe"),
-    "device": (device, "is a device"),
     "socket": (bound_socket, "is a socket"),
     "link out": (link_out, "is a symbolic link"),
     "link in": (link_in, "is a symbolic link"),
     "endless link": (link_to_itself, "is a symbolic link"),
 }
+if os.geteuid() == 0:  # nobody else can make one
+    KINDS["device"] = (device, "is a device")
 
 
 @pytest.mark.parametrize("kind", KINDS)
