@@ -47,18 +47,15 @@ def latest_operation() -> int | None:
 
 
 class Operation:
-    """One command of a person: its lines carry one number, however many transactions it takes.
-
-    Raises:
-        StorageError: the audit's key cannot be used.
-    """
+    """One command of a person: its lines carry one number, however many transactions it takes."""
 
     def __init__(
         self, database: Database, settings: Settings, verb: str, target: str, *, undoes: int | None = None
     ) -> None:
         self.number: int | None = None
         self._database = database
-        self._key = audit_key(settings)
+        self._settings = settings
+        self._key: bytes | None = None
         self.keeps = settings.undo_days > 0
         self._verb = verb
         self._target = visible(target, _LONGEST_TARGET)
@@ -94,7 +91,11 @@ class Operation:
 
         ``target`` is for what has its name only now. ``before`` and ``after`` must not hold secrets.
         ``kept`` is what it takes to undo it, and may; ``created`` are ranges of numbers of new tasks.
+
+        Raises:
+            StorageError: the audit's key cannot be used.
         """
+        self._key = self._key or audit_key(self._settings)
         who, host = _actor.get() or (_user(), socket.gethostname())
         transaction.note = Note(
             self._key,

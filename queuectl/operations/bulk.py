@@ -111,19 +111,12 @@ def _with_ids(selection: Selection, ids: Sequence[int]) -> Selection:
 def act_on_group(
     operation: Operation, group: Mapping[int, State | None], verb: Verb, result: BulkResult
 ) -> tuple[dict[int, Outcome], list[int]]:
-    """Act on a group, when another writer is in the way once more, and add what came of it to ``result``.
+    """Act on a group and add what came of it to ``result``.
 
     Return the outcomes, and which tasks go on running.
     """
     present = [number for number, state in group.items() if state in verb.sources]
-    for _ in range(_CONFLICTS):
-        try:
-            done, duplicates = _act(operation, present, verb)
-            break
-        except ConflictError:
-            threading.Event().wait(_PAUSE_SECONDS)
-    else:
-        done, duplicates = _act(operation, present, verb)
+    done, duplicates = _act(operation, present, verb)
     asked = [number for number, state in done.items() if state is State.RUNNING]
     outcomes = {number: _outcome(number, state, verb, done, duplicates) for number, state in group.items()}
     result.operation = operation.number
@@ -137,10 +130,7 @@ def _act(operation: Operation, numbers: list[int], verb: Verb) -> tuple[dict[int
     if not numbers:
         return {}, set()
     try:
-        with operation.writing() as transaction:
-            done = dict(verb.act(transaction, numbers))
-            operation.note_tasks(transaction, done, scores=verb.scores)
-        return done, set()
+        return _act_at_once(operation, numbers, verb), set()
     except DuplicateTaskError:
         if len(numbers) == 1:
             return {}, set(numbers)
@@ -149,6 +139,22 @@ def _act(operation: Operation, numbers: list[int], verb: Verb) -> tuple[dict[int
     done, duplicates = _act(operation, numbers[:middle], verb)
     more, others = _act(operation, numbers[middle:], verb)
     return done | more, duplicates | others
+
+
+def _act_at_once(operation: Operation, numbers: list[int], verb: Verb) -> dict[int, State]:
+    """Act in one transaction, and when another writer is in the way once more."""
+    conflicts = 0
+    while True:
+        try:
+            with operation.writing() as transaction:
+                done = dict(verb.act(transaction, numbers))
+                operation.note_tasks(transaction, done, scores=verb.scores)
+            return done
+        except ConflictError:
+            conflicts += 1
+            if conflicts > _CONFLICTS:
+                raise
+            threading.Event().wait(_PAUSE_SECONDS)
 
 
 def _outcome(

@@ -17,7 +17,7 @@ from queuectl.errors import (
     StorageError,
 )
 from queuectl.operations.local_daemon import is_locked
-from queuectl.operations.opening import make_folder
+from queuectl.operations.opening import make_private_file
 from queuectl.settings import Settings
 from queuectl.settings.rules import RULES
 from queuectl.store import copying, nodes
@@ -140,7 +140,7 @@ def _open_source(url: str) -> Database:
 def _open_target(url: str) -> Database:
     database = Database(url)
     if database.engine == "sqlite":
-        make_folder(Path(url.removeprefix(_FILE)).parent)
+        make_private_file(Path(url.removeprefix(_FILE)))
     ensure_ready(database)
     return database
 

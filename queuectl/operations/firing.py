@@ -207,7 +207,7 @@ class Firing:
                 now = self._clock(transaction)
                 claim = None if is_last else now + _SPARE_MS
                 if operation is not None:
-                    if schedules.named(transaction, schedule.name) is None:
+                    if not schedules.lock(transaction, schedule.id):  # first of all, as a planned tick does
                         return None
                 elif not schedules.move_on(transaction, schedule, next_tick_at=after, firing_until=claim):
                     return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from queuectl.domain.backup import Manifest
 from queuectl.errors import BadInputFileError, RefusedError
 from queuectl.operations import postgres_programs
+from queuectl.operations.audit_key import audit_key
 from queuectl.operations.auditing import Operation
 from queuectl.operations.backup import Progress, inspect, refuse_the_database_itself, sqlite_path, write
 from queuectl.operations.home_lock import held
@@ -89,6 +90,7 @@ def restore(settings: Settings, file: Path, *, on_progress: Progress | None = No
         UnreachableError: the database does not answer, or its schema is newer than this program.
     """
     manifest = check_restorable(settings, file)
+    audit_key(settings)  # what stands in its way must be told before anything is replaced
     with held(settings, "nothing was restored"):
         _refuse_while_used(settings)
         path = sqlite_path(settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from queuectl.clock import now_ms
@@ -177,11 +177,17 @@ def _is_about_scores(done: Summary) -> bool:
     return isinstance(before, dict) and "scores" in before
 
 
+def _removed_schedules(contents: Iterable[str]) -> set[int]:
+    return {content["removed"]["id"] for content in map(json.loads, contents) if "removed" in content}
+
+
 def forget_undo(database: Database, before: int, limit: int) -> int:
     """Forget how to undo one group of what was done before a moment; return how many rows that were."""
     with database.writing() as transaction:
         count, contents = undo.forget(transaction, before, limit)
-        for content in map(json.loads, contents):
-            if "removed" in content:
-                schedules.forget(transaction, content["removed"]["id"])
+        gone = _removed_schedules(contents)
+        if gone:  # one that was put back and removed again can still be put back
+            gone -= _removed_schedules(undo.rows_naming(transaction, "removed"))
+        for number in gone:
+            schedules.forget(transaction, number)
     return count

@@ -76,8 +76,12 @@ class Upkeep(Verbs):
                 on_progress(report.tasks)
             report.stopped = should_stop is not None and should_stop()
             threading.Event().wait(_PAUSE_SECONDS)  # SQLite's write lock is not fair
-        if not report.stopped:
-            report.rows.update(remove_aged(self._database, report.before))
+        more = True
+        while more and not report.stopped:
+            rows, more = remove_aged(self._database, report.before, _GROUP)
+            report.rows.update(rows)
+            report.stopped = should_stop is not None and should_stop()
+            threading.Event().wait(_PAUSE_SECONDS)
         return report
 
 
@@ -110,16 +114,14 @@ def remove_group(
     return removed, found[-1]
 
 
-def remove_aged(database: Database, before: int, size: int = _GROUP) -> Counter[str]:
-    """Remove everything that has an age of its own and is older than a moment; return the rows by table."""
-    removed: Counter[str] = Counter()
-    while True:
-        with database.writing() as transaction:
-            group = upkeep.remove_aged(transaction, before, size)
-        removed.update(group)
-        if not any(count >= size for count in group.values()):
-            return removed
-        threading.Event().wait(_PAUSE_SECONDS)
+def remove_aged(database: Database, before: int, size: int) -> tuple[Counter[str], bool]:
+    """Remove one group of what has an age of its own and is older than a moment.
+
+    Return the rows by table, and whether there may be more.
+    """
+    with database.writing() as transaction:
+        removed = upkeep.remove_aged(transaction, before, size)
+    return removed, any(count >= size for count in removed.values())
 
 
 def remove_files(root: Path, paths: list[str]) -> int:

@@ -36,7 +36,8 @@ _IDLE, _FAILED = 0, 3  # libpq's PQTRANS_IDLE and PQTRANS_INERROR; both drivers 
 _SAVEPOINT = "queuectl_submission"
 _TABLES = "'tasks', 'task_urls', 'queues', 'counters', 'facts'"
 _IDENTITY = (
-    "SELECT pg_postmaster_start_time()::text, (SELECT oid FROM pg_database WHERE datname = current_database())::text,"
+    "SELECT extract(epoch FROM pg_postmaster_start_time())::text,"
+    " (SELECT oid FROM pg_database WHERE datname = current_database())::text,"
     f" (SELECT string_agg(coalesce(to_regclass(name)::oid::text, '-'), ',') FROM unnest(ARRAY[{_TABLES}]) AS name)"
 )
 _FREE_SHARD = (

@@ -18,6 +18,9 @@ RANK_BY_STORED_AGING = (
 )
 """The rank as a part of another statement, which it does not make longer; takes due time, score and score."""
 
+RANK_FROM_NOW = RANK_BY_STORED_AGING.replace("%s", "{}").format("%s", "priority_score", "priority_score")
+"""The rank of a row that is there already and falls due at a moment, which it takes."""
+
 
 def stored_point(transaction: Transaction, *, kept: bool = False) -> int | None:
     """Return the milliseconds of waiting that weigh as much as one point of score; None without aging.
@@ -28,29 +31,30 @@ def stored_point(transaction: Transaction, *, kept: bool = False) -> int | None:
     if kept and transaction.database.engine == "postgresql":
         query += " FOR SHARE"
         # What is not there cannot be locked, and nobody has stored it before the first daemon starts.
-        transaction.execute(
-            "INSERT INTO facts (name, value) VALUES (%s, '0') ON CONFLICT DO NOTHING", (_FACT,)
-        )
+        _store(transaction, "0", on_conflict="NOTHING")
     rows = transaction.rows(query, (_FACT,))
     return int(rows[0][0]) or None if rows else None
+
+
+def _store(transaction: Transaction, value: str, *, on_conflict: str) -> None:
+    transaction.execute(
+        f"INSERT INTO facts (name, value) VALUES (%s, %s) ON CONFLICT (name) DO {on_conflict}", (_FACT, value)
+    )
 
 
 def apply_aging(database: Database, minutes: float | None) -> bool:
     """Rank all open tasks anew if the aging has changed since the last time; return whether it had."""
     point = point_of(minutes)
     with database.writing() as transaction:
-        present = stored_point(transaction)
-        transaction.execute(
-            "INSERT INTO facts (name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-            " WHERE facts.value <> excluded.value",
-            (_FACT, str(point or 0)),
-        )
-        if present == point:
-            return False
+        _store(transaction, "0", on_conflict="NOTHING")
+        if stored_point(transaction) == point:
+            return False  # without having waited for any of those who keep the fact as it is
+        _store(transaction, str(point or 0), on_conflict="UPDATE SET value = excluded.value")
         if database.engine == "postgresql":
-            # Who is inserting ranks by the old value, and has to be done before the rows are ranked anew.
-            # The fact comes first, as it does for those who insert, or both would wait for each other.
-            transaction.execute("LOCK TABLE tasks IN SHARE ROW EXCLUSIVE MODE")
+            # Who is inserting ranks by the old value, and has to be done before the rows are ranked anew; so
+            # has who locked some to change them, or each would wait for the other's rows. The fact comes
+            # first, as it does for those who insert.
+            transaction.execute("LOCK TABLE tasks IN EXCLUSIVE MODE")
         if point:
             transaction.execute(
                 "UPDATE tasks SET rank = due_at - priority_score * CAST(%s AS BIGINT) WHERE finished_at IS NULL",

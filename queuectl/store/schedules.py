@@ -53,6 +53,12 @@ def named(transaction: Transaction, name: str) -> Schedule | None:
     return _schedule(rows[0]) if rows else None
 
 
+def lock(transaction: Transaction, schedule: int) -> bool:
+    """Lock a schedule's row; return whether it is there."""
+    query = f"SELECT 1 FROM schedules WHERE id = %s{transaction.database.row_lock()}"
+    return bool(transaction.rows(query, (schedule,)))
+
+
 def set_paused(
     transaction: Transaction, schedule: int, *, paused: bool, next_tick_at: int | None = None
 ) -> bool:

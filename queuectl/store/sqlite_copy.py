@@ -76,10 +76,12 @@ def copy_in(source: Path, target: Path, on_progress: Progress | None = None) -> 
         given = present.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
         _copy(origin, present, on_progress)
         _remove_checksum(present)
-        present.executemany(
-            "UPDATE sqlite_sequence SET seq = MAX(seq, ?) WHERE name = ?",
-            [(seq, name) for name, seq in given],
-        )
+        for name, seq in given:
+            update = "UPDATE sqlite_sequence SET seq = MAX(seq, ?) WHERE name = ?"
+            if not present.execute(
+                update, (seq, name)
+            ).rowcount:  # the copy is of a table that never had a row
+                present.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, seq))
 
 
 def inspect(file: Path) -> Manifest:

@@ -56,6 +56,12 @@ def kept_row(transaction: Transaction, operation: int) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
+def rows_naming(transaction: Transaction, field: str) -> list[str]:
+    """Return what is kept of operations, as JSON, where that names a field or only holds its name."""
+    rows = transaction.rows("SELECT content FROM undo_rows WHERE content LIKE %s", (f'%"{field}"%',))
+    return [content for (content,) in rows]
+
+
 def unstarted(transaction: Transaction, batch: int, after: int, limit: int) -> dict[int, int]:
     """Return number and fence of the tasks of a batch that wait for their first run, on from a task's number."""
     rows = transaction.rows(
