@@ -6,6 +6,7 @@ threads which bring up more of them, and a hundred tasks in the loop do not.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import dramatiq
@@ -73,4 +74,7 @@ class Crew(dramatiq.Worker):
 
     def _reinforce(self) -> None:
         if len(self.workers) <= self._busy and len(self.workers) < self._most:
-            self._add_worker()
+            with contextlib.suppress(
+                RuntimeError
+            ):  # the system has no thread to give; the next task asks again
+                self._add_worker()

@@ -40,6 +40,7 @@ class Kinds:
         self._caps = caps
         self._kind_of = kind_of
         self._kinds = kinds
+        self._held: dict[tuple[int, int], Isolation] = {}
 
     def bind(self, workers: int) -> bool:
         """Tell whether any cap is below the number of workers, and so more than a repetition of it."""
@@ -47,7 +48,12 @@ class Kinds:
 
     def room(self, held: Iterable[Claimed]) -> KindRoom:
         """Return the room that is left beside the tasks that this node holds."""
-        at_work = Counter(map(self._kind_of, held))
+        # A task's kind is looked for once, however many ticks it is held.
+        known, self._held = self._held, {}
+        for work in held:
+            key = (work.id, work.fence)
+            self._held[key] = known.get(key) or self._kind_of(work)
+        at_work = Counter(self._held.values())
         left = {kind: cap - at_work[kind] for kind, cap in self._caps.items()}
         return KindRoom(left, self._kind_of, self._kinds())
 

@@ -53,6 +53,7 @@ class Retention:
             if self._days:
                 removed = self._remove_tasks(until)
                 _tell("removed %d tasks that ended more than %g days ago", removed, self._days)
+                self._remove_aged(until)
             self._forget_undo(until)
         finally:
             self._database.close()
@@ -79,12 +80,23 @@ class Retention:
         def remove(size: int) -> int | None:
             group, place = remove_group(self._database, before, size, self._place, keep_lettered=True)
             if place is None:
-                remove_aged(self._database, before)
                 return None
             self._place = place
             return group.rows["tasks"]
 
         return self._in_groups(until, remove)
+
+    def _remove_aged(self, until: float) -> None:
+        before, more = moment_days_ago(self._days), True
+
+        def remove(size: int) -> int | None:
+            nonlocal more
+            if not more:
+                return None
+            rows, more = remove_aged(self._database, before, size)
+            return rows.total()
+
+        self._in_groups(until, remove)
 
     def _in_groups(self, until: float, remove: Callable[[int], int | None]) -> int:
         """Let groups of a fitting size be removed until there is nothing more, and return how many rows that were."""

@@ -91,9 +91,20 @@ class Taking:
         waiting = view.waiting.difference(closed)
         if not view.aging:
             return admit(view.rules, self._uses, rooms, waiting)
-        open_queues = sorted(name for name in waiting if not view.rules[name].paused)
-        full = self.kinds.full
-        heads = queues.heads(self.transaction, open_queues, max(rooms.values()), without=full)
+        lines = {
+            name: line_of(name, self.kinds.full) for name in sorted(waiting) if not view.rules[name].paused
+        }
+        after = {
+            name: view.places.get(line, START) for name, line in lines.items() if line not in view.searched
+        }
+        began = monotonic()
+        heads, in_vain = queues.heads(self.transaction, after, max(rooms.values()), without=self.kinds.full)
+        for (
+            name
+        ) in in_vain:  # to find only what is left out takes a scan of the queue; not again at each tick
+            if after[name] == START:
+                self._note_scan(name, lines[name], monotonic() - began)
+            view.exhaust(lines[name])
         return admit_in_order(view.rules, self._uses, rooms, heads)
 
     def _start(self, rule: QueueRules, limit: int) -> int:
@@ -230,11 +241,16 @@ class Taking:
             self.transaction, queue, limit, after=place, without=blocked, without_handlers=handlers
         )
         if place == START:
-            view.scanned(line, monotonic() - began)
             if line != queue and not found:
-                # Reading a handler means reading the task. What comes from now on comes behind.
-                view.places[line] = ready.last(self.transaction, queue)
+                self._note_scan(queue, line, monotonic() - began)
+            else:
+                view.scanned(line, monotonic() - began)
         return found
+
+    def _note_scan(self, queue: str, line: str, seconds: float) -> None:
+        """Note that a line was scanned in vain: reading a handler means reading the task."""
+        self.view.scanned(line, seconds)
+        self.view.places[line] = ready.last(self.transaction, queue)  # what comes from now on comes behind
 
     def _chosen(
         self, rule: QueueRules, found: Sequence[Candidate], limit: int, blocked: set[str]

@@ -139,13 +139,12 @@ class Tick:
         anything can be cancelled, is called at once: who wants it has committed that already, and is told
         by this tick's commit that no run begins any more.
         """
-        rules, longest_hold = queues.rules_and_hold(self.transaction)
+        rules, longest_hold, self.wanted_workers = queues.seen_at_a_look(self.transaction, self.node)
         self.became_limited = self.view.learn(rules)
         if self.became_limited:
             tasks.release_dispatched(self.transaction, queues=self.became_limited)
         self.view.holds = {} if longest_hold is None else self._holds()
         self.view.waiting &= counters.queued(self.transaction)
-        self.wanted_workers = nodes.wanted_workers(self.transaction, self.node)
         if cancel is not None:
             for task, fence in nodes.hear_cancel_requests(self.transaction, self.node):
                 cancel(task, fence)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+import peewee
+
 from queuectl.domain.lifecycle import State
+from queuectl.errors import DuplicateTaskError
 from queuectl.store.audit import Former
 from queuectl.store.database import Row, Transaction
 
@@ -44,3 +48,18 @@ def locked(transaction: Transaction, ids: Iterable[int]) -> list[Chosen]:
         params,
     )
     return [chosen(row) for row in rows]
+
+
+@contextmanager
+def kept_unique() -> Iterator[None]:
+    """Tell that a task cannot be open again.
+
+    Raises:
+        DuplicateTaskError: it is unique, and another open task for its URL exists.
+    """
+    try:
+        yield
+    except peewee.IntegrityError as error:
+        raise DuplicateTaskError(
+            "another open task for the same URL exists, and this one is to be unique"
+        ) from error

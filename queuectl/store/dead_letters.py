@@ -202,11 +202,11 @@ def _matching(transaction: Transaction, selection: DeadLetterSelection) -> tuple
             params.extend(wanted)
     for condition, value in (
         ("batch_id = %s", selection.batch),
-        ("host = %s", selection.host and selection.host.lower()),
+        ("host = %s", selection.host and storable(selection.host.lower())),
         (transaction.database.contains("url"), selection.url and storable(selection.url)),
         (transaction.database.contains("error"), selection.error and storable(selection.error)),
-        ("cause = %s", selection.cause),
-        ("failure = %s", selection.failure),
+        ("cause = %s", selection.cause and storable(selection.cause)),
+        ("failure = %s", selection.failure and storable(selection.failure)),
         ("died_at >= %s", selection.since),
         ("died_at < %s", selection.until),
         ("id > %s", selection.after),

@@ -93,12 +93,6 @@ def want_workers(transaction: Transaction, node: str, workers: int) -> bool:
     return bool(cursor.rowcount)
 
 
-def wanted_workers(transaction: Transaction, node: str) -> int | None:
-    """Return how many tasks at a time somebody wants a node to run, if anybody has said so."""
-    rows = transaction.rows("SELECT wanted_workers FROM nodes WHERE id = %s", (node,))
-    return None if not rows or rows[0][0] is None else int(rows[0][0])
-
-
 def hear_cancel_requests(transaction: Transaction, node: str) -> list[tuple[int, int]]:
     """Hear, once each, of the tasks at work on ``node`` that a person wants to end; return (id, fence) of each.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import WAITING
@@ -10,6 +10,7 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.rate import RateLimit
 from queuectl.store import counters
 from queuectl.store.database import Row, Transaction
+from queuectl.store.ready import Place
 from queuectl.store.rows import placeholders
 
 _RULES = (
@@ -22,18 +23,24 @@ _SCORES_LOOKED_AT = 32
 
 def rules(transaction: Transaction) -> dict[str, QueueRules]:
     """Return every queue's rules, in the order in which queues are served."""
-    return rules_and_hold(transaction)[0]
+    return seen_at_a_look(transaction, "")[0]
 
 
-def rules_and_hold(transaction: Transaction) -> tuple[dict[str, QueueRules], int | None]:
-    """Return every queue's rules, and the end of the longest hold of a host by the database's clock.
+def seen_at_a_look(
+    transaction: Transaction, node: str
+) -> tuple[dict[str, QueueRules], int | None, int | None]:
+    """Return every queue's rules, the end of the longest hold of a host, and how many workers a node is to have.
 
-    In one statement, because the pump asks at each look and there are hardly ever any holds.
+    The end is by the database's clock; both are None where nobody has said so. In one statement, because
+    the pump asks at each look and there is hardly ever either.
     """
     hold = "(SELECT MAX(held_until) FROM hosts WHERE held_until IS NOT NULL)"
-    rows = {row[0]: row for row in transaction.rows(f"SELECT name, {_RULES}, {hold} FROM queues")}
-    found = {name: _rules(rows[name][:-1]) if name in rows else QueueRules(name) for name in QUEUES}
-    return found, next((row[-1] for row in rows.values()), None)
+    workers = "(SELECT wanted_workers FROM nodes WHERE id = %s)"
+    read = transaction.rows(f"SELECT name, {_RULES}, {hold}, {workers} FROM queues", (node,))
+    rows = {row[0]: row for row in read}
+    found = {name: _rules(rows[name][:-2]) if name in rows else QueueRules(name) for name in QUEUES}
+    *_, longest_hold, wanted = read[0] if read else (None, None)
+    return found, longest_hold, wanted
 
 
 def _rules(row: Row) -> QueueRules:
@@ -145,27 +152,27 @@ def oldest_due(transaction: Transaction, queue: str) -> int | None:
 
 
 def heads(
-    transaction: Transaction, names: Sequence[str], limit: int, *, without: Sequence[str] = ()
-) -> list[str]:
-    """Return the queue of each of the first ``limit`` queued tasks of these queues, in the order of their ranks.
+    transaction: Transaction, after: Mapping[str, Place], limit: int, *, without: Sequence[str] = ()
+) -> tuple[list[str], set[str]]:
+    """Return the queue of each of the first ``limit`` queued tasks behind these places, in the order of their ranks.
 
-    Tasks of the handlers in ``without`` do not count.
+    With ``without`` tasks of those handlers do not count, and the queues in which nothing else waits are
+    returned too.
     """
-    if not names:
-        return []
+    if not after:
+        return [], set()
     condition, left_out = "", list[str]()
     if without:
         tail, value = transaction.database.none_of(without)
         condition, left_out = f" AND handler {tail}", [value]
     first = (
         "SELECT * FROM (SELECT queue, rank, due_at, id FROM tasks WHERE state = 'queued' AND queue = %s"
-        f"{condition} ORDER BY rank, due_at, id LIMIT %s) AS head"
+        f" AND (rank, due_at, id) > (%s, %s, %s){condition} ORDER BY rank, due_at, id LIMIT %s) AS head"
     )
-    params = [value for name in names for value in (name, *left_out, limit)]
-    rows = transaction.rows(
-        " UNION ALL ".join([first] * len(names)) + " ORDER BY rank, due_at, id LIMIT %s", (*params, limit)
-    )
-    return [row[0] for row in rows]
+    params = [value for queue, place in after.items() for value in (queue, *place, *left_out, limit)]
+    query = " UNION ALL ".join([first] * len(after)) + " ORDER BY rank, due_at, id"
+    found = [row[0] for row in transaction.rows(query, params)]
+    return found[:limit], set(after).difference(found) if without else set()
 
 
 def count_waiting(transaction: Transaction, queue: str) -> int:

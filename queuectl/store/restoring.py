@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import peewee
-
 from queuectl.domain.lifecycle import WAITING, Move, State
-from queuectl.errors import DuplicateTaskError
 from queuectl.store import history
 from queuectl.store.audit import Former
-from queuectl.store.choosing import locked
+from queuectl.store.choosing import kept_unique, locked
 from queuectl.store.database import Transaction
 from queuectl.store.ordering import stored_point
 from queuectl.store.tasks import cancel_waiting
@@ -51,12 +48,8 @@ def restore(transaction: Transaction, former: Sequence[Former], now: int) -> dic
     )
     rank = "-priority_score" if point is None else f"due_at - priority_score * CAST({point:d} AS BIGINT)"
     moved = f"UPDATE tasks SET state = vstate, finished_at = NULL, rank = {rank} FROM {values}"
-    try:
+    with kept_unique():
         transaction.execute(f"{moved} WHERE id = vid AND state = 'cancelled'", params)
-    except peewee.IntegrityError as error:
-        raise DuplicateTaskError(
-            "another open task for the same URL exists, and this one is to be unique"
-        ) from error
     for each in found:
         transaction.tally.move(each.queue, State.CANCELLED, targets[each.id])
         transaction.tally.move_in_batch(each.batch, State.CANCELLED, targets[each.id], now)

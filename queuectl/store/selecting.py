@@ -136,7 +136,7 @@ def _conditions(transaction: Transaction, selection: Selection) -> tuple[list[st
             conditions.append(f"tasks.{column} IN ({placeholders(wanted)})")
             params.extend(str(value) for value in wanted)
     for condition, value in (
-        ("tasks.host = %s", selection.host and selection.host.lower()),
+        ("tasks.host = %s", selection.host and storable(selection.host.lower())),
         (transaction.database.contains("tasks.url"), selection.url and storable(selection.url)),
         (transaction.database.contains("tasks.error"), selection.error and storable(selection.error)),
         ("tasks.created_at >= %s", selection.since),

@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import peewee
-
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import WAITING, Move, State, sources
 from queuectl.domain.task import Claimed
-from queuectl.errors import DuplicateTaskError
 from queuectl.store import history
-from queuectl.store.choosing import CHOSEN, Chosen, chosen, locked
+from queuectl.store.choosing import CHOSEN, Chosen, chosen, kept_unique, locked
 from queuectl.store.claimed_rows import CLAIMED_COLUMNS, WIDTH
 from queuectl.store.claimed_rows import InHand as InHand
 from queuectl.store.claimed_rows import in_hand as in_hand
 from queuectl.store.database import Transaction
 from queuectl.store.ending_rows import ENDING_COLUMNS, TARGET, ending_row, run_of
+from queuectl.store.ordering import RANK_FROM_NOW
 from queuectl.store.ready import START as START
 from queuectl.store.ready import Place as Place
 from queuectl.store.ready import first
@@ -315,16 +313,13 @@ def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]
 
 
 def _requeue(transaction: Transaction, numbers: Sequence[int], now: int) -> None:
-    try:
+    with kept_unique():
         transaction.execute(
-            "UPDATE tasks SET state = 'queued', finished_at = NULL, due_at = %s, released = attempt, crashes = 0"
-            f" WHERE state IN ('cancelled', 'retrying', 'dead') AND id IN ({placeholders(numbers)})",
-            (now, *numbers),
+            "UPDATE tasks SET state = 'queued', finished_at = NULL, due_at = %s, released = attempt, crashes = 0,"
+            f" rank = {RANK_FROM_NOW} WHERE state IN ('cancelled', 'retrying', 'dead') AND id IN"
+            f" ({placeholders(numbers)})",
+            (now, now, *numbers),
         )
-    except peewee.IntegrityError as error:
-        raise DuplicateTaskError(
-            "another open task for the same URL exists, and this one is to be unique"
-        ) from error
 
 
 def reschedule(transaction: Transaction, times: Sequence[tuple[int, int, int]], now: int) -> list[int]:

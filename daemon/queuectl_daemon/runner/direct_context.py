@@ -35,7 +35,7 @@ def handler_task(work: Claimed) -> HandlerTask:
 class DirectContext(RunContext):
     """A run's context in the daemon's own process."""
 
-    __slots__ = ("_report", "_work", "has_seen_the_end", "is_cancelled", "is_interrupted")
+    __slots__ = ("_is_over", "_report", "_work", "has_seen_the_end", "is_cancelled", "is_interrupted")
 
     def __init__(self, work: Claimed, report: Report) -> None:
         super().__init__()
@@ -44,6 +44,7 @@ class DirectContext(RunContext):
         self.is_cancelled = False
         self.is_interrupted = False
         self.has_seen_the_end = False
+        self._is_over = False
 
     @property
     def cancelled(self) -> bool:
@@ -59,4 +60,9 @@ class DirectContext(RunContext):
 
     def write(self, level: int, text: str) -> None:
         """Log directly."""
-        log_line(self._work, level, text)
+        log_line(self._work, level, text, is_kept=not self._is_over)
+
+    def end_log(self) -> None:
+        """Keep nothing more for the task; what a handler that goes on says is in the daemon's log only."""
+        super().end_log()
+        self._is_over = True

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -66,12 +67,12 @@ class LoopRuns:
         self._runs: dict[tuple[int, int], LoopRun] = {}
         self._arrived: deque[LoopRun] = deque()
         self._is_called = False
-        self._starting = threading.Lock()
+        self._changing = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stall: Stall | None = None
         self._threads: list[threading.Thread] = []
         self._bell = threading.Event()
-        self._next_look = 0.0
+        self._next_look = math.inf
         self._interrupted = False
         self._stopping = False
         self.abandoned = 0
@@ -87,12 +88,16 @@ class LoopRuns:
             self._end(run, outcomes.interrupted())
             return
         if self._loop is None:
-            self._begin()
+            try:
+                self._begin()
+            except BaseException:
+                self._runs.pop((work.id, work.fence), None)
+                raise
         self._arrived.append(run)
         if not self._is_called:
             self._is_called = True
             self._call(self._take_in)
-        if deadline is None or deadline < self._next_look or len(self._runs) == 1:
+        if self._next_look == math.inf or (deadline is not None and deadline < self._next_look):
             self._bell.set()
 
     def cancel(self, task: int, fence: int) -> None:
@@ -122,17 +127,23 @@ class LoopRuns:
     # What other threads do.
 
     def _begin(self) -> None:
-        with self._starting:
-            if self._loop is not None:
-                return
-            loop = asyncio.new_event_loop()
-            server = threading.Thread(target=self._serve, args=(loop,), name="event-loop", daemon=True)
-            watcher = threading.Thread(target=self._watch, name="event-loop-watch", daemon=True)
-            self._stall = Stall(loop, server, self._call)
-            self._threads = [server, watcher]
-            self._loop = loop
-            for thread in self._threads:
-                thread.start()
+        """Start the threads, if nobody has; where one cannot be started, the next run tries again."""
+        with self._changing:
+            if not self._threads:
+                watcher = threading.Thread(target=self._watch, name="event-loop-watch", daemon=True)
+                watcher.start()
+                self._threads.append(watcher)
+            if self._loop is None:
+                loop = asyncio.new_event_loop()
+                server = threading.Thread(target=self._serve, args=(loop,), name="event-loop", daemon=True)
+                try:
+                    server.start()
+                except BaseException:
+                    loop.close()
+                    raise
+                self._threads.append(server)
+                self._stall = Stall(loop, server, self._call)
+                self._loop = loop
 
     def _call(self, function: Callable[[], object]) -> None:
         if self._loop is not None:
@@ -148,7 +159,9 @@ class LoopRuns:
 
     def _end(self, run: LoopRun, outcome: Outcome) -> None:
         """End a run, once: whoever takes it out of the list says how."""
-        if self._runs.pop((run.work.id, run.work.fence), None) is run:
+        with self._changing:
+            is_ours = self._runs.pop((run.work.id, run.work.fence), None) is run
+        if is_ours:
             run.done(outcome)
 
     # The watching thread.
@@ -156,9 +169,11 @@ class LoopRuns:
     def _watch(self) -> None:
         while not self._stopping:
             now = monotonic()
-            self._next_look = now + _LOOK_EVERY
+            # Until the next look is known again, whoever starts a run rings: it may not be in the list any more.
+            self._next_look = math.inf
             moments = [self._moment(run) for run in list(self._runs.values())]
-            self._next_look = min([self._next_look, *(each for each in moments if each is not None)])
+            if moments:
+                self._next_look = min([now + _LOOK_EVERY, *(each for each in moments if each is not None)])
             self._bell.wait(max(0.0, self._next_look - now) if moments else None)
             self._bell.clear()
             try:
@@ -180,8 +195,12 @@ class LoopRuns:
             self._stall.look(now, list(self._runs.values()))
 
     def _abandon(self, run: LoopRun) -> None:
-        run.is_abandoned = True
-        self.abandoned += 1
+        with self._changing:
+            if self._runs.pop((run.work.id, run.work.fence), None) is not run:
+                return  # it has ended after all
+            run.is_abandoned = True
+            self.abandoned += 1
+        run.context.end_log()
         _LOGGER.warning(
             "the handler %s goes on although it was told to end; it is left to itself in the event loop"
             " (%d such now)",
@@ -189,7 +208,7 @@ class LoopRuns:
             self.abandoned,
             extra=run.facts,
         )
-        self._end(run, _outcome(run, None))
+        run.done(_outcome(run, None))
 
     # The loop's thread.
 
@@ -225,10 +244,11 @@ class LoopRuns:
     def _ended(self, run: LoopRun, task: asyncio.Task[Outcome]) -> None:
         said = None if task.cancelled() else task.result()
         run.context.end_log()
-        if run.is_abandoned:
-            self.abandoned -= 1
-            _LOGGER.info("the handler that was left to itself has ended", extra=run.facts)
         self._end(run, _outcome(run, said))
+        if run.is_abandoned:
+            with self._changing:
+                self.abandoned -= 1
+            _LOGGER.info("the handler that was left to itself has ended", extra=run.facts)
 
 
 async def _perform(run: LoopRun) -> Outcome:

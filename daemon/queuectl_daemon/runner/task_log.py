@@ -12,15 +12,16 @@ from queuectl_daemon.runner.context import LOGGER, LONGEST_LINE
 _MOST_LINES = 400
 
 
-def log_line(work: Claimed, level: int, text: str) -> None:
+def log_line(work: Claimed, level: int, text: str, *, is_kept: bool = True) -> None:
     """Log one line that the task's handler wrote, so that nothing in it can act on a terminal."""
     if LOGGER.isEnabledFor(level):
-        facts = {
+        facts: dict[str, object] = {
             "task_id": task_name(work.id),
             "attempt": work.attempt,
             "queue": work.queue,
-            "run": (work.id, work.fence),  # by which it is kept for the task
         }
+        if is_kept:
+            facts["run"] = (work.id, work.fence)  # by which it is kept for the task
         LOGGER.log(level, "%s", visible(text, LONGEST_LINE), extra=facts)
 
 
