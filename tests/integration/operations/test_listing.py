@@ -379,6 +379,9 @@ def test_few_tasks_of_a_state_are_found_by_their_index(
         transaction.execute(
             "UPDATE tasks SET finished_at = created_at, state = 'succeeded' WHERE id > 5"  # not a move
         )
+        # Without the entries of the 2,995 that left it, the index is the small one of a database that has
+        # lived, and what the planner finds cheaper no longer hangs on a page more or less.
+        transaction.execute("REINDEX TABLE tasks" if database.engine == "postgresql" else "REINDEX tasks")
     database.analyze()
     with database.reading() as transaction:
         place = selecting.where(transaction, Selection(**filters), {})

@@ -181,7 +181,8 @@ def test_handlers_that_are_left_out_are_passed_over(database: Database) -> None:
         assert found("page", odd) == [(ids[2], "note"), (ids[4], "note")]
         assert found() == list(zip(ids, names, strict=True))
         assert ready.last(transaction, QUEUE)[2] == ids[4]
-        assert queues.heads(transaction, [QUEUE], 10, without=["page", odd]) == [QUEUE] * 2
+        assert queues.heads(transaction, {QUEUE: START}, 10, without=["page", odd]) == ([QUEUE] * 2, set())
+        assert queues.heads(transaction, {QUEUE: START}, 10, without=["page", odd, "note"]) == ([], {QUEUE})
 
 
 class TestHeads:
@@ -200,18 +201,22 @@ class TestHeads:
             row.queue
             for row in sorted(rows, key=lambda row: (rank(row.priority_score, row.due_at, 1), row.due_at))
         ]
+        everywhere = dict.fromkeys(QUEUES, START)
         with database.reading() as transaction:
-            assert queues.heads(transaction, QUEUES, 40) == ordered[:40]
-            assert queues.heads(transaction, QUEUES, 500) == ordered
+            assert queues.heads(transaction, everywhere, 40)[0] == ordered[:40]
+            assert queues.heads(transaction, everywhere, 500)[0] == ordered
             some = QUEUES[1:3]
-            assert queues.heads(transaction, some, 10) == [name for name in ordered if name in some][:10]
-            assert queues.heads(transaction, [], 10) == []
+            assert (
+                queues.heads(transaction, dict.fromkeys(some, START), 10)[0]
+                == [name for name in ordered if name in some][:10]
+            )
+            assert queues.heads(transaction, {}, 10) == ([], set())
 
     def test_only_queued_tasks_have_a_say(self, database: Database) -> None:
         for number, state in enumerate(list(State)[::-1]):
             task_in(database, state, number)
         with database.reading() as transaction:
-            assert queues.heads(transaction, QUEUES, 10) == ["medium_priority"]
+            assert queues.heads(transaction, dict.fromkeys(QUEUES, START), 10)[0] == ["medium_priority"]
 
 
 class TestFallingDue:
@@ -391,7 +396,7 @@ class TestFairness:
         room = dict.fromkeys(QUEUES, 1)
         if stored_point(transaction) is None:
             return admit(rules, {}, room, ["high_priority", "background_priority"])
-        return admit_in_order(rules, {}, room, queues.heads(transaction, QUEUES, 1))
+        return admit_in_order(rules, {}, room, queues.heads(transaction, dict.fromkeys(QUEUES, START), 1)[0])
 
     def test_a_background_task_starts_when_its_wait_outweighs_the_difference(
         self, database: Database
