@@ -47,7 +47,11 @@ def test_without_caps_nothing_is_held_back() -> None:
 
 
 def test_what_is_held_uses_up_the_room_of_its_kind() -> None:
-    held = [claimed(handler="page"), claimed(handler="note"), claimed(handler="note", memory_limit=64)]
+    held = [
+        claimed(id=1, handler="page"),
+        claimed(id=2, handler="note"),
+        claimed(id=3, handler="note", memory_limit=64),
+    ]
     left = kinds(process=3, thread=1).room(held)
     assert list(left.full) == ["note"]
     assert left.fitting(["poll", "resize", "poll", "page", "poll"]) == 3
