@@ -35,13 +35,17 @@ def list_operations(
       queuectl audit list --since 1d
       queuectl audit list --verb cancel --who ann --json
     """
-    from queuectl.cli.render.audit import operation_grid, operation_shape
-    from queuectl.cli.selectors import moment_in_past
+    from queuectl.cli.render.audit import operation_grid
+    from queuectl.operations.selectors import moment_in_past
+    from queuectl.shapes.audit import operation_shape
     from queuectl.store.audit import AuditSelection
 
     run: Invocation = ctx.obj
     wanted = AuditSelection(
-        since=moment_in_past(run, since), until=moment_in_past(run, until), who=who, verb=verb
+        since=moment_in_past(run.settings.timezone, since),
+        until=moment_in_past(run.settings.timezone, until),
+        who=who,
+        verb=verb,
     )
     found = run.audit.operations(wanted, limit)
     if not found:
@@ -66,7 +70,8 @@ def show(
     Examples:
       queuectl audit show 12
     """
-    from queuectl.cli.render.audit import line_shape, operation_facts, operation_shape
+    from queuectl.cli.render.audit import operation_facts
+    from queuectl.shapes.audit import line_shape, operation_shape
 
     run: Invocation = ctx.obj
     summary, lines = run.audit.operation(number)
@@ -100,8 +105,9 @@ def verify(
       queuectl audit verify
       queuectl audit verify --anchor 120:9f86d0…
     """
-    from queuectl.cli.render.audit import verification_facts, verification_shape
+    from queuectl.cli.render.audit import verification_facts
     from queuectl.cli.render.words import count
+    from queuectl.shapes.audit import verification_shape
 
     run: Invocation = ctx.obj
     found = run.audit.verify(anchor)

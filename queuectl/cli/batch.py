@@ -79,8 +79,8 @@ def batch(
 
 
 def _show(run: Invocation, receipt: BatchReceipt, *, dry_run: bool) -> None:
-    from queuectl.cli.render.shapes import receipt_shape
     from queuectl.cli.render.words import count
+    from queuectl.shapes.tasks import receipt_shape
 
     output = run.output
     if output.json:

@@ -20,9 +20,10 @@ def batches(
       queuectl batches
       queuectl batches --limit 5 --json
     """
-    from queuectl.cli.render.batches import batch_grid, batch_shape
+    from queuectl.cli.render.batches import batch_grid
     from queuectl.clock import now_ms
     from queuectl.domain.task import batch_name
+    from queuectl.shapes.batches import batch_shape
 
     run: Invocation = ctx.obj
     found = run.monitor.list_batches(limit)
@@ -54,10 +55,11 @@ def batch_status(
       queuectl batch-status 3 --json
     """
     from queuectl.cli.daemon_watch import say_if_none_runs
-    from queuectl.cli.render.batches import batch_facts, batch_shape, failures_shape
+    from queuectl.cli.render.batches import batch_facts
     from queuectl.cli.render.dead_letters import group_grid
     from queuectl.clock import now_ms
     from queuectl.domain.task import batch_name
+    from queuectl.shapes.batches import batch_shape, failures_shape
 
     run: Invocation = ctx.obj
     found = run.monitor.get_batch_status(batch_id)

@@ -11,11 +11,12 @@ import typer
 from queuectl.cli.bulk import DryRun, Yes
 from queuectl.cli.choices import priorities
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.selectors import Selectors, selects_tasks
+from queuectl.cli.selectors import selects_tasks
 from queuectl.cli.task_bulk import TaskVerb, act
 from queuectl.domain.lifecycle import WAITING, Move, State, sources
 from queuectl.domain.task import Task
 from queuectl.errors import InvalidInputError
+from queuectl.operations.selectors import Selectors
 
 _LIMIT = "At most this many, the oldest first."
 

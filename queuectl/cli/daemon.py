@@ -161,7 +161,7 @@ def _node(invocation: Invocation, found: LocalDaemon) -> NodeStatus | None:
 
 
 def _document(found: LocalDaemon, node: NodeStatus | None, log: str) -> dict[str, Any]:
-    from queuectl.cli.render.shapes import node_shape
+    from queuectl.shapes.status import node_shape
     from queuectl.times import iso
 
     shape = {"pid": found.pid, "started_at": iso(found.started_at), "log": log}

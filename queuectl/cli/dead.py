@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from queuectl.cli.choices import ids
-from queuectl.cli.dead_selectors import Cause, Failure, letter_selection, narrows, selects_letters
+from queuectl.cli.dead_selectors import Cause, Failure, selects_letters
 from queuectl.cli.dead_verbs import purge, resurrect
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.selectors import Selectors
 from queuectl.domain.dead_letter import DeadLetterSelection
 from queuectl.domain.selection import DEFAULT_LIMIT
 from queuectl.errors import InvalidInputError
+from queuectl.operations.selectors import LetterWords, Selectors, letter_selection, narrows
 
 app = group("Look at tasks that will not run again; make new ones.")
 
@@ -49,7 +49,9 @@ def list_dead(
     limit = selectors.limit or DEFAULT_LIMIT
     if limit > _LONGEST_LIST:
         raise InvalidInputError(f"the limit {limit} is not between 1 and {_LONGEST_LIST}")
-    selection = letter_selection(run, selectors, cause=cause, failure=failure, resurrected=resurrected)
+    selection = letter_selection(
+        selectors, LetterWords(cause, failure, resurrected=resurrected), run.settings.timezone
+    )
     if grouped:
         _list_groups(run, selection, limit)
     else:
@@ -57,8 +59,9 @@ def list_dead(
 
 
 def _list_letters(run: Invocation, selection: DeadLetterSelection, limit: int) -> None:
-    from queuectl.cli.render.dead_letters import letter_grid, letter_shape
+    from queuectl.cli.render.dead_letters import letter_grid
     from queuectl.clock import now_ms
+    from queuectl.shapes.dead_letters import letter_shape
 
     letters = run.monitor.get_dead_letter_queue(limit, selection)
     if not letters:
@@ -74,8 +77,9 @@ def _list_letters(run: Invocation, selection: DeadLetterSelection, limit: int) -
 
 
 def _list_groups(run: Invocation, selection: DeadLetterSelection, limit: int) -> None:
-    from queuectl.cli.render.dead_letters import group_grid, group_shape
+    from queuectl.cli.render.dead_letters import group_grid
     from queuectl.clock import now_ms
+    from queuectl.shapes.dead_letters import group_shape
 
     found = run.monitor.group_dead_letters(selection, limit)
     if not found:
@@ -110,8 +114,9 @@ def show(
     Examples:
       queuectl dead show 3
     """
-    from queuectl.cli.render.dead_letters import letter_facts, letter_shape
+    from queuectl.cli.render.dead_letters import letter_facts
     from queuectl.domain.task import task_name
+    from queuectl.shapes.dead_letters import letter_shape
 
     run: Invocation = ctx.obj
     letter = run.monitor.get_dead_letter(dead_letter_id)

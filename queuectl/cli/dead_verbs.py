@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from queuectl.cli.bulk import SAMPLE, DryRun, Plan, Work, Yes, agreed, working
-from queuectl.cli.dead_selectors import Cause, Failure, letter_selection, narrows, selects_letters
+from queuectl.cli.dead_selectors import Cause, Failure, selects_letters
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.progress import progress
-from queuectl.cli.selectors import Selectors
 from queuectl.domain.dead_letter import DeadLetterSelection
 from queuectl.errors import ExitCode, PartlyDoneError, QueuectlError
+from queuectl.operations.selectors import LetterWords, Selectors, letter_selection, narrows
 
 if TYPE_CHECKING:
     from queuectl.operations.dead_letters import Resurrection, Resurrections
@@ -42,7 +42,9 @@ def resurrect(
       queuectl dead resurrect --host example.com --since 2d --dry-run
     """
     run: Invocation = ctx.obj
-    selection = letter_selection(run, selectors, cause=cause, failure=failure, resurrected=again)
+    selection = letter_selection(
+        selectors, LetterWords(cause, failure, resurrected=again), run.settings.timezone
+    )
     selectors.check_narrow("resurrect", "dead letter", narrow=narrows(selection))
     by_ids = bool(selection.ids) and selection == DeadLetterSelection(ids=selection.ids, resurrected=again)
     if by_ids and len(selection.ids) == 1 and not dry_run:

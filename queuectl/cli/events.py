@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.selectors import Selectors, selects_tasks
+from queuectl.cli.selectors import selects_tasks
 from queuectl.clock import monotonic
 from queuectl.domain.event import Event
 from queuectl.domain.lifecycle import FINAL, State
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import task_name
 from queuectl.errors import ExitCode, RefusedError, TaskNotFoundError
+from queuectl.operations.selectors import Selectors
 
 if TYPE_CHECKING:
     from queuectl.operations.events import EventStream
@@ -55,13 +56,13 @@ def events(
       queuectl events --since 1h --limit 1000 --json
     """
     run: Invocation = ctx.obj
-    selection = selectors.selection(run)
+    selection = selectors.selection(run.settings.timezone)
     since, limit = selection.since, selection.limit or 50
     selection = replace(selection, since=None, limit=None)
     stream = run.monitor.follow_events(selection) if follow else None
     found = run.monitor.get_events(selection, limit, since)
     if run.output.json and stream is None:
-        from queuectl.cli.render.shapes import event_shape
+        from queuectl.shapes.tasks import event_shape
 
         run.output.document({"events": [event_shape(event) for event in found]})
         return ExitCode.DONE
@@ -86,7 +87,7 @@ def follow(ctx: typer.Context, selectors: Selectors) -> int:
     from queuectl.cli.daemon_watch import say_if_none_runs
 
     run: Invocation = ctx.obj
-    selection = selectors.narrow_selection(run, "follow", or_all=False)
+    selection = selectors.narrow_selection(run.settings.timezone, "follow", or_all=False)
     stream = run.monitor.follow_events(_lasting(selection))
     states = run.manager.states_of_tasks(selection, _MOST_FOLLOWED + 1)
     _check(selection, states)
@@ -159,8 +160,8 @@ def _poll(run: Invocation, stream: EventStream, take: Callable[[list[Event]], ob
 
 
 def _write(run: Invocation, found: Iterable[Event]) -> None:
-    from queuectl.cli.render.shapes import event_shape
     from queuectl.cli.render.streams import EVENT_WIDTHS, event_row
+    from queuectl.shapes.tasks import event_shape
 
     for event in found:
         if run.output.json:

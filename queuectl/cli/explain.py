@@ -22,7 +22,8 @@ def explain(
       queuectl explain task_12
       queuectl explain 12 --json
     """
-    from queuectl.cli.render.explanation import explanation_lines, explanation_shape, rich_explanation
+    from queuectl.cli.render.explanation import explanation_lines, rich_explanation
+    from queuectl.shapes.forecasts import explanation_shape
 
     run: Invocation = ctx.obj
     found = run.monitor.explain(task_id)

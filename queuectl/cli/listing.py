@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.selectors import Selectors, selects_tasks
+from queuectl.cli.selectors import selects_tasks
 from queuectl.clock import monotonic
 from queuectl.domain.selection import DEFAULT_LIMIT, Cursor, Selection, Sort, cursor_in
 from queuectl.domain.task import batch_name, task_name
+from queuectl.operations.selectors import Selectors
 
 _LONG_SECONDS = 0.5
 """From here on a person wants to know what took so long."""
@@ -65,7 +66,7 @@ def list_tasks(
     from queuectl.cli.render.task_list import chosen_fields
 
     run: Invocation = ctx.obj
-    selection = selectors.selection(run)
+    selection = selectors.selection(run.settings.timezone)
     place = cursor_in(after, sort) if after is not None else None
     names = chosen_fields(fields, as_json=run.output.json or ndjson)
     if ndjson:
@@ -138,7 +139,7 @@ def count(
       queuectl count --by queue --json
     """
     run: Invocation = ctx.obj
-    selection = selectors.selection(run)
+    selection = selectors.selection(run.settings.timezone)
     if by is None:
         _count_all(run, selection)
     else:

@@ -84,8 +84,8 @@ class _Writer:
 
     def write(self, parts: Iterable[LogPart]) -> None:
         """Write the lines of these parts."""
-        from queuectl.cli.render.shapes import log_line_shape
         from queuectl.cli.render.streams import LOG_WIDTHS, log_row
+        from queuectl.shapes.tasks import log_line_shape
 
         output = self._run.output
         for part, line, missing in self._new(parts):
@@ -120,7 +120,7 @@ class _Writer:
 
 
 def _document(number: int, parts: Iterable[LogPart], attempt: int | None) -> dict[str, Any]:
-    from queuectl.cli.render.shapes import log_line_shape
+    from queuectl.shapes.tasks import log_line_shape
 
     lines = [
         log_line_shape(part, line) for part in parts if attempt in (None, part.attempt) for line in part.lines

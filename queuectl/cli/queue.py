@@ -40,8 +40,8 @@ def list_queues(ctx: typer.Context) -> None:
     Examples:
       queuectl queue list
     """
-    from queuectl.cli.render.shapes import queue_shape
     from queuectl.cli.render.tables import queue_grid
+    from queuectl.shapes.status import queue_shape
 
     run: Invocation = ctx.obj
     status = run.monitor.get_realtime_status()
@@ -59,9 +59,9 @@ def show(ctx: typer.Context, name: Name) -> None:
     Examples:
       queuectl queue show high
     """
-    from queuectl.cli.render.shapes import queue_shape
     from queuectl.cli.render.tables import queue_facts
     from queuectl.domain.priority import queue_named
+    from queuectl.shapes.status import queue_shape
 
     run: Invocation = ctx.obj
     full = queue_named(name)
@@ -95,10 +95,10 @@ def set_limits(
       queuectl queue set low host_gap=1.5 host_concurrency=2
       queuectl queue set high rate_limit=none
     """
-    from queuectl.cli.render.shapes import changes_shape
     from queuectl.cli.render.tables import change_grid
     from queuectl.cli.render.words import count
     from queuectl.domain.priority import queue_named
+    from queuectl.shapes.status import changes_shape
 
     run: Invocation = ctx.obj
     full = queue_named(name)

@@ -33,8 +33,9 @@ def list_schedules(ctx: typer.Context) -> None:
       queuectl schedule list
       queuectl schedule list --json
     """
-    from queuectl.cli.render.schedules import schedule_grid, schedule_shape
+    from queuectl.cli.render.schedules import schedule_grid
     from queuectl.clock import now_ms
+    from queuectl.shapes.schedules import schedule_shape
 
     run: Invocation = ctx.obj
     found = run.scheduler.list_schedules()
@@ -56,7 +57,8 @@ def show(ctx: typer.Context, name: Name) -> None:
     Examples:
       queuectl schedule show daily_urls
     """
-    from queuectl.cli.render.schedules import schedule_facts, schedule_shape, tick_grid
+    from queuectl.cli.render.schedules import schedule_facts, tick_grid
+    from queuectl.shapes.schedules import schedule_shape
 
     run: Invocation = ctx.obj
     schedule = run.scheduler.get_schedule(name)
@@ -138,8 +140,9 @@ def run_now(
       queuectl schedule run-now daily_urls --accept-shrunk
     """
     from queuectl.cli.daemon_watch import say_if_none_runs
-    from queuectl.cli.render.schedules import tick_shape, tick_words
+    from queuectl.cli.render.schedules import tick_words
     from queuectl.domain.task import batch_name
+    from queuectl.shapes.schedules import tick_shape
 
     run: Invocation = ctx.obj
     tick = run.scheduler.run_now(name, accept_shrunk=accept_shrunk)
@@ -174,8 +177,9 @@ def preview(
       queuectl schedule preview daily_urls
       queuectl schedule preview --cron "30 2 * * *" --zone Europe/Berlin --next 200
     """
-    from queuectl.cli.render.schedules import planned_grid, planned_shape
+    from queuectl.cli.render.schedules import planned_grid
     from queuectl.operations import schedule_plan
+    from queuectl.shapes.schedules import planned_shape
     from queuectl.times import iso
 
     run: Invocation = ctx.obj

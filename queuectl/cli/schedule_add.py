@@ -77,8 +77,8 @@ def add(
       queuectl schedule add https://example.com/feed.xml --cron "*/15 * * * *" --name news
       queuectl schedule add file://urls.txt --cron "0 9 * * MON-FRI" --zone Europe/Berlin
     """
-    from queuectl.cli.render.schedules import schedule_shape
     from queuectl.operations.schedule_plan import plan_schedule
+    from queuectl.shapes.schedules import schedule_shape
 
     run: Invocation = ctx.obj
     plan = plan_schedule(

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.selectors import Selectors, selects_tasks
+from queuectl.cli.selectors import selects_tasks
 from queuectl.errors import NoPlanError
+from queuectl.operations.selectors import Selectors
 
 
 @selects_tasks(without=("everything", "limit"))
@@ -33,8 +34,9 @@ def optimize(
       queuectl schedule optimize --start "tomorrow 08:00" --end "tomorrow 18:00" --max-per-hour 5 --queue low --dry-run
       queuectl schedule optimize 12 13 14 --start "in 10m" --end "in 3h" --max-per-hour 2
     """
-    from queuectl.cli.render.optimisation import no_plan_shape, optimisation_shape, plan_grid, plan_summary
+    from queuectl.cli.render.optimisation import plan_grid, plan_summary
     from queuectl.domain.task import task_name
+    from queuectl.shapes.forecasts import no_plan_shape, optimisation_shape
     from queuectl.times import parse_moment
 
     run: Invocation = ctx.obj
@@ -44,7 +46,7 @@ def optimize(
         "end": parse_moment(end, zone),
         "max_per_hour": max_per_hour,
     }
-    selection = selectors.narrow_selection(run, "spread", or_all=False)
+    selection = selectors.narrow_selection(run.settings.timezone, "spread", or_all=False)
     try:
         found = run.scheduler.optimize_selection(selection, window, dry_run=dry_run)
     except NoPlanError as error:

@@ -50,8 +50,9 @@ def simulate(
       queuectl simulate --workers 16
       queuectl simulate --add 2000 --priority high --rate-limit low=60/h --json
     """
-    from queuectl.cli.render.simulation import simulation_grids, simulation_shape, simulation_words
+    from queuectl.cli.render.simulation import simulation_grids, simulation_words
     from queuectl.operations.forecast import WhatIf
+    from queuectl.shapes.forecasts import simulation_shape
 
     run: Invocation = ctx.obj
     wanted = WhatIf(

@@ -41,7 +41,7 @@ def status(
         return
     screen = _screen(run, _SHOWN_RUNNING)
     if output.json:
-        from queuectl.cli.render.shapes import status_shape
+        from queuectl.shapes.status import status_shape
 
         alerts = [(alert.message, alert.hint) for alert in screen.alerts()]
         output.document(status_shape(screen.status, screen.running, alerts))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from queuectl.cli.bulk import SAMPLE, Plan, Work, agreed, working
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.selectors import Selectors
 from queuectl.cli.undo import hint
 from queuectl.domain.bulk import BulkResult, Outcome
 from queuectl.domain.lifecycle import State
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import Task, task_name
 from queuectl.errors import ExitCode, PartlyDoneError, RefusedError, TaskNotFoundError, WrongStateError
+from queuectl.operations.selectors import Selectors
 
 if TYPE_CHECKING:
     from queuectl.operations.bulk import Progress
@@ -57,7 +57,7 @@ def act(run: Invocation, verb: TaskVerb, selectors: Selectors, *, yes: bool, dry
     Raises:
         QueuectlError: nothing could be done, or not all of it.
     """
-    selection = selectors.narrow_selection(run, verb.name)
+    selection = selectors.narrow_selection(run.settings.timezone, verb.name)
     if not dry_run and selection == Selection(ids=selection.ids) and len(selection.ids) == 1:
         _act_on_one(run, verb, selection.ids[0])
         return ExitCode.DONE
@@ -72,8 +72,8 @@ def act(run: Invocation, verb: TaskVerb, selectors: Selectors, *, yes: bool, dry
 
 
 def _act_on_one(run: Invocation, verb: TaskVerb, number: int) -> None:
-    from queuectl.cli.render.shapes import task_shape
     from queuectl.operations.auditing import latest_operation
+    from queuectl.shapes.tasks import task_shape
 
     task = verb.one(number)
     if run.output.json:
@@ -210,7 +210,7 @@ def _sentence(verb: TaskVerb, result: BulkResult) -> str:
 
 
 def _document(run: Invocation, report: _Report, result: BulkResult) -> dict[str, Any]:
-    from queuectl.cli.render.shapes import task_shape
+    from queuectl.shapes.tasks import task_shape
 
     done = Selection(ids=tuple(report.done), limit=_LISTED)
     shapes = [task_shape(task) for task in reversed(run.manager.list_tasks(done))] if report.done else []

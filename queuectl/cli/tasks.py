@@ -29,8 +29,8 @@ def show(
       queuectl show 12 --json
     """
     from queuectl.cli.explain import why_it_waits
-    from queuectl.cli.render.shapes import article_shape, task_shape
     from queuectl.cli.render.tables import task_facts
+    from queuectl.shapes.tasks import article_shape, task_shape
 
     run: Invocation = ctx.obj
     task = run.manager.get_task(task_id)

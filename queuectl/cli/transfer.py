@@ -15,10 +15,11 @@ import typer
 from queuectl.cli.bulk import Yes, confirm
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.progress import progress
-from queuectl.cli.selectors import Selectors, selects_tasks
+from queuectl.cli.selectors import selects_tasks
 from queuectl.cli.undo import hint
 from queuectl.domain.task import task_name
 from queuectl.errors import InvalidInputError
+from queuectl.operations.selectors import Selectors
 
 if TYPE_CHECKING:
     from queuectl.domain.selection import Selection
@@ -71,7 +72,7 @@ def export(
       queuectl export --state dead --output - | gzip > dead.jsonl.gz
     """
     run: Invocation = ctx.obj
-    selection = selectors.selection(run)
+    selection = selectors.selection(run.settings.timezone)
     parts = None if include is None else [each.strip() for each in include.split(",")]
     if output == STREAM and run.output.json:
         raise InvalidInputError("--json and --output - both want standard output", hint="leave one out")

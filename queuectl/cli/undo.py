@@ -63,7 +63,8 @@ def hint(run: Invocation) -> str:
 
 
 def _list(run: Invocation) -> int:
-    from queuectl.cli.render.audit import operation_grid, operation_shape
+    from queuectl.cli.render.audit import operation_grid
+    from queuectl.shapes.audit import operation_shape
 
     found = run.manager.undoable_operations(_LISTED)
     if not found:
@@ -79,11 +80,11 @@ def _list(run: Invocation) -> int:
 
 def _go_on(run: Invocation, plan: UndoPlan, *, yes: bool, dry_run: bool) -> bool:
     """Show what would be done, and ask where it is about several tasks."""
-    from queuectl.cli.render.audit import plan_shape
     from queuectl.cli.render.task_list import task_grid
     from queuectl.cli.render.words import count
     from queuectl.clock import now_ms
     from queuectl.domain.selection import Selection
+    from queuectl.shapes.audit import plan_shape
 
     number = plan.outcomes["done"]
     if not dry_run and number < 2:
@@ -130,7 +131,7 @@ def _tell(run: Invocation, result: UndoResult) -> int:
     Raises:
         QueuectlError: nothing was put back, or not all.
     """
-    from queuectl.cli.render.audit import result_shape
+    from queuectl.shapes.audit import result_shape
 
     if run.output.json:
         run.output.document(result_shape(result))

@@ -30,7 +30,7 @@ def wait(
       queuectl wait 12 13 14 --timeout 60
     """
     from queuectl.cli.daemon_watch import say_if_none_runs
-    from queuectl.cli.render.shapes import task_shape
+    from queuectl.shapes.tasks import task_shape
 
     run: Invocation = ctx.obj
     say_if_none_runs(run)

@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STRONG
 from queuectl.cli.render.words import count
 from queuectl.domain.audit import AuditLine
-from queuectl.domain.task import task_name
-from queuectl.times import iso, shown
+from queuectl.times import shown
 
 if TYPE_CHECKING:
-    from queuectl.domain.undo import UndoPlan, UndoResult
     from queuectl.operations.audit import Verification
     from queuectl.store.audit import Summary
 
 _GROUPED = 3
-
-
-def operation_shape(summary: Summary) -> dict[str, Any]:
-    """Return an operation."""
-    first = summary.first
-    return {
-        "operation": first.operation,
-        "at": iso(first.at),
-        "ended_at": iso(summary.ended_at),
-        "who": first.who,
-        "host": first.host,
-        "verb": first.verb,
-        "target": first.target,
-        "things": summary.things,
-        "lines": summary.lines,
-        "undoes": first.undoes,
-        "undone_by": summary.undone_by,
-        "can_be_undone": summary.kept,
-    }
-
-
-def line_shape(line: AuditLine) -> dict[str, Any]:
-    """Return one line with its hash and seal."""
-    return {
-        "number": line.number,
-        "at": iso(line.at),
-        "things": line.things,
-        "before": _values(line.before),
-        "after": _values(line.after),
-        "key": line.key,
-        "hash": line.hash,
-        "seal": line.seal,
-    }
 
 
 def operation_grid(found: Sequence[Summary], zone: str) -> Grid:
@@ -117,22 +81,6 @@ def operation_facts(summary: Summary, lines: Sequence[AuditLine], zone: str) -> 
     return Facts(rows)
 
 
-def verification_shape(found: Verification) -> dict[str, Any]:
-    """Return what an examination came to."""
-    verdict = found.verdict
-    return {
-        "sound": verdict.sound,
-        "complete": found.complete,
-        "lines": verdict.lines,
-        "last_hash": verdict.last_hash,
-        "findings": verdict.faulty,
-        "faults": verdict.faults,
-        "key": found.key,
-        "key_file": str(found.key_file),
-        "unchecked": dict(verdict.unchecked),
-    }
-
-
 def verification_facts(found: Verification) -> Facts:
     """Return the same for people."""
     verdict = found.verdict
@@ -154,42 +102,3 @@ def verification_facts(found: Verification) -> Facts:
     if verdict.sound and found.complete:
         rows.append(("seals", Styled("every line was written with the key", GOOD, "✓")))
     return Facts(rows)
-
-
-def plan_shape(plan: UndoPlan) -> dict[str, Any]:
-    """Return what undoing would do."""
-    return {
-        "undone": plan.number,
-        "verb": plan.verb,
-        "target": plan.target,
-        "tasks": {name: plan.outcomes[name] for name in ("done", "changed", "ran", "missing")},
-        "undone_by": plan.undone_by,
-        "dry_run": True,
-    }
-
-
-def result_shape(result: UndoResult) -> dict[str, Any]:
-    """Return what undoing came to."""
-    from queuectl.domain.bulk import Outcome
-
-    return {
-        "undone": result.undone,
-        "operation": result.operation,
-        "done": result.done,
-        "ran": result.ran,
-        "outcomes": {outcome.value: result.outcomes[outcome] for outcome in Outcome},
-        "put_back": result.put_back,
-        "left": result.kept_as_is,
-        "left_tasks": [{"id": task_name(each.id), "state": each.state} for each in result.left],
-        "stopped": result.stopped,
-    }
-
-
-def _values(text: str | None) -> Any:
-    """Return a line's values; whoever has spoilt them must not stop others from seeing the rest."""
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

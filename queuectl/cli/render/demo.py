@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from queuectl.cli.render.dead_letters import letter_shape
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.safe import safe
-from queuectl.cli.render.shapes import task_shape
 from queuectl.cli.render.status import progress_text
 from queuectl.cli.render.style import ACCENT, BAD, FAINT, GOOD, STATES, STRONG
 from queuectl.cli.render.words import duration, short_queue
@@ -22,6 +20,8 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.selection import Selection
 from queuectl.domain.status import RunningTask
 from queuectl.domain.task import Task, task_name
+from queuectl.shapes.dead_letters import letter_shape
+from queuectl.shapes.tasks import task_shape
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from queuectl.cli.render.grid import Cell, Styled, cell_text, rich_cell
 from queuectl.cli.render.style import ACCENT, CAREFUL, FAINT, GOOD, STRONG
@@ -12,38 +12,12 @@ from queuectl.cli.render.words import brief, count, duration
 from queuectl.domain.explanation import Certainty, Explanation, WaitReason
 from queuectl.domain.lifecycle import FINAL, State
 from queuectl.domain.task import task_name
-from queuectl.times import iso, shown
+from queuectl.times import shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _NOTHING = "nothing keeps it: a daemon takes it at its next look"
-
-
-def explanation_shape(found: Explanation) -> dict[str, Any]:
-    """Return an explanation for programs; ``certainty`` says how well the earliest start is known."""
-    return {
-        "id": task_name(found.task.id),
-        "state": found.task.state.value,
-        "queue": found.task.queue,
-        "at": iso(found.at),
-        "startable": found.startable,
-        "position": found.position,
-        "position_is_least": found.position_is_least,
-        "earliest_start": iso(found.earliest_start),
-        "certainty": None if found.certainty is None else found.certainty.value,
-        "reasons": [
-            {
-                "cause": each.cause.value,
-                "message": each.message,
-                "binding": each.binding,
-                "until": iso(each.until),
-                "estimated": each.estimated,
-                "command": each.command,
-            }
-            for each in found.reasons
-        ],
-    }
 
 
 def explanation_lines(found: Explanation, zone: str) -> list[str]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import ACCENT, FAINT
 from queuectl.cli.render.tables import url_cell
 from queuectl.cli.render.words import count, short_queue
-from queuectl.domain.optimisation import NewTime, Optimisation, Window
+from queuectl.domain.optimisation import NewTime, Optimisation
 from queuectl.domain.task import task_name
-from queuectl.errors import NoPlanError
-from queuectl.times import iso, shown
+from queuectl.times import shown
 
 
 def plan_grid(found: Optimisation, zone: str) -> Grid:
@@ -61,47 +58,3 @@ def plan_summary(found: Optimisation, zone: str) -> list[str]:
             f" and {'starts' if found.uncounted == 1 else 'start'} when there is room"
         )
     return lines
-
-
-def optimisation_shape(found: Optimisation) -> dict[str, Any]:
-    """Return a plan as JSON."""
-    return {
-        "feasible": True,
-        "applied": found.applied,
-        "window": _window_shape(found.window),
-        "moved": found.moved,
-        "kept": len(found.times) - found.moved,
-        "counted": found.counted,
-        "uncounted": found.uncounted,
-        "tasks": [
-            {
-                "id": task_name(each.id),
-                "url": each.url,
-                "queue": each.queue,
-                "priority_score": each.priority_score,
-                "state": each.state,
-                "due_at": iso(each.before),
-                "new_due_at": iso(each.after),
-                "moved": each.moved,
-            }
-            for each in found.times
-        ],
-    }
-
-
-def _window_shape(window: Window) -> dict[str, Any]:
-    return {"start": iso(window.start), "end": iso(window.end), "max_per_hour": window.max_per_hour}
-
-
-def no_plan_shape(error: NoPlanError) -> dict[str, Any]:
-    """Return as JSON why there is no plan; each part of ``enough`` alone would be."""
-    return {
-        "feasible": False,
-        "applied": False,
-        "binding": list(error.binding),
-        "enough": {
-            "end": iso(error.later_end),
-            "max_per_hour": error.higher_cap,
-            "leave_out": error.leave_out,
-        },
-    }

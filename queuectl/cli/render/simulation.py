@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, GOOD, STRONG
@@ -11,7 +10,7 @@ from queuectl.cli.render.words import brief, count, duration, short_queue
 from queuectl.domain.forecast import Forecast, QueueForecast
 from queuectl.domain.task import task_name
 from queuectl.operations.forecast import Delay, Simulation
-from queuectl.times import iso, shown
+from queuectl.times import shown
 
 _NEVER = Styled("never", BAD)
 
@@ -124,47 +123,3 @@ def simulation_words(found: Simulation, zone: str) -> list[str]:
     if found.weight > 1:
         lines.append(f"sampled: one of {found.weight:,} tasks was followed and stands for all of them")
     return lines
-
-
-def simulation_shape(found: Simulation) -> dict[str, Any]:
-    """Return a forecast as JSON; ``what_if`` is null without a change."""
-    return {
-        "at": iso(found.at),
-        "workers": found.workers,
-        "workers_what_if": found.workers_then,
-        "daemon_running": found.daemon_runs,
-        "recorded_runs": found.recorded,
-        "sampled_one_of": found.weight,
-        "now": _forecast_shape(found.present),
-        "what_if": _forecast_shape(found.changed) if found.changed is not None else None,
-        "delayed": found.delayed_count if found.changed is not None else None,
-        "hastened": found.hastened_count if found.changed is not None else None,
-        "most_delayed": [_delay_shape(each) for each in found.delayed],
-    }
-
-
-def _forecast_shape(forecast: Forecast) -> dict[str, Any]:
-    return {
-        "ends_at": iso(forecast.ends_at),
-        "queues": [
-            {
-                "name": queue.name,
-                "tasks": queue.tasks,
-                "never_start": queue.never,
-                "ends_at": iso(queue.ends_at),
-                "longest_wait_ms": queue.longest_wait,
-            }
-            for queue in forecast.queues
-        ],
-    }
-
-
-def _delay_shape(each: Delay) -> dict[str, Any]:
-    return {
-        "id": task_name(each.task),
-        "queue": each.queue,
-        "due_at": iso(each.due_at),
-        "starts_at": iso(each.starts_at),
-        "starts_what_if": iso(each.starts_then),
-        "later_ms": each.later_ms,
-    }

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from queuectl.cli.render.grid import Cell, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD
-from queuectl.cli.render.words import level_word, short_queue
+from queuectl.cli.render.words import short_queue
 from queuectl.domain.event import Event
 from queuectl.domain.task import task_name
 from queuectl.domain.task_log import LogLine
+from queuectl.shapes.tasks import level_word
 from queuectl.times import shown, zone_named
 
 EVENT_WIDTHS = (0, 12, 12, 10)

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
-from queuectl.cli.render.shapes import task_shape
 from queuectl.cli.render.style import BAD
 from queuectl.cli.render.tables import state_cell, url_cell
 from queuectl.cli.render.words import duration, short_queue, when
 from queuectl.domain.priority import level_of_score
 from queuectl.domain.task import Task, batch_name, task_name
 from queuectl.errors import InvalidInputError
+from queuectl.shapes.tasks import task_shape
 from queuectl.times import shown
 
 

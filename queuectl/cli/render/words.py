@@ -87,11 +87,3 @@ def size(number: int) -> str:
 def short_queue(name: str) -> str:
     """Return a queue's short name, which is accepted wherever the full one is."""
     return name.removesuffix("_priority")
-
-
-def level_word(level: int) -> str:
-    """Return the name of one of logging's levels, or of the nearest below."""
-    for least, word in ((50, "critical"), (40, "error"), (30, "warning"), (20, "info")):
-        if level >= least:
-            return word
-    return "debug"
