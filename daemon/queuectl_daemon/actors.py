@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from queuectl_daemon.broker import ACTOR_SUFFIX
 from queuectl_daemon.budgets import Budgets
 from queuectl_daemon.endings import never_began
 from queuectl_daemon.flights import ANY_TIME, Flight, Flights
+from queuectl_daemon.lane import Lane
 
 logger = logging.getLogger("queuectl.daemon")
 
@@ -33,6 +34,14 @@ class RunsTasks(Protocol):
         """Run a claimed task to its end; never raises."""
         ...
 
+    def is_async(self, handler: str) -> bool:
+        """Whether it is known that tasks of this handler run in the event loop, but for those of ``needs_process``."""
+        ...
+
+    def needs_process(self, work: Claimed) -> bool:
+        """Whether a task, whose limits are those in effect, runs in a child process whatever its handler is."""
+        ...
+
     def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
         """Begin a task that needs no thread and return, calling ``done`` at its end; False for any other task."""
         ...
@@ -43,6 +52,10 @@ class HasRoom(Protocol):
 
     def admit(self) -> bool:
         """Wait until another run may go on; False when none may begin any more."""
+        ...
+
+    def admit_at_once(self) -> bool:
+        """Let another run go on if there is room that nobody waits for."""
         ...
 
     def leave(self) -> None:
@@ -103,6 +116,24 @@ class Attempts:
         self._finish = finish
         self._judge = judge
         self._crew = crew
+        self._lane = Lane(crew.admit_at_once, self._set_off)
+
+    def hand_over(self, works: Iterable[Claimed]) -> list[Claimed]:
+        """Set the claimed tasks going that need no thread, as soon as there is room; return the others."""
+        others = []
+        for work in works:
+            if self._runner.is_async(work.handler):
+                limited = self._budgets.applied(work)
+                if not self._runner.needs_process(limited):
+                    self._lane.add(limited)
+                    continue
+            others.append(work)
+        self._lane.go_on()
+        return others
+
+    def go_on(self) -> None:
+        """Look whether more runs may begin: there may be room now that nobody has left."""
+        self._lane.go_on()
 
     def perform(self, task: int, fence: int) -> None:
         """Run a task, or set it going where it needs no thread.
@@ -112,30 +143,32 @@ class Attempts:
         """
         if not self._crew.admit():
             return
+        self._lane.go_on()  # it lets threads that wait go first, and there may be room for more
         flight = self._flights.begin(task, fence)
         if flight is None:
-            self._crew.leave()
+            self._leave()
             return
-        outcome = self._outcome(flight)
+        outcome = self._outcome(flight, self._budgets.applied(flight.work))
         if outcome is None:
             return  # it goes on in the event loop, and leaves the crew there
-        self._crew.leave()
+        self._leave()
         if outcome.began and outcome.verdict is not Verdict.SUCCEEDED:
             raise AttemptFailedError(flight.work, outcome)
         self._hand_in(flight, outcome)
 
-    def _outcome(self, flight: Flight) -> Outcome | None:
+    def _outcome(self, flight: Flight, work: Claimed, *, may_block: bool = True) -> Outcome | None:
         """Return how the run ended; nothing while it goes on elsewhere."""
         if flight.began is None:
             return Outcome(Verdict.INTERRUPTED, began=False)
         if flight.cancelled:
             return Outcome(Verdict.CANCELLED)
         try:
-            work = self._budgets.applied(flight.work)
             if flight.window is not ANY_TIME:
                 work = replace(work, begin_by=flight.window.ends)
             if self._runner.take_up(work, lambda outcome: self._ended(flight, outcome)):
                 return None
+            if not may_block:
+                return Outcome(Verdict.INTERRUPTED, began=False)
             self._crew.occupy()
             try:
                 return _wanted(flight, self._runner.run(work))
@@ -145,12 +178,30 @@ class Attempts:
             logger.exception("the runner has failed", extra={"action": "runner_failed"})
             return Outcome(Verdict.FAILED, error=f"the runner has failed: {type(error).__name__}")
 
+    def _set_off(self, work: Claimed) -> None:
+        """Begin a task that needs no thread, for which there is room; the lane itself asks for the next one."""
+        flight = self._flights.begin(work.id, work.fence)
+        if flight is None:
+            self._crew.leave()
+            return
+        outcome = self._outcome(flight, work, may_block=False)
+        if outcome is not None:
+            self._crew.leave()
+            self._conclude(flight, outcome)
+
     def _ended(self, flight: Flight, outcome: Outcome) -> None:
-        self._crew.leave()
+        self._leave()
+        self._conclude(flight, outcome)
+
+    def _conclude(self, flight: Flight, outcome: Outcome) -> None:
         if outcome.began and outcome.verdict is not Verdict.SUCCEEDED:
             self._judge(flight.work, _wanted(flight, outcome))
         else:
             self._hand_in(flight, outcome)
+
+    def _leave(self) -> None:
+        self._crew.leave()
+        self._lane.go_on()
 
     def _hand_in(self, flight: Flight, outcome: Outcome) -> None:
         """Hand in the end of a run that nobody has to judge: a success, or one that never began."""

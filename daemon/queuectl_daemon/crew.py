@@ -23,6 +23,7 @@ class Crew(dramatiq.Worker):
         self._most = most
         self._runs = 0
         self._busy = 0
+        self._waiting = 0
         self._closed = False
         self._changing = threading.Lock()
         self._room = threading.Condition(self._changing)
@@ -33,10 +34,20 @@ class Crew(dramatiq.Worker):
         Tasks are claimed ahead only of what takes a moment, so the wait is as short.
         """
         with self._changing:
+            self._waiting += 1
             while self._runs >= self._most and not self._closed:
                 self._room.wait()
+            self._waiting -= 1
             self._runs += not self._closed
             return not self._closed
+
+    def admit_at_once(self) -> bool:
+        """Let another run go on if there is room, unless a thread waits for it already."""
+        with self._changing:
+            if self._closed or self._waiting or self._runs >= self._most:
+                return False
+            self._runs += 1
+            return True
 
     def leave(self) -> None:
         """Take note that a run is over, wherever it was."""

@@ -142,14 +142,14 @@ class Service:
             node=self.node,
             capacity=self._capacity,
             aging=bool(self.settings.priority_aging),
-            hand_over=broker.hand_over,
+            hand_over=lambda works: broker.hand_over(self._attempts.hand_over(works)),
             cancel=self._cancel,
             scale=self._scale,
             on_rules=self._budgets.learn,
             describe=self._describe,
         )
         self._crew = Crew(broker, most=self._capacity.workers, worker_timeout=_WORKER_TIMEOUT_MS)
-        attempts = Attempts(
+        self._attempts = Attempts(
             self._flights,
             self._runner,
             self._budgets,
@@ -157,7 +157,7 @@ class Service:
             judge=dead_letters.judge,
             crew=self._crew,
         )
-        declare(broker, attempts)
+        declare(broker, self._attempts)
         return pump
 
     def _start_recovery(self, parts: ExitStack) -> None:
@@ -260,6 +260,7 @@ class Service:
         self._capacity.workers = workers
         self._runner.resize(workers)
         self._crew.resize(workers)
+        self._attempts.go_on()
         self._pump.wake()
 
     def _kind_of(self, work: Claimed) -> Isolation:

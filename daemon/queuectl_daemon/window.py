@@ -27,12 +27,18 @@ _SHORT_SECONDS = 0.05
 """Tasks that take longer than this are claimed only for a free worker: a claimed task is a running task."""
 
 
+_SMOOTHED_SECONDS = 0.1
+_LEAST_SMOOTHED_SECONDS = 0.02
+"""The pace of work that has just begun is taken from what there is of it, but not from less than this."""
+
+
 class Pace:
     """How fast runs end and how long they take, smoothed over the last few hundred milliseconds."""
 
     def __init__(self) -> None:
         self.per_second = 0.0
         self.mean_seconds: float | None = None
+        self._seen_seconds = 0.0
         self._ended: deque[tuple[float, int]] = deque()
 
     def note(self, ended: int, seconds_of_work: float, elapsed: float) -> None:
@@ -41,8 +47,11 @@ class Pace:
             return
         if ended:
             self._ended.append((monotonic(), ended))
-        weight = min(1.0, elapsed / 0.1)
+        self._seen_seconds = min(_SMOOTHED_SECONDS, self._seen_seconds + elapsed)
+        weight = min(1.0, elapsed / max(_LEAST_SMOOTHED_SECONDS, self._seen_seconds))
         self.per_second += weight * (ended / elapsed - self.per_second)
+        if not self.per_second:
+            self._seen_seconds = 0.0
         if ended:
             mean = seconds_of_work / ended
             share = min(1.0, ended / 16)

@@ -94,7 +94,7 @@ class Runner:
 
     def kind_of(self, work: Claimed) -> Isolation:
         """Return where this task runs, whose limits are those in effect."""
-        return "process" if _needs_process(work) else self.kind(work.handler)
+        return "process" if self.needs_process(work) else self.kind(work.handler)
 
     def kinds(self) -> dict[str, Isolation]:
         """Return where tasks of each known handler run."""
@@ -106,6 +106,17 @@ class Runner:
             with contextlib.suppress(QueuectlError):  # its first task will say so
                 self._find_way(name)
 
+    def is_async(self, handler: str) -> bool:
+        """Whether it is known that tasks of this handler run in the event loop, unless they need a process."""
+        way = self._ways.get(handler)
+        return way is not None and way.kind == "async"
+
+    @staticmethod
+    def needs_process(work: Claimed) -> bool:
+        """Whether a task, whose limits are those in effect, runs in a child process whatever its handler is."""
+        # A run during which a daemon died may have been what killed it, and takes no other along from a child.
+        return work.memory_limit is not None or work.crashes > 0
+
     def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
         """Begin a task that runs in the event loop and return; False for any other task, which ``run`` runs.
 
@@ -115,7 +126,7 @@ class Runner:
             way = self._ways.get(work.handler) or self._find_way(work.handler)
         except BaseException:  # noqa: BLE001 - ``run`` meets the same error and turns it into an outcome
             return False
-        if way.kind != "async" or way.handler is None or _needs_process(work):
+        if way.kind != "async" or way.handler is None or self.needs_process(work):
             return False
         self._loop_runs.start(work, way.handler, done)
         if (work.id, work.fence) in self._cancels:
@@ -134,7 +145,7 @@ class Runner:
         """
         try:
             way = self._ways.get(work.handler) or self._find_way(work.handler)
-            if way.handler is None or _needs_process(work):
+            if way.handler is None or self.needs_process(work):
                 return self._run_in_process(work)
             return self._run_in_thread(work, way.handler)
         except BaseException as error:  # noqa: BLE001 - a thread of the daemon must survive every task
@@ -237,8 +248,3 @@ class Runner:
 def _isolation(specification: HandlerSettings) -> Isolation:
     """Return where a handler runs by its settings; a memory limit can be kept in a process only."""
     return "process" if specification.memory_limit is not None else specification.isolation
-
-
-def _needs_process(work: Claimed) -> bool:
-    # A run during which a daemon died may have been what killed it, and takes no other along from a child.
-    return work.memory_limit is not None or work.crashes > 0

@@ -94,3 +94,16 @@ def test_a_smaller_crew_lets_threads_go(crew: Crew) -> None:
         crew.vacate()
     crew.resize(4)
     assert len(crew.workers) == 1, "nobody needs more"
+
+
+def test_a_thread_that_waits_for_room_goes_before_what_needs_none(crew: Crew) -> None:
+    assert [crew.admit_at_once() for _ in range(4)] == [True] * 4
+    assert not crew.admit_at_once()
+    waiting = threading.Thread(target=crew.admit, daemon=True)
+    waiting.start()
+    wait_until(lambda: crew._waiting, within=10, describing="the thread to wait")
+    crew.leave()
+    waiting.join(10)
+    assert not crew.admit_at_once(), "the thread has the room"
+    crew.leave()
+    assert crew.admit_at_once()

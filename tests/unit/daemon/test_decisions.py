@@ -164,6 +164,12 @@ class _Script:
         self.asked.append(work)
         return self.outcome
 
+    def is_async(self, handler: str) -> bool:
+        return handler == "poll"
+
+    def needs_process(self, work: Claimed) -> bool:
+        return work.memory_limit is not None
+
     def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
         """Run the tasks that are marked so on the way, as the event loop does elsewhere."""
         if "async" not in work.metadata:
@@ -174,14 +180,18 @@ class _Script:
 
 
 class _Crew:
-    """A crew with room for everybody, which only counts."""
+    """A crew with room for everybody, or for so many at once, which only counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 100) -> None:
+        self.most = most
         self.runs = self.busy = 0
 
     def admit(self) -> bool:
         self.runs += 1
         return True
+
+    def admit_at_once(self) -> bool:
+        return self.runs < self.most and self.admit()
 
     def leave(self) -> None:
         self.runs -= 1
@@ -356,6 +366,51 @@ def test_a_message_whose_fence_has_moved_on_calls_no_handler(metadata: str) -> N
     actor(1, 2)
     assert [work.fence for work in script.asked] == [2], "the latest fence is the one that counts"
     assert [each.work.fence for each in finished] == [2]
+
+
+class _Loop(_Script):
+    """A runner that ends what it has taken up when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(Outcome(Verdict.SUCCEEDED))
+        self.going: list[Callable[[Outcome], None]] = []
+
+    def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
+        self.asked.append(work)
+        self.going.append(done)
+        return True
+
+
+def test_async_tasks_go_to_the_loop_as_there_is_room_the_most_urgent_first() -> None:
+    flights, finished, loop, crew = Flights(), list[Ending](), _Loop(), _Crew(most=2)
+    judge = DeadLetters(lambda _: RULE, finished.append)
+    attempts = attempts_of(loop, finished, flights, judge, crew)
+    queues = ["low_priority", "low_priority", "medium_priority", "urgent_priority", "urgent_priority"]
+    works = [claimed(id=number, queue=queue, handler="poll") for number, queue in enumerate(queues)]
+    page = claimed(id=9, queue="urgent_priority", handler="page")
+    flights.add([*works, page])
+    assert attempts.hand_over([*works, page]) == [page], "what needs a thread is left for one"
+    assert [work.id for work in loop.asked] == [3, 4]
+    flights.drop_waiting(["medium_priority"])  # given back in the meantime
+    crew.most = 3
+    attempts.go_on()
+    assert [work.id for work in loop.asked] == [3, 4, 0]
+    loop.going[0](Outcome(Verdict.SUCCEEDED))
+    assert [work.id for work in loop.asked] == [3, 4, 0, 1]
+    for done in loop.going[1:]:
+        done(Outcome(Verdict.FAILED, error="no"))
+    assert sorted(each.work.id for each in finished) == [0, 1, 3, 4]
+    assert {each.move for each in finished if each.work.id != 3} == {Move.RETRY}
+    assert crew.runs == 0
+
+
+def test_a_limit_of_memory_takes_an_async_task_to_a_thread() -> None:
+    flights, finished, loop = Flights(), list[Ending](), _Loop()
+    attempts = attempts_of(loop, finished, flights, DeadLetters(lambda _: RULE, finished.append))
+    bounded = claimed(handler="poll", memory_limit=64)
+    flights.add([bounded])
+    assert attempts.hand_over([bounded]) == [bounded]
+    assert loop.asked == []
 
 
 def test_what_is_set_for_a_queue_wins_over_the_file_and_not_over_the_task() -> None:
