@@ -47,7 +47,7 @@ pictures: $(VENV)/.test ## draw the pictures of the README from the real command
 	@$(BIN)/python -m tests.pictures
 
 lock: $(VENV)/.lock ## pin what pyproject.toml asks for; ARGS=--upgrade takes the newest
-	$(COMPILE) pyproject.toml --output-file $(PINNED)/runtime.txt
+	$(COMPILE) pyproject.toml --extra pdf --output-file $(PINNED)/runtime.txt
 	$(COMPILE) --group test --constraints $(PINNED)/runtime.txt --output-file $(PINNED)/test.txt
 	$(COMPILE) --group lint --constraints $(PINNED)/runtime.txt --constraints $(PINNED)/test.txt \
 	  --output-file $(PINNED)/lint.txt

@@ -51,6 +51,10 @@ class InvalidURLError(InvalidInputError):
     """The text is not an http or https address that can be fetched."""
 
 
+class MissingDependencyError(QueuectlError):
+    """A package that only this needs is not installed."""
+
+
 class BadInputFileError(QueuectlError):
     """An input file cannot be read or used."""
 

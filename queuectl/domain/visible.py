@@ -24,6 +24,14 @@ def visible(text: str, longest: int | None = None) -> str:
     return UNSAFE.sub(_escape, text)
 
 
+def visible_json(document: str) -> str:
+    """Return a JSON text whose strings are escaped where a terminal would obey or hide a character.
+
+    JSON itself asks only for the first 32 to be escaped. Line feeds between values stay.
+    """
+    return UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else _json_escape(match[0]), document)
+
+
 def storable(text: str, longest: int | None = None) -> str:
     """Return ``text`` without what PostgreSQL refuses, its middle left out where it is too long."""
     if longest is not None and len(text) > longest:
@@ -40,3 +48,11 @@ def _escape(match: re.Match[str]) -> str:
     if number < 0x100:
         return f"\\x{number:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def _json_escape(mark: str) -> str:
+    number = ord(mark)
+    if number < 0x10000:
+        return f"\\u{number:04x}"
+    number -= 0x10000
+    return f"\\u{0xD800 + (number >> 10):04x}\\u{0xDC00 + (number & 0x3FF):04x}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Grid, plain_row, rich_row
-from queuectl.cli.render.safe import folded, safe, safe_json
+from queuectl.cli.render.safe import folded, safe
+from queuectl.domain.visible import visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -123,7 +124,7 @@ def document(content: Mapping[str, Any], *, indent: bool) -> str:
     text = json.dumps(
         {"version": DOCUMENT_VERSION, **content}, ensure_ascii=False, indent=2 if indent else None
     )
-    return safe_json(text)
+    return visible_json(text)
 
 
 def for_person(line: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from queuectl.domain.visible import UNSAFE, visible
+from queuectl.domain.visible import visible
 
 _ELLIPSIS = "..."
 
@@ -20,14 +20,6 @@ def safe(text: object, limit: int | None = None) -> str:
 def safe_lines(text: str) -> list[str]:
     """Return the lines of a longer text, such as a traceback, each of them safe."""
     return [safe(line) for line in text.replace("\t", "    ").split("\n")]
-
-
-def safe_json(document: str) -> str:
-    """Return a JSON text whose strings are escaped where a terminal would obey or hide a character.
-
-    JSON itself asks only for the first 32 to be escaped. Line feeds between values stay.
-    """
-    return UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else _json_escape(match[0]), document)
 
 
 def width(text: str) -> int:
@@ -66,11 +58,3 @@ def _columns(mark: str) -> int:
     if unicodedata.category(mark) in {"Mn", "Me"}:  # accents and the like sit on the mark before them
         return 0
     return 2 if unicodedata.east_asian_width(mark) in {"W", "F"} else 1
-
-
-def _json_escape(mark: str) -> str:
-    number = ord(mark)
-    if number < 0x10000:
-        return f"\\u{number:04x}"
-    number -= 0x10000
-    return f"\\u{0xD800 + (number >> 10):04x}\\u{0xDC00 + (number & 0x3FF):04x}"

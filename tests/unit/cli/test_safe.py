@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from queuectl.cli.render.grid import Column, Grid
-from queuectl.cli.render.safe import cut, safe, safe_json, width
+from queuectl.cli.render.safe import cut, safe, width
+from queuectl.domain.visible import visible_json
 
 EVIL = {
     "escape": "\x1b[31mred\x1b[0m",
@@ -56,7 +57,7 @@ def test_no_text_moves_the_cursor_or_starts_a_line(text: str) -> None:
 @given(st.recursive(st.text(alphabet=st.characters()), lambda inner: st.lists(inner), max_leaves=5))
 def test_json_stays_the_same_document(value: object) -> None:
     text = json.dumps({"value": value}, ensure_ascii=False, indent=2)
-    shown = safe_json(text)
+    shown = visible_json(text)
     assert json.loads(shown) == {"value": value}
     assert safe(shown.replace("\n", "")) == shown.replace("\n", "")
 
