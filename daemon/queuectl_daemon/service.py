@@ -21,6 +21,7 @@ from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
 from queuectl_daemon import endings
 from queuectl_daemon.actors import Attempts, declare
+from queuectl_daemon.adding_up import AddingUp
 from queuectl_daemon.anchor import ANCHOR_SECONDS, AuditAnchor
 from queuectl_daemon.broker import ClaimedBroker
 from queuectl_daemon.budgets import Budgets
@@ -212,6 +213,7 @@ class Service:
         )
         ticker.every(_RETENTION_SECONDS, "retention", retention.sweep, at_once=True)
         parts.callback(retention.stop)
+        parts.callback(AddingUp(self._database, self.settings).begin(ticker))
         ticker.every(ANCHOR_SECONDS, "audit anchor", AuditAnchor(self._database).tell, at_once=True)
         if self._pump.transport is not None:
             ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)

@@ -119,8 +119,9 @@ class Claimed:
     """A task that this daemon has claimed and will run, as the pump read it.
 
     ``metadata`` is JSON text. ``released`` counts the runs that were not charged and ``crashes``
-    those that ended with the death of their process. ``begin_by`` is when its handler must have
-    been called, by the monotonic clock; it is set by the daemon and not read from the database.
+    those that ended with the death of their process. It could have started at ``due_at``. ``begin_by``
+    is when its handler must have been called, by the monotonic clock; it is set by the daemon and not
+    read from the database.
     """
 
     id: int
@@ -138,4 +139,5 @@ class Claimed:
     max_retries: int | None
     started_at: int
     host: str
+    due_at: int
     begin_by: float | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from queuectl.clock import now_ms
 from queuectl.domain.admission import Block, QueueRules, QueueUse, queue_room
@@ -55,6 +56,7 @@ from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
 
 if TYPE_CHECKING:
+    from queuectl.domain.statistics import Statistics, Step, Subject
     from queuectl.operations.forecast import Simulation, WhatIf
 
 _SHOWN_PROBLEMS = 10
@@ -229,6 +231,26 @@ class Monitor:
     def follow_events(self, selection: Selection | None = None) -> EventStream:
         """Return the stream of events from now on; call its ``poll`` now and then."""
         return EventStream(self._database, selection or Selection())
+
+    def get_statistics(
+        self,
+        start: datetime | int,
+        end: datetime | int,
+        *,
+        step: Step | Literal["minute", "hour", "day"] | None = None,
+        by: Subject | Literal["queue", "host"] | None = None,
+    ) -> Statistics:
+        """Return what happened in a period: counts, waits, run times and failures, by queue or host and in steps.
+
+        The moments have a zone, or are UTC milliseconds. The counts outlive the tasks; what has been
+        committed at this moment is in them.
+
+        Raises:
+            InvalidInputError: the period ends before it begins, or has more steps than anybody can read.
+        """
+        from queuectl.operations.statistics import read_statistics  # status needs none of it
+
+        return read_statistics(self._database, self.settings, start, end, step=step, by=by)
 
     def get_article(self, task: int) -> StoredArticle | None:
         """Return the article that a task produced, if it produced one."""

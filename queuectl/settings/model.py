@@ -62,5 +62,9 @@ class Settings:
     retention_days: float = 90.0
     audit_key_file: Path | None = None
     undo_days: float = 7.0
+    statistics_minute_days: float = 2.0
+    statistics_hour_days: float = 90.0
+    statistics_day_days: float = 0.0
+    statistics_hosts: int = 100
     queues: dict[str, QueueSettings] = field(default_factory=dict)
     handlers: dict[str, HandlerSettings] = field(default_factory=dict)

@@ -193,6 +193,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "retention_days": _number(0, 36_500, "days"),
         "audit_key_file": Rule("an absolute path such as /etc/queuectl/audit.key", _absolute),
         "undo_days": _number(0, 36_500, "days"),
+        "statistics_minute_days": _number(0, 36_500, "days"),
+        "statistics_hour_days": _number(0, 36_500, "days"),
+        "statistics_day_days": _number(0, 36_500, "days"),
+        "statistics_hosts": _whole(1, 10_000),
     }
 )
 """The settings that are single values; ``queues`` and ``handlers`` are tables of the next two."""

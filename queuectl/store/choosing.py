@@ -13,7 +13,7 @@ from queuectl.errors import DuplicateTaskError
 from queuectl.store.audit import Former
 from queuectl.store.database import Row, Transaction
 
-CHOSEN = "id, queue, state, batch_id, priority_score, fence"
+CHOSEN = "id, queue, state, batch_id, priority_score, fence, host"
 """The columns that make a ``Chosen``."""
 
 
@@ -26,6 +26,7 @@ class Chosen(NamedTuple):
     batch: int | None
     score: int
     fence: int
+    host: str
 
     def former(self, *, raised: bool, score: int | None = None) -> Former:
         """Return it for those who may want it back; ``raised`` says that its fence rises, ``score`` what it gets."""

@@ -10,7 +10,7 @@ from queuectl.store.database import Transaction
 
 CLAIMED_COLUMNS = (
     "id, fence, attempt, released, crashes, url, handler, queue, priority_score, metadata,"
-    " timeout, memory_limit, max_retries, started_at, host"
+    " timeout, memory_limit, max_retries, started_at, host, due_at"
 )
 """The columns that make a ``Claimed``, in its order; what only a daemon knows of a run comes behind them."""
 

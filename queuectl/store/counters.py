@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from queuectl.domain.lifecycle import FINAL, State
+from queuectl.store import observations
 from queuectl.store.rows import placeholders
 
 if TYPE_CHECKING:
@@ -67,16 +68,17 @@ class Tally(dict[tuple[str, str], int]):
 
 
 def add(transaction: Transaction, shard: int) -> None:
-    """Write the transaction's tally.
+    """Write the transaction's tally, and what it adds to the statistics.
 
     The rows are sorted, so that two writers lock them in the same order and never deadlock.
     """
-    database = transaction.database
-    statements = [each for each in (_batches(transaction, shard), _queues(transaction, shard)) if each]
-    if len(statements) == 2 and database.engine == "postgresql":
-        # One way to the server and back instead of two, at the end of every tick.
-        (batches, ends), (queues, moves) = statements
-        statements = [(f"WITH ends AS ({batches}) {queues}", [*ends, *moves])]
+    parts = (_batches(transaction, shard), observations.addition(transaction), _queues(transaction, shard))
+    statements = [each for each in parts if each]
+    if len(statements) > 1 and transaction.database.engine == "postgresql":
+        # One way to the server and back instead of several, at the end of every tick.
+        *first, (last, moves) = statements
+        extra = ", ".join(f"part{place} AS ({sql})" for place, (sql, _) in enumerate(first))
+        statements = [(f"WITH {extra} {last}", [*(each for _, params in first for each in params), *moves])]
     for sql, params in statements:
         transaction.execute(sql, params)
 

@@ -13,13 +13,14 @@ import random
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import peewee
 
 from queuectl.clock import monotonic, now_ms
+from queuectl.domain.observed import Observed
 from queuectl.errors import DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
 from queuectl.store.audit import Former, Note, append
@@ -64,13 +65,14 @@ _POSTGRES_OPTIONS: dict[str, Any] = {
 class Transaction:
     """What a write needs while it lasts: a way to run statements, and what is written at its end.
 
-    ``tally`` are the counts it changes, ``note`` is its line in the audit, ``former`` what tasks were
-    before a person changed them.
+    ``tally`` are the counts it changes, ``observed`` what it adds to the statistics, ``note`` is its line in
+    the audit, ``former`` what tasks were before a person changed them.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.tally = Tally()
+        self.observed = Observed()
         self.note: Note | None = None
         self.former: list[Former] = []
 
@@ -91,7 +93,10 @@ class Transaction:
 
 
 class Database:
-    """The database at a URL. Safe to share between threads: each has a connection of its own."""
+    """The database at a URL. Safe to share between threads: each has a connection of its own.
+
+    ``on_observed`` is told, after each commit, what has been done to tasks.
+    """
 
     sees_the_past = False
     """Whether a write may see what was so when its transaction began, and not what has been committed since."""
@@ -101,6 +106,7 @@ class Database:
         self.engine: Engine = "sqlite" if url.startswith("sqlite:") else "postgresql"
         self.peewee = _open(url, self.engine)
         self.shard = random.randrange(COUNTER_SHARDS) if self.engine == "postgresql" else 0
+        self.on_observed: Callable[[Observed], None] | None = None
         self._checkpointer: int | None = None
         _databases.add(self)
 
@@ -122,7 +128,7 @@ class Database:
             try:
                 transaction = Transaction(self)
                 yield transaction
-                if transaction.tally:
+                if transaction.tally or transaction.observed:
                     add(transaction, self.shard)
                 if transaction.note is not None:
                     append(transaction, transaction.note)
@@ -130,6 +136,8 @@ class Database:
             except BaseException:
                 self._undo()
                 raise
+        if self.on_observed is not None and transaction.observed:
+            self.on_observed(transaction.observed)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:

@@ -28,6 +28,8 @@ _ATTEMPT_COLUMNS = (
 
 def record(transaction: Transaction, endings: Sequence[Ending], node: str) -> None:
     """Write the attempts that ended, and a dead letter for each task that is buried."""
+    for ending in endings:
+        transaction.observed.end(ending)
     rows = [
         (
             ending.work.id,

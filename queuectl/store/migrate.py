@@ -16,6 +16,7 @@ from queuectl.store.migrations import (
     m0005_history,
     m0006_scaling,
     m0007_audit,
+    m0008_statistics,
 )
 
 Step = Callable[[Transaction], None]
@@ -28,6 +29,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("0005_history", m0005_history.apply),
     ("0006_scaling", m0006_scaling.apply),
     ("0007_audit", m0007_audit.apply),
+    ("0008_statistics", m0008_statistics.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

@@ -53,6 +53,7 @@ def restore(transaction: Transaction, former: Sequence[Former], now: int) -> dic
     for each in found:
         transaction.tally.move(each.queue, State.CANCELLED, targets[each.id])
         transaction.tally.move_in_batch(each.batch, State.CANCELLED, targets[each.id], now)
+        transaction.observed.count("restored", now, each.queue, each.host)
     transaction.former += [each.former(raised=False) for each in found]
     history.note_change(transaction, Move.RESTORE, list(targets))
     return targets

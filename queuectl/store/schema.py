@@ -6,6 +6,7 @@ import peewee
 
 from queuectl.store.audit_tables import AuditRow, UndoRowRow, UndoTaskRow
 from queuectl.store.history_tables import AttemptRow, ChangeRow, DeadLetterRow, TaskLogRow
+from queuectl.store.statistics_tables import FailureStatisticsRow, ObservationRow, StatisticsRow
 from queuectl.store.table import Table
 
 
@@ -286,4 +287,7 @@ TABLES: tuple[type[Table], ...] = (
     AuditRow,
     UndoTaskRow,
     UndoRowRow,
+    ObservationRow,
+    StatisticsRow,
+    FailureStatisticsRow,
 )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import peewee
 
+from queuectl.clock import now_ms
 from queuectl.domain import priority
 from queuectl.domain.lifecycle import State
 from queuectl.errors import ConflictError, DuplicateTaskError
@@ -91,6 +92,7 @@ def insert(transaction: Transaction, task: NewTask) -> int:
     number = int(row[0])
     transaction.execute("INSERT INTO task_urls (url_key, task_id) VALUES (%s, %s)", (task.url_key, number))
     transaction.tally.enter(task.queue, State(task.state))
+    transaction.observed.count("submitted", task.created_at, task.queue, task.host)
     return number
 
 
@@ -124,6 +126,10 @@ def insert_many(transaction: Transaction, batch: int, tasks: Sequence[NewTask]) 
     )
     for (queue, state), count in Counter((task.queue, task.state) for task in tasks).items():
         transaction.tally.enter(queue, State(state), count)
+    for (at, queue, host), count in Counter(
+        (task.created_at, task.queue, task.host) for task in tasks
+    ).items():
+        transaction.observed.count("submitted", at, queue, host, count)
 
 
 def insert_stored(transaction: Transaction, numbers: Sequence[int], tasks: Sequence[StoredTask]) -> None:
@@ -148,6 +154,9 @@ def insert_stored(transaction: Transaction, numbers: Sequence[int], tasks: Seque
     put_rows(transaction, "task_urls", ("url_key", "task_id"), urls)
     for (queue, state), count in Counter((task.queue, task.state) for task in tasks).items():
         transaction.tally.enter(queue, State(state), count)
+    now = now_ms()
+    for (queue, host), count in Counter((task.queue, task.host) for task in tasks).items():
+        transaction.observed.count("imported", now, queue, host, count)
     for task in tasks:
         if task.batch_id is not None and task.finished_at is not None:
             # As if it had ended here: a batch's counts are those of its ends.

@@ -103,15 +103,15 @@ def start(
         "UPDATE tasks SET state = 'running', fence = fence + 1, attempt = attempt + 1, node = %s, started_at = %s,"
         " error = NULL WHERE id "
         + transaction.database.any_of(ready)
-        + f" RETURNING {CLAIMED_COLUMNS}, rank, due_at",
+        + f" RETURNING {CLAIMED_COLUMNS}, rank",
         (node, now, *params),
     )
     if not rows:
         return [], after
-    rows.sort(key=lambda row: (row[-2], row[-1], row[0]))
+    rows.sort(key=lambda row: (row[-1], row[-2], row[0]))
     transaction.tally.move(queue, State.QUEUED, State.RUNNING, len(rows))
     last = rows[-1]
-    return [Claimed(*row[:WIDTH]) for row in rows], (last[-2], last[-1], last[0])
+    return [Claimed(*row[:WIDTH]) for row in rows], (last[-1], last[-2], last[0])
 
 
 def claim(
@@ -289,6 +289,7 @@ def cancel_waiting(transaction: Transaction, found: Sequence[Chosen], now: int) 
     for each in found:
         transaction.tally.move(each.queue, each.state, State.CANCELLED)
         transaction.tally.move_in_batch(each.batch, each.state, State.CANCELLED, now)
+        transaction.observed.count("cancelled", now, each.queue, each.host)
     transaction.former += [each.former(raised=True) for each in found]
     history.note_change(transaction, Move.CANCEL, [each.id for each in found])
 
@@ -309,6 +310,7 @@ def requeue(transaction: Transaction, ids: Iterable[int], now: int) -> list[int]
     for each in found:
         transaction.tally.move(each.queue, each.state, State.QUEUED)
         transaction.tally.move_in_batch(each.batch, each.state, State.QUEUED, now)
+        transaction.observed.count("requeued", now, each.queue, each.host)
     return numbers
 
 

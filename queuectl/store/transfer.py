@@ -39,6 +39,9 @@ STAYS_BEHIND = (
     "audit",
     "undo_tasks",
     "undo_rows",
+    "observations",
+    "statistics",
+    "failure_statistics",
 )
 """Tables about what has happened in one installation alone; a copy of the database has all of them."""
 

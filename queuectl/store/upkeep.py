@@ -30,12 +30,15 @@ STAYS = (
     "audit",
     "undo_tasks",
     "undo_rows",
+    "observations",
+    "statistics",
+    "failure_statistics",
 )
 """Tables that do not grow with the number of tasks, or whose users prune them as they go, or may forget nothing,
 as the audit must not.
 
-A schedule keeps its last thousand ticks. What its source has had is never forgotten, or a feed's old
-articles would be submitted again.
+A schedule keeps its last thousand ticks, and statistics are kept as long as the settings say. What the source
+of a schedule has had is never forgotten, or a feed's old articles would be submitted again.
 """
 
 

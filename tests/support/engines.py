@@ -54,7 +54,10 @@ class MigratedPostgres:
                 cursor.execute("; ".join(f"DELETE FROM {name}" for name in _EMPTIED))
             restarted = ", ".join(f"setval('{name}_id_seq', 1, false)" for name in _NUMBERED)
             cursor.execute(f"SELECT {restarted}")
-            cursor.execute("INSERT INTO facts (name, value) VALUES ('audit_head', %s)", (str(Head()),))
+            cursor.execute(
+                "INSERT INTO facts (name, value) VALUES ('audit_head', %s), ('statistics', '{}')",
+                (str(Head()),),
+            )
             cursor.execute(f"UPDATE queues SET paused = 0, {', '.join(f'{name} = NULL' for name in _LIMITS)}")
 
     def cut(self) -> None:

@@ -59,6 +59,7 @@ def claimed(**fields: Any) -> Claimed:
         max_retries=None,
         started_at=NOW,
         host="example.com",
+        due_at=NOW,
     )
     return replace(work, **fields)
 

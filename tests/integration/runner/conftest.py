@@ -88,6 +88,7 @@ class Stage:
             max_retries=3,
             started_at=0,
             host="example.test",
+            due_at=0,
         )
 
     def run(self, handler: str, **options: Any) -> Outcome:

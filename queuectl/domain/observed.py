@@ -1,0 +1,146 @@
+"""What one transaction's moves add to the statistics, gathered by minute, queue and host.
+
+It travels as one line of text, is added up with others of its kind, and is spread over the rows of the
+statistics where that is cheap, not where tasks move.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from queuectl.domain.ending import Ending
+from queuectl.domain.histogram import Gathering
+from queuectl.domain.lifecycle import Move
+from queuectl.domain.outcome import Verdict
+
+MINUTE_MS = 60_000
+
+COUNTED = (
+    "submitted",
+    "imported",
+    "attempts",
+    "succeeded",
+    "retried",
+    "dead",
+    "cancelled",
+    "released",
+    "requeued",
+    "restored",
+)
+"""What is counted; the names are columns, and fields of ``domain.statistics.Counts``."""
+
+_COUNT_OF_MOVE = {
+    Move.SUCCEED: "succeeded",
+    Move.RETRY: "retried",
+    Move.BURY: "dead",
+    Move.CANCEL: "cancelled",
+    Move.RELEASE: "released",
+}
+_LINE_LIMIT = 500
+
+Key = tuple[int, str, str]
+"""A minute since the epoch, a queue and a host."""
+
+FailureKey = tuple[int, str, str, str]
+"""A minute since the epoch, a queue, a cause and the first line of an error."""
+
+
+class Seen:
+    """What happened in one minute to the tasks of one queue and host."""
+
+    __slots__ = ("counts", "runs", "waits")
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.waits = Gathering()
+        self.runs = Gathering()
+
+    def merge(self, other: Seen) -> None:
+        """Add what another one has seen."""
+        self.counts.update(other.counts)
+        self.waits.merge(other.waits)
+        self.runs.merge(other.runs)
+
+
+class Observed:
+    """What a transaction, or many together, have done to tasks.
+
+    ``failures`` has for each kind how many runs are to be repeated and how many buried their task.
+    """
+
+    __slots__ = ("failures", "seen")
+
+    def __init__(self) -> None:
+        self.seen: dict[Key, Seen] = {}
+        self.failures: dict[FailureKey, list[int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.seen)
+
+    def of(self, at: int, queue: str, host: str) -> Seen:
+        """Return what was seen of a queue and host in the minute of a moment in UTC milliseconds."""
+        key = (at // MINUTE_MS, queue, host)
+        seen = self.seen.get(key)
+        if seen is None:
+            seen = self.seen[key] = Seen()
+        return seen
+
+    def count(self, name: str, at: int, queue: str, host: str, number: int = 1) -> None:
+        """Count tasks to which something of ``COUNTED`` has happened at a moment."""
+        self.of(at, queue, host).counts[name] += number
+
+    def end(self, ending: Ending) -> None:
+        """Take in the end of a run. One that was given back is counted as that, and measured by no clock."""
+        work, move = ending.work, ending.move
+        seen = self.of(ending.finished_at, work.queue, work.host)
+        seen.counts[_COUNT_OF_MOVE[move]] += 1
+        if move is Move.RELEASE:
+            return
+        seen.counts["attempts"] += 1
+        seen.waits.add(work.started_at - work.due_at)
+        seen.runs.add(ending.finished_at - work.started_at)
+        if move is Move.RETRY or move is Move.BURY:
+            cause = ending.cause or (
+                "exhausted" if ending.verdict is Verdict.FAILED else ending.verdict.value
+            )
+            self.fail(ending.finished_at, work.queue, cause, ending.error, buried=move is Move.BURY)
+
+    def fail(self, at: int, queue: str, cause: str, error: str | None, *, buried: bool) -> None:
+        """Count a failed run, by what its task dies of if that is how it goes on: as dead letters are grouped."""
+        key = (at // MINUTE_MS, queue, cause, _first_line(error))
+        counts = self.failures.get(key)
+        if counts is None:
+            counts = self.failures[key] = [0, 0]
+        counts[buried] += 1
+
+    def text(self) -> str:
+        """Return all of it as one line of JSON."""
+        seen = [
+            (*key, each.counts, *_measures(each.waits), *_measures(each.runs))
+            for key, each in self.seen.items()
+        ]
+        failures = [(*key, *counts) for key, counts in self.failures.items()]
+        return json.dumps((seen, failures), separators=(",", ":"), ensure_ascii=False)
+
+    def merge_text(self, text: str) -> None:
+        """Add what another one has seen, from its ``text``."""
+        all_seen, failures = json.loads(text)
+        for minute, queue, host, counts, waits, waited, longest_wait, runs, ran, longest_run in all_seen:
+            seen = self.of(minute * MINUTE_MS, queue, host)
+            seen.counts.update(counts)
+            seen.waits.merge_flat(waits, waited, longest_wait)
+            seen.runs.merge_flat(runs, ran, longest_run)
+        for minute, queue, cause, line, retried, dead in failures:
+            both = self.failures.setdefault((minute, queue, cause, line), [0, 0])
+            both[0] += retried
+            both[1] += dead
+
+
+def _measures(gathering: Gathering) -> tuple[list[int], int, int]:
+    return gathering.flat(), gathering.total_ms, gathering.longest_ms
+
+
+def _first_line(error: str | None) -> str:
+    lines = (error or "").strip()[:_LINE_LIMIT].splitlines()
+    return lines[0] if lines else ""
