@@ -10,10 +10,10 @@ from typing import NamedTuple
 from queuectl.domain.observed import COUNTED, Seen
 from queuectl.domain.statistics import Piece, Step, Subject
 from queuectl.store.database import Transaction
+from queuectl.store.submission import put_rows
 
 _FACT = "statistics"
 _MEASURES = ("waited_ms", "longest_wait_ms", "waits", "ran_ms", "longest_run_ms", "runs")
-_TEXTS = {"step", "subject", "name", "queue", "failure", "cause", "shape", "waits", "runs"}
 _KEY = ("step", "subject", "start", "name")
 _FAILURE_KEY = ("step", "start", "queue", "failure")
 _FAILURE_REST = ("cause", "shape", "retried", "dead")
@@ -112,26 +112,14 @@ def failures(transaction: Transaction, step: Step, start: int, queue: str) -> se
 
 def add(transaction: Transaction, sums: Sums) -> None:
     """Add to the rows; the caller has locked the statistics."""
-    for place, seen in _stored(transaction, sums.seen):
+    for place, seen in _taken(transaction, sums.seen):
         sums.seen[place].merge(seen)
-    values, params, columns, news = _set(
-        transaction, _KEY, (*COUNTED, *_MEASURES), map(_row, sums.seen.items())
-    )
-    transaction.execute(
-        f"INSERT INTO statistics ({columns}) SELECT {columns} FROM {values} WHERE true"
-        f" ON CONFLICT (step, subject, start, name) DO UPDATE SET {news}",
-        params,
-    )
-    for kind, failed in _stored_failures(transaction, sums.failed):
+    put_rows(transaction, "statistics", (*_KEY, *COUNTED, *_MEASURES), [*map(_row, sums.seen.items())])
+    for kind, failed in _taken_failures(transaction, sums.failed):
         sums.failed[kind].retried += failed.retried
         sums.failed[kind].dead += failed.dead
-    rows = ((*place, each.cause, each.shape, each.retried, each.dead) for place, each in sums.failed.items())
-    values, params, columns, news = _set(transaction, _FAILURE_KEY, _FAILURE_REST, rows)
-    transaction.execute(
-        f"INSERT INTO failure_statistics ({columns}) SELECT {columns} FROM {values} WHERE true"
-        f" ON CONFLICT (step, start, queue, failure) DO UPDATE SET {news}",
-        params,
-    )
+    rows = [(*place, each.cause, each.shape, each.retried, each.dead) for place, each in sums.failed.items()]
+    put_rows(transaction, "failure_statistics", (*_FAILURE_KEY, *_FAILURE_REST), rows)
 
 
 def read(transaction: Transaction, subject: Subject, pieces: Iterable[Piece]) -> list[Named]:
@@ -186,41 +174,33 @@ def _progress(text: str) -> Progress:
     return Progress(value.get("added_at", 0), {step: value.get(step.value, 0) for step in Step})
 
 
-def _stored(transaction: Transaction, places: Collection[Place]) -> Iterable[tuple[Place, Seen]]:
+def _taken(transaction: Transaction, places: Collection[Place]) -> Iterable[tuple[Place, Seen]]:
+    """Remove the rows that are there already, and return what they said."""
     wanted = (("vstep", "text"), ("vsubject", "text"), ("vstart", "bigint"), ("vname", "text"))
     values, params = transaction.database.values(wanted, [*places])
-    columns = ", ".join((*_KEY, *COUNTED, *_MEASURES))
     rows = transaction.rows(
-        f"SELECT {columns} FROM {values} JOIN statistics ON step = vstep AND subject = vsubject"
-        " AND start = vstart AND name = vname",
+        "DELETE FROM statistics WHERE (step, subject, start, name) IN"
+        f" (SELECT vstep, vsubject, vstart, vname FROM {values})"
+        f" RETURNING {', '.join((*_KEY, *COUNTED, *_MEASURES))}",
         params,
     )
     for step, subject, start, name, *rest in rows:
         yield (Step(step), Subject(subject), start, name), _seen(rest)
 
 
-def _stored_failures(
+def _taken_failures(
     transaction: Transaction, places: Collection[FailurePlace]
 ) -> Iterable[tuple[FailurePlace, Failed]]:
     wanted = (("vstep", "text"), ("vstart", "bigint"), ("vqueue", "text"), ("vfailure", "text"))
     values, params = transaction.database.values(wanted, [*places])
     rows = transaction.rows(
-        f"SELECT step, start, queue, failure, cause, shape, retried, dead FROM {values}"
-        " JOIN failure_statistics ON step = vstep AND start = vstart AND queue = vqueue AND failure = vfailure",
+        "DELETE FROM failure_statistics WHERE (step, start, queue, failure) IN"
+        f" (SELECT vstep, vstart, vqueue, vfailure FROM {values})"
+        " RETURNING step, start, queue, failure, cause, shape, retried, dead",
         params,
     )
     for step, start, queue, failure, *rest in rows:
         yield (Step(step), start, queue, failure), Failed(*rest)
-
-
-def _set(
-    transaction: Transaction, key: Sequence[str], rest: Sequence[str], rows: Iterable[Sequence[object]]
-) -> tuple[str, list[object], str, str]:
-    """Return rows as a table expression with its parameters, its columns, and what a row that exists becomes."""
-    columns = (*key, *rest)
-    typed = tuple((name, "text" if name in _TEXTS else "bigint") for name in columns)
-    values, params = transaction.database.values(typed, [*rows])
-    return values, params, ", ".join(columns), ", ".join(f"{name} = excluded.{name}" for name in rest)
 
 
 def _row(item: tuple[Place, Seen]) -> tuple[object, ...]:
