@@ -324,7 +324,9 @@ def test_old_rows_go_and_coarser_ones_still_tell(database: Database, settings: S
     assert (days.step, days.total.submitted) == (Step.DAY, 2)
     assert days.start <= now - 41 * 24 * _HOUR
     with database.reading() as transaction:
-        steps: Counter[str] = Counter(dict(transaction.rows("SELECT step, COUNT(*) FROM statistics GROUP BY step")))
+        steps: Counter[str] = Counter(
+            dict(transaction.rows("SELECT step, COUNT(*) FROM statistics GROUP BY step"))
+        )
     assert steps == {"minute": 4, "hour": 8, "day": 12}
 
 
