@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from functools import reduce
 from types import CoroutineType
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from queuectl.errors import RetryableError
 from queuectl.handlers.contract import Handler
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 def load(path: str) -> Handler:
@@ -38,13 +42,22 @@ def is_async(handler: Handler) -> bool:
     return any(map(inspect.iscoroutinefunction, (handler, inspect.unwrap(handler), call)))
 
 
-def completed(value: object) -> object:
-    """Return what a handler returned; the coroutine of an ``async def`` runs to its end first, here and now."""
-    if isinstance(value, CoroutineType):
-        import asyncio  # few handlers need it, and the fork server is to stay small
+def completed(value: object, begin: Callable[[asyncio.Task[Any]], object] | None = None) -> object:
+    """Return what a handler returned; the coroutine of an ``async def`` runs to its end first, here and now.
 
-        return asyncio.run(value)
-    return value
+    ``begin`` is called in its loop, with the task that runs it, before its first line.
+    """
+    if not isinstance(value, CoroutineType):
+        return value
+    import asyncio  # few handlers need it, and the fork server is to stay small
+
+    async def run() -> object:
+        task = asyncio.current_task()
+        if begin is not None and task is not None:
+            begin(task)
+        return await value
+
+    return asyncio.run(run())
 
 
 _HINT = "see the [handlers] tables: queuectl config show"

@@ -19,9 +19,11 @@ from tests.support import sightings
 
 
 async def nap(task: HandlerTask, context: Context) -> dict[str, Any]:
-    """Wait for ``seconds`` and return the thread and process it ran in."""
+    """Wait for ``seconds``, or until the file ``until`` exists, and return the thread and process it ran in."""
     _note(task, sightings.START)
     await asyncio.sleep(task.metadata.get("seconds", 0))
+    while not _may_go_on(task):
+        await asyncio.sleep(0.05)
     _note(task, sightings.END)
     return {"thread": threading.current_thread().name, "pid": os.getpid(), "attempt": task.attempt}
 
@@ -33,8 +35,13 @@ async def talk(task: HandlerTask, context: Context) -> None:
 
 
 async def linger(task: HandlerTask, context: Context) -> None:
-    """Wait for an hour; when cancelled, take ``tidy`` seconds, note what it was told, and pass it on."""
+    """Wait for an hour; when cancelled, take ``tidy`` seconds, note what it was told, and pass it on.
+
+    With ``ask_in_thread`` a thread asks all the time whether it is cancelled, and may be told before the loop.
+    """
     _note(task, sightings.START)
+    if task.metadata.get("ask_in_thread"):
+        threading.Thread(target=_ask_until_cancelled, args=(context,), daemon=True).start()
     try:
         await asyncio.sleep(3600)
     finally:
@@ -46,7 +53,7 @@ async def linger(task: HandlerTask, context: Context) -> None:
 async def swallow(task: HandlerTask, context: Context) -> str:
     """Wait until the file ``until`` exists, whatever anybody asks."""
     _note(task, sightings.START)
-    while not os.path.exists(task.metadata["until"]):  # noqa: PTH110
+    while not _may_go_on(task):
         try:
             await asyncio.sleep(0.01)
         except asyncio.CancelledError:
@@ -56,9 +63,11 @@ async def swallow(task: HandlerTask, context: Context) -> str:
 
 
 async def occupy_loop(task: HandlerTask, context: Context) -> str:
-    """Block the whole loop for ``seconds``."""
+    """Block the whole loop for ``seconds``, or until the file ``until`` exists."""
     _note(task, sightings.START)
-    time.sleep(task.metadata.get("seconds", 2))
+    time.sleep(task.metadata.get("seconds", 0))
+    while not _may_go_on(task):
+        time.sleep(0.01)
     _note(task, sightings.END)
     return "blocked"
 
@@ -91,6 +100,15 @@ async def wait_in_thread(task: HandlerTask, context: Context) -> None:
     """Wait for an hour in a thread, which nobody can end."""
     _note(task, sightings.START)
     await asyncio.to_thread(threading.Event().wait, 3600)
+
+
+def _may_go_on(task: HandlerTask) -> bool:
+    return "until" not in task.metadata or os.path.exists(task.metadata["until"])  # noqa: PTH110
+
+
+def _ask_until_cancelled(context: Context) -> None:
+    while not context.cancelled:
+        pass
 
 
 def _decorated(function: Callable[..., Awaitable[object]]) -> Callable[..., object]:

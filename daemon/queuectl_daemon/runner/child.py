@@ -16,8 +16,9 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl.domain.task import task_name
@@ -39,6 +40,9 @@ from queuectl_daemon.runner.frames import (
     Result,
     ToChild,
 )
+
+if TYPE_CHECKING:
+    import asyncio
 
 _OPEN_FILES = 4096
 _NEARLY = 0.9  # of its limit; where a command that fails is taken to have failed for that
@@ -102,7 +106,7 @@ class _Child:
         try:
             handler = self._handler(job.handler)
             outcomes.check_in_time(job.begin_by)
-            value = completed(handler(_task(job), context))
+            value = completed(handler(_task(job), context), context.cancel_with_run)
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like are failures as well
             failure = error
         if job.memory_limit is not None:
@@ -131,7 +135,7 @@ class _Child:
 class ChildContext(RunContext):
     """A run's context in a child process: what it says goes to the daemon as frames."""
 
-    __slots__ = ("_cancelled", "_channel", "_job", "_looking")
+    __slots__ = ("_cancel", "_cancelled", "_channel", "_job", "_looking")
 
     def __init__(
         self, channel: Channel[ToChild], job: Job, looking: threading.Lock, *, is_cancelled: bool
@@ -141,16 +145,39 @@ class ChildContext(RunContext):
         self._job = job
         self._looking = looking
         self._cancelled = is_cancelled
+        self._cancel: Callable[[], object] | None = None
 
     @property
     def cancelled(self) -> bool:
         """True once the daemon has passed on a wish to cancel; looked up at every call."""
-        if not self._cancelled:
-            with self._looking, contextlib.suppress(BlockingIOError):
-                frame = self._channel.receive(socket.MSG_DONTWAIT)
-                wish = Cancel(self._job.task, self._job.fence)
-                self._cancelled = frame is None or frame == wish
+        cancel: Callable[[], object] | None = None
+        with self._looking:
+            wish = Cancel(self._job.task, self._job.fence)
+            with contextlib.suppress(BlockingIOError):
+                while not self._cancelled:
+                    frame = self._channel.receive(socket.MSG_DONTWAIT)
+                    self._cancelled = frame is None or frame == wish
+            if self._cancelled:
+                cancel, self._cancel = self._cancel, None
+        if cancel is not None:
+            cancel()
         return self._cancelled
+
+    def cancel_with_run(self, task: asyncio.Task[Any]) -> None:
+        """Cancel the task of an ``async def`` where it awaits, once the run is cancelled; called in its loop."""
+        loop, wishes = task.get_loop(), self._channel.sock.fileno()
+
+        def cancel() -> None:
+            loop.remove_reader(wishes)
+            task.cancel()
+
+        def cancel_from_anywhere() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and a thread of the handler asks
+                loop.call_soon_threadsafe(cancel)
+
+        self._cancel = cancel_from_anywhere
+        loop.add_reader(wishes, lambda: self.cancelled)
+        loop.call_soon(lambda: self.cancelled)  # what came with the job has been read already
 
     def report(self, fraction: float, note: str) -> None:
         """Send a report of progress."""
