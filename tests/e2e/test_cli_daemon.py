@@ -12,15 +12,18 @@ from pathlib import Path
 import psutil
 
 from queuectl.errors import ExitCode
-from tests.support.cli import PROGRAMS, UNREACHABLE_PORT, CommandLine
+from tests.support.cli import UNREACHABLE_PORT, CommandLine
 from tests.support.guard import guard
-from tests.support.processes import is_gone
+from tests.support.processes import guarded, is_gone
 from tests.support.waiting import wait_until
 
 HANDLERS = """
 retry_backoff = 0.1
 [handlers.sleep]
 callable = "tests.support.sample_handlers:sleep"
+isolation = "thread"
+[handlers.log_and_wait]
+callable = "tests.support.sample_handlers:log_and_wait"
 isolation = "thread"
 [handlers.echo]
 callable = "tests.support.sample_handlers:echo"
@@ -111,11 +114,12 @@ def test_a_pid_that_another_process_has_got_is_left_alone(cli: CommandLine) -> N
     file = cli.home / "run" / "queuectld.pid"
     announced = file.read_text()
     said = json.loads(announced)
-    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    file.write_text(json.dumps(said | {"pid": bystander.pid, "started_at": said["started_at"] - 3_600_000}))
-    assert cli("daemon", "stop").ok().err == "no daemon is running\n"
-    assert bystander.poll() is None
-    bystander.communicate(b"\n")
+    with guarded([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
+        other = {"pid": bystander.pid, "started_at": said["started_at"] - 3_600_000}
+        file.write_text(json.dumps(said | other))
+        assert cli("daemon", "stop").ok().err == "no daemon is running\n"
+        assert bystander.poll() is None
+        bystander.communicate(b"\n")
     file.write_text(announced)
 
 
@@ -131,30 +135,33 @@ def test_a_daemon_that_cannot_start_says_why(cli: CommandLine) -> None:
 
 
 def test_running_in_the_foreground_ends_in_order_on_a_signal(cli: CommandLine) -> None:
-    with (cli.home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [PROGRAMS / "queuectl", "daemon", "run", "--workers", "2"],
-            stdout=log,
-            stderr=log,
-            env=cli.environment(),
+    with (
+        (cli.home / "log").open("wb") as log,
+        cli.running("daemon", "run", "--workers", "2", stdout=log, stderr=log) as process,
+    ):
+        wait_until(
+            lambda: cli("daemon", "status").code == 0, within=30, describing="the daemon in the foreground"
         )
-    guard.watch(process.pid, signal.SIGTERM)
-    wait_until(
-        lambda: cli("daemon", "status").code == 0, within=30, describing="the daemon in the foreground"
-    )
-    assert cli("daemon", "status", "-q").out == f"{process.pid}\n", "the command becomes the daemon"
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
-    guard.release(process.pid)
+        assert cli("daemon", "status", "-q").out == f"{process.pid}\n", "the command becomes the daemon"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
 
 
 def test_stopping_gives_running_tasks_their_grace_period(cli: CommandLine) -> None:
     cli.configure(HANDLERS)
     cli.start_daemon()
-    line = json.dumps({"url": "https://a.test/", "handler": "sleep", "metadata": {"seconds": 1}})
+    door = cli.home / "door"
+    line = json.dumps({"url": "https://a.test/", "handler": "log_and_wait", "metadata": {"until": str(door)}})
     cli("batch", "-", given=line).ok()
     wait_until(lambda: cli.states() == ["running"], describing="the task to run")
-    cli("daemon", "stop").ok()
+    with cli.running("daemon", "stop") as stopping:
+        log = cli.home / "logs" / "queuectld.log"
+        wait_until(
+            lambda: "stopping; running tasks have" in log.read_text(), describing="the daemon to be stopping"
+        )
+        assert stopping.poll() is None
+        door.touch()
+        assert stopping.wait(30) == 0
     assert cli.states() == ["succeeded"]
 
 

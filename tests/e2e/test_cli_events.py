@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 
 import pytest
 
 from queuectl.errors import ExitCode
-from tests.support.cli import PROGRAMS, CommandLine
+from tests.support.cli import CommandLine
 from tests.support.terminal import terminal
 from tests.support.waiting import wait_until
 
@@ -32,15 +31,6 @@ def line(handler: str, **metadata: object) -> str:
     return json.dumps({"url": f"{URL}/{handler}", "handler": handler, "metadata": metadata})
 
 
-def started(cli: CommandLine, *arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [PROGRAMS / "queuectl", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=cli.environment(),
-    )
-
-
 def test_the_life_of_a_task_is_told_in_order(busy: CommandLine) -> None:
     busy("batch", "-", given=line("fail_until", attempt=2)).ok()
     busy("wait", "1", "--timeout", "30").ok()
@@ -56,14 +46,14 @@ def test_the_life_of_a_task_is_told_in_order(busy: CommandLine) -> None:
 
 
 def test_events_are_followed_until_ctrl_c(busy: CommandLine) -> None:
-    process = started(busy, "events", "-f", "--json")
-    busy("submit", URL, "--handler", "echo", "--wait").ok()
-    assert process.stdout is not None
-    found = [json.loads(process.stdout.readline()) for _ in range(3)]
-    assert [event["event"] for event in found] == ["submit", "start", "succeed"]
-    assert {event["version"] for event in found} == {1}
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    with busy.running("events", "-f", "--json") as process:
+        busy("submit", URL, "--handler", "echo", "--wait").ok()
+        assert process.stdout is not None
+        found = [json.loads(process.stdout.readline()) for _ in range(3)]
+        assert [event["event"] for event in found] == ["submit", "start", "succeed"]
+        assert {event["version"] for event in found} == {1}
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (ExitCode.INTERRUPTED, b"", b"")
 
 
@@ -71,11 +61,11 @@ def test_tasks_are_followed_to_their_ends(busy: CommandLine) -> None:
     go_on = busy.home / "go-on"
     busy("batch", "-", given="\n".join([line("log_and_wait", until=str(go_on)), line("echo")])).ok()
     wait_until(lambda: busy.states() == ["running", "succeeded"], describing="one to run")
-    process = started(busy, "follow", "--batch", "batch_1")
-    assert process.stderr is not None
-    assert process.stderr.readline() == b"task_1 is running\n"
-    go_on.touch()
-    out, _ = process.communicate(timeout=30)
+    with busy.running("follow", "--batch", "batch_1") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"task_1 is running\n"
+        go_on.touch()
+        out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     (end,) = out.decode().splitlines()
     assert "succeed" in end
@@ -90,12 +80,12 @@ def test_tasks_are_followed_to_their_ends(busy: CommandLine) -> None:
 def test_logs_by_attempt_and_as_they_come(busy: CommandLine) -> None:
     go_on = busy.home / "go-on"
     busy("batch", "-", given=line("log_and_wait", until=str(go_on), failing=1)).ok()
-    process = started(busy, "logs", "1", "-f")
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith(b"attempt 1, from ")
-    assert process.stdout.readline().split()[1:] == [b"info", b"waiting"]
-    go_on.touch()
-    out, _ = process.communicate(timeout=30)
+    with busy.running("logs", "1", "-f") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"attempt 1, from ")
+        assert process.stdout.readline().split()[1:] == [b"info", b"waiting"]
+        go_on.touch()
+        out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     texts = [row.split(maxsplit=2)[-1] for row in out.decode().splitlines()]
     assert texts[0] == "going on"
@@ -132,11 +122,10 @@ def test_nothing_that_a_task_says_can_steer_the_terminal(busy: CommandLine) -> N
 @pytest.mark.parametrize("arguments", [["list", "--ndjson"], ["events", "--limit", "5000"]], ids=" ".join)
 def test_a_reader_that_goes_away_ends_a_stream_quietly(cli: CommandLine, arguments: list[str]) -> None:
     cli("batch", "-", given="".join(f"https://a.test/{number}\n" for number in range(3000))).ok()
-    process = started(cli, *arguments)
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr is not None
-    with process.stderr:
+    with cli.running(*arguments) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
         assert process.stderr.read() == b""
-    assert process.wait(30) == ExitCode.FAILED
+        assert process.wait(30) == ExitCode.FAILED

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
-import subprocess
 from collections import Counter
 
 import pytest
 
 from queuectl.errors import ExitCode
-from tests.support.cli import PROGRAMS, CommandLine
+from tests.support.cli import CommandLine
 from tests.support.terminal import terminal
 from tests.support.waiting import wait_until
 
@@ -188,17 +188,15 @@ def test_a_person_is_shown_what_will_happen_and_asked(stocked: CommandLine) -> N
 
 def test_many_go_in_groups_and_ctrl_c_stops_between_two(cli: CommandLine) -> None:
     cli("batch", "-", "-q", given="".join(f"https://a.test/{number}\n" for number in range(40_000))).ok()
-    process = subprocess.Popen(
-        [PROGRAMS / "queuectl", "cancel", "--batch", "batch_1", "--yes"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=cli.environment() | {"PYTHONUNBUFFERED": "1"},
+    with cli.running(
+        *("cancel", "--batch", "batch_1", "--yes"),
+        variables={"PYTHONUNBUFFERED": "1"},
         bufsize=0,  # or what is read ahead with the first line would be lost to the count
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"task_1\n"
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"task_1\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
     done = cli.states().count("cancelled")
     assert 0 < done < 40_000
@@ -245,16 +243,11 @@ def test_counting(stocked: CommandLine) -> None:
 
 
 def test_two_operators_share_the_work_and_each_is_told(stocked: CommandLine) -> None:
-    commands = [
-        subprocess.Popen(
-            [PROGRAMS / "queuectl", "cancel", "--batch", "1", "--yes"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=stocked.environment(),
-        )
-        for _ in range(2)
-    ]
-    lines = [command.communicate(timeout=60)[0].decode().split() for command in commands]
+    with contextlib.ExitStack() as running:
+        commands = [
+            running.enter_context(stocked.running("cancel", "--batch", "1", "--yes")) for _ in range(2)
+        ]
+        lines = [command.communicate(timeout=60)[0].decode().split() for command in commands]
     assert sorted(lines[0] + lines[1]) == [f"task_{number}" for number in range(1, 7)]
     assert all(command.returncode in {0, ExitCode.PARTLY_DONE, ExitCode.REFUSED} for command in commands)
     wait_until(lambda: cancelled(stocked) == [1, 2, 3, 4, 5, 6])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 
 import pytest
 
 from queuectl.errors import ExitCode
-from tests.support.cli import PROGRAMS, CommandLine
+from tests.support.cli import CommandLine
 from tests.support.waiting import wait_until
 
 URL = "https://example.com/article"
@@ -112,20 +111,15 @@ def test_waiting_ends_after_its_time_and_leaves_the_task(cli: CommandLine) -> No
 
 
 def test_an_interrupted_wait_leaves_the_task_and_says_so(cli: CommandLine) -> None:
-    process = subprocess.Popen(
-        [PROGRAMS / "queuectl", "submit", URL, "--wait"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=cli.environment() | {"PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    assert process.stdout.readline() == b"task_1\n"
-    assert b"queued" in process.stderr.readline()
-    assert b"no daemon" in process.stderr.readline()
-    wait_until(lambda: b"wait" in process_state(process.pid), describing="the command to wait")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    with cli.running("submit", URL, "--wait", variables={"PYTHONUNBUFFERED": "1"}) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"task_1\n"
+        assert b"queued" in process.stderr.readline()
+        assert b"no daemon" in process.stderr.readline()
+        wait_until(lambda: b"wait" in process_state(process.pid), describing="the command to wait")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
     assert process.returncode == ExitCode.INTERRUPTED
     assert err.decode().strip() == "no longer waiting; the tasks go on"
     assert cli.states() == ["queued"]

@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.support.guard import guard
+from tests.support.processes import guarded
 
 PROGRAMS = Path(sys.executable).parent
 UNREACHABLE_PORT = 1
@@ -88,6 +89,16 @@ class CommandLine:
             check=False,
         )
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def running(
+        self, *arguments: str | Path, variables: Mapping[str, str] | None = None, **options: Any
+    ) -> contextlib.AbstractContextManager[subprocess.Popen[Any]]:
+        """Run the command beside a block, with pipes from its output; it is gone after the block."""
+        return guarded(
+            [PROGRAMS / "queuectl", *arguments],
+            env=self.environment() | dict(variables or {}),
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
+        )
 
     def environment(self) -> dict[str, str]:
         """Return the variables that the command gets: none that a developer happens to have set."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,23 @@ def start_server(
         )
     guard.watch(process.pid, ending)
     return process
+
+
+@contextlib.contextmanager
+def guarded(command: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Run a process beside the block, with the options of ``subprocess.Popen``.
+
+    What has not ended with the block is killed, and nothing of it outlives the tests.
+    """
+    with subprocess.Popen([str(word) for word in command], **options) as process:
+        guard.watch(process.pid, signal.SIGKILL)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            guard.release(process.pid)
 
 
 def end(process: subprocess.Popen[bytes], ending: signal.Signals, *, within: float = 30.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from tests.support.factories import (
     submit,
     submit_copies,
 )
+from tests.support.processes import guarded
 
 QUEUE = "medium_priority"
 TAKERS = 4
@@ -208,22 +210,25 @@ database.close()
 
 
 def test_processes_that_write_at_once_wait_for_each_other(database_url: str) -> None:
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, database_url, f"writer-{number}"],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(2)
-    ]
-    for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
-    for writer in writers:
-        _, errors = writer.communicate(timeout=60)
-        assert (writer.returncode, errors) == (0, "")
+    with contextlib.ExitStack() as running:
+        writers = [
+            running.enter_context(
+                guarded(
+                    [sys.executable, "-c", WRITER, database_url, f"writer-{number}"],
+                    stdin=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for number in range(2)
+        ]
+        for writer in writers:
+            assert writer.stdin is not None
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+        for writer in writers:
+            _, errors = writer.communicate(timeout=60)
+            assert (writer.returncode, errors) == (0, "")
     database = Database(database_url)
     assert len(states(database)) == 120
     assert set(states(database).values()) <= {State.SUCCEEDED, State.QUEUED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from queuectl.store.database import Database, Transaction
 from queuectl.store.migrate import STEPS, ensure_ready, migrate, version
 from queuectl.store.schema import TABLES
 from tests.support.factories import NOW, all_rows, task_in
+from tests.support.processes import guarded
 
 
 @pytest.fixture
@@ -118,21 +120,17 @@ class TestMigrating:
             "sys.stdin.readline(); database = Database(sys.argv[1])\n"
             "ensure_ready(database); print(len(migrate(database)))"
         )
-        racers = [
-            subprocess.Popen(
-                [sys.executable, "-c", program, empty_url],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(4)
-        ]
-        for racer in racers:
-            assert racer.stdin is not None
-            racer.stdin.write("go\n")
-            racer.stdin.flush()
-        said = [(*racer.communicate(timeout=60), racer.returncode) for racer in racers]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        with contextlib.ExitStack() as running:
+            racers = [
+                running.enter_context(guarded([sys.executable, "-c", program, empty_url], text=True, **pipes))
+                for _ in range(4)
+            ]
+            for racer in racers:
+                assert racer.stdin is not None
+                racer.stdin.write("go\n")
+                racer.stdin.flush()
+            said = [(*racer.communicate(timeout=60), racer.returncode) for racer in racers]
         assert said == [("0\n", "", 0)] * 4
         database = Database(empty_url)
         assert [row["number"] for row in all_rows(database, "migrations")] == list(range(1, len(STEPS) + 1))

