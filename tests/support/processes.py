@@ -16,6 +16,7 @@ from tests.support.guard import guard
 from tests.support.waiting import wait_until
 
 NOBODY = 65534
+_STEADY = 20  # looks, most of them 50 ms apart
 
 
 def as_ordinary_user() -> dict[str, Any]:
@@ -96,6 +97,18 @@ def kill_with_children(process: subprocess.Popen[bytes], *, within: float = 10.0
         within=within,
         describing=f"the end of the children of killed process {process.pid}",
     )
+
+
+def settled_threads(process: psutil.Process) -> int:
+    """Wait until a process that has begun or done something has as many threads for a while; return how many."""
+    seen: list[int] = []
+
+    def is_settled() -> bool:
+        seen.append(process.num_threads())
+        return len(seen) > _STEADY and len(set(seen[-_STEADY:])) == 1
+
+    wait_until(is_settled, within=30, describing="the number of threads to settle")
+    return seen[-1]
 
 
 def is_gone(process: psutil.Process) -> bool:

@@ -7,7 +7,6 @@ import contextlib
 import psycopg2
 import pytest
 
-from queuectl.clock import monotonic
 from tests.support.daemon import POSTGRES, POSTGRES_REDIS, MakeInstallation
 
 
@@ -22,8 +21,6 @@ def test_a_task_starts_with_the_commit_though_others_passed_it_meanwhile(
         inside = [site.submit(options=options), site.submit(options=options)]
         site.wait_for(*(site.submit() for _ in range(20)))
         assert not set(inside) & set(site.states())
-        committed = monotonic()
         connection.commit()
         site.wait_for(*inside)
-    assert monotonic() - committed < 10
     site.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psutil
 import pytest
@@ -13,6 +13,8 @@ from queuectl.operations.audit import AuditTrail
 from queuectl.operations.scaling import scale
 from queuectl_daemon.crew import READY
 from tests.support.daemon import KINDS, POSTGRES, SQLITE, Installation, MakeInstallation
+from tests.support.processes import settled_threads
+from tests.support.sightings import END, START, Sighting
 from tests.support.waiting import wait_until
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -33,39 +35,51 @@ def test_more_run_at_once_and_fewer_as_they_end(install: MakeInstallation, kind:
 
     (up,) = scale(site.settings, 4)
     assert (up.before, up.workers, up.done) == (1, 4, True)
-    site.witness.wait_for_starts(4, within=5)
+    site.witness.wait_for_starts(4, within=20)
     assert workers(site) == [4]
 
     (down,) = scale(site.settings, 2)
     assert (down.before, down.done) == (4, True)
     assert len(site.witness.running()) == 4, "nobody is interrupted"
+    before = len(site.witness.sightings())
     for task in site.witness.order()[:2]:
         site.manager.cancel_task(task)
         site.wait_for(task)
-    assert len(site.witness.starts()) == 4, "two are still at work, as many as may be"
     site.manager.cancel_task(site.witness.order()[2])
     site.witness.wait_for_starts(5)
-    assert len(site.witness.running()) == 2
     for task in tasks:
         with contextlib.suppress(WrongStateError):  # those that have been cancelled already
             site.manager.cancel_task(task)
     site.wait_until_done()
     assert site.daemon.pid == pid
+    assert most_after_starts(site.witness.sightings(), before) == 2, "as many as may be"
     site.check()
+
+
+def most_after_starts(sightings: Sequence[Sighting], before: int) -> int:
+    """Return how many were at work at the most when one of them started, leaving out the first sightings."""
+    at_work = [
+        sum(1 if each.event == START else -1 if each.event == END else 0 for each in sightings[: place + 1])
+        for place, each in enumerate(sightings)
+        if place >= before and each.event == START
+    ]
+    return max(at_work, default=0)
 
 
 def test_threads_and_children_follow(install: MakeInstallation) -> None:
     site = install(SQLITE, workers=READY + 8)
     site.daemon.start()
     process = psutil.Process(site.daemon.pid)
-    idle = process.num_threads()
-    site.submit_many(READY + 8, "p_work", seconds=0.3)
-    site.wait_until_done()
+    idle, door = settled_threads(process), site.home / "door"
+    site.submit_many(READY + 8, "p_until_file", until=str(door))
+    site.witness.wait_for_starts(READY + 8)
     assert process.num_threads() >= idle + 6
+    door.touch()
+    site.wait_until_done()
     scale(site.settings, 1)
     wait_until(
         lambda: process.num_threads() <= idle and len(process.children(recursive=True)) <= 2,
-        within=10,
+        within=30,
         describing="the threads and children beyond one to end",
     )
     site.wait_for(*site.submit_many(3, "p_work"), *site.submit_many(3, "work"))
@@ -96,7 +110,7 @@ def test_a_daemon_is_named_or_all_are(
     here.daemon.start()
     there.daemon.start()
     scale(here.settings, 5)
-    wait_until(lambda: sorted(workers(here)) == [3, 5], within=5, describing="both to be listed")
+    wait_until(lambda: sorted(workers(here)) == [3, 5], within=20, describing="both to be listed")
     (one,) = scale(here.settings, 6, node=there.daemon.node[:8])
     assert (one.node, one.before, one.done) == (there.daemon.node, 3, True)
     assert sorted(workers(here)) == [5, 6]
@@ -116,4 +130,4 @@ def test_a_restart_reads_the_settings_again(install: MakeInstallation) -> None:
         assert (lines[0].before, lines[0].after) == (f'{{"{site.daemon.node}":2}}', '{"workers":9}')
     site.daemon.stop()
     site.daemon.start()
-    wait_until(lambda: workers(site) == [2], within=5, describing="two workers")
+    wait_until(lambda: workers(site) == [2], within=20, describing="two workers")

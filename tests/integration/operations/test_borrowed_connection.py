@@ -159,20 +159,37 @@ class TestTheTransaction:
     def test_the_commit_wakes_daemons_and_a_rollback_does_not(
         self, manager: QueueManager, plain: Any, url: str
     ) -> None:
-        notices = Notices(Database(url))
+        database = Database(url)
+        notices = Notices(database)
         assert notices.connect()
         raw = notices._connection
+        execute(raw, "LISTEN mark")
+
+        def heard() -> int:
+            """Return how many notices came before one of our own; they come in the order of the commits."""
+            with contextlib.closing(psycopg2.connect(url)) as other:
+                execute(other, "NOTIFY mark")
+                other.commit()
+            channels: list[str] = []
+
+            def is_marked() -> bool:
+                raw.poll()
+                channels.extend(notice.channel for notice in raw.notifies)
+                raw.notifies.clear()
+                return "mark" in channels
+
+            wait_until(is_marked, describing="our own notice")
+            return len(channels) - 1
+
         manager.submit_task(URL, connection=plain)
         plain.rollback()
-        execute(plain, "SELECT 1")
-        raw.poll()
-        assert raw.notifies == []
+        assert heard() == 0
         manager.submit_task(URL, connection=plain)
-        raw.poll()
-        assert raw.notifies == []
+        assert heard() == 0
         plain.commit()
-        wait_until(lambda: raw.poll() or bool(raw.notifies), describing="the notice of the commit")
+        assert heard() == 1
         notices.close()
+        database.close()
 
 
 class TestRefusals:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -27,6 +28,19 @@ def database(emptied_postgres: str) -> Iterator[Database]:
     database = Database(emptied_postgres)
     yield database
     database.close()
+
+
+@contextlib.contextmanager
+def watching(database: Database) -> Iterator[Callable[[], bool]]:
+    """Give a question, asked over a connection of its own: does anybody wait for a lock?"""
+    other = Database(database.url)
+
+    def someone_waits() -> bool:
+        with other.reading() as transaction:
+            return bool(transaction.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+    yield someone_waits
+    other.close()
 
 
 class TestLifeLock:
@@ -134,11 +148,7 @@ def test_an_aging_that_changes_waits_for_who_ranks_by_the_old_one(database: Data
         finally:
             database.close()
 
-    def someone_waits() -> bool:
-        with Database(database.url).reading() as other:
-            return bool(other.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
-
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as thread, watching(database) as someone_waits:
         with database.writing() as transaction:
             batch = submission.open_batch(transaction, None, 0, NOW)
             stored_point(transaction, kept=True)
