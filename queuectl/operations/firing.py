@@ -38,6 +38,7 @@ from queuectl.times import shown, zone_named
 logger = logging.getLogger("queuectl.schedules")
 
 _SPARE_MS = 60_000
+_MINUTE_MS = 60_000
 _LONGEST_PROBLEM = 1_000
 _LONGEST_BATCH_NAME = 200
 _MISSED = "nobody fired it in time, and missed ticks are left out"
@@ -136,10 +137,8 @@ class Firing:
                 failure, found = error, _bad(error)
             with self._database.reading() as transaction:
                 now = self._clock(transaction)
-            # Planned ticks are at whole minutes, so this one can never take the place of one of them.
-            at = now + 1 if now % 60_000 == 0 else now
             operation = Operation(self._database, self._settings, "schedule run-now", schedule.name)
-            recorded = self._record(schedule, DueTick(at), found, operation=operation)
+            recorded = self._record(schedule, DueTick(now), found, operation=operation)
         if failure is not None:
             raise failure
         if not recorded:
@@ -209,6 +208,7 @@ class Firing:
                 if operation is not None:
                     if not schedules.lock(transaction, schedule.id):  # first of all, as a planned tick does
                         return None
+                    due = replace(due, at=_free_moment(transaction, schedule.id, due.at))
                 elif not schedules.move_on(transaction, schedule, next_tick_at=after, firing_until=claim):
                     return None
                 elif ticks.happened(transaction, schedule.id, due.at):
@@ -268,6 +268,15 @@ class Firing:
             batch_id=written.batch,
             problem=None if complaint is None else storable(complaint, _LONGEST_PROBLEM),
         )
+
+
+def _free_moment(transaction: Transaction, schedule: int, at: int) -> int:
+    """Return the first moment from ``at`` on of which a tick by hand takes the place of no other."""
+    while at % _MINUTE_MS == 0 or ticks.happened(
+        transaction, schedule, at
+    ):  # planned ones are at whole minutes
+        at += 1
+    return at
 
 
 def _note(operation: Operation, transaction: Transaction, tick: Tick) -> None:

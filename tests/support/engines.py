@@ -6,7 +6,8 @@ times as long. A test that changes the schema, or needs a database without one, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import peewee
@@ -130,6 +131,24 @@ def database(database_url: str) -> Iterator[Database]:
 def settings(home: Path, database_url: str) -> Settings:
     """Give settings with defaults for a migrated, empty database, once per engine."""
     return Settings(home=home, database_url=database_url)
+
+
+@contextlib.contextmanager
+def watched_locks(database: Database) -> Iterator[Callable[[], bool]]:
+    """Give a question, asked over a connection of its own: does anybody wait for a lock?
+
+    On SQLite, where nobody can tell, the answer is yes.
+    """
+    other = Database(database.url)
+
+    def someone_waits() -> bool:
+        if other.engine == "sqlite":
+            return True
+        with other.reading() as transaction:
+            return bool(transaction.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+    yield someone_waits
+    other.close()
 
 
 def sqlite_url(home: Path) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from queuectl.clock import now_ms
 from queuectl.domain.lifecycle import State
 from queuectl.operations.administration import database_check
+from queuectl.operations.upkeep import remove_aged
 from queuectl.store.database import Database
+from queuectl.store.history import note_change
+from queuectl_daemon import retention
 from queuectl_daemon.retention import LONGEST_SECONDS, SMALLEST, Retention, next_size
 from tests.support.daemon import POSTGRES, SQLITE, MakeInstallation
 from tests.support.factories import all_rows, states, stored, task_in
@@ -122,11 +127,36 @@ def test_what_undo_needs_goes_with_its_own_age(database: Database) -> None:
     assert len(all_rows(database, "audit")) == 2
 
 
+def test_what_has_its_own_age_goes_in_groups_as_well(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[int] = []
+
+    def counted(database: Database, before: int, size: int) -> tuple[Counter[str], bool]:
+        rows, more = remove_aged(database, before, size)
+        groups.append(rows["changes"])
+        if len(groups) == 1:
+            sweeper.stop()
+        return rows, more
+
+    monkeypatch.setattr(retention, "remove_aged", counted)
+    with database.writing() as transaction:
+        for number in range(SMALLEST + 30):
+            note_change(transaction, "cancel", [number])
+        transaction.execute("UPDATE changes SET at = 1000")
+    sweeper = Retention(database, days=1, dead_letter_days=0, undo_days=7)
+    sweeper.sweep()
+    assert groups == [SMALLEST]
+    assert len(all_rows(database, "changes")) == 30
+    Retention(database, days=1, dead_letter_days=0, undo_days=7).sweep()
+    assert all_rows(database, "changes") == []
+
+
 def test_nothing_is_removed_after_the_stop(database: Database) -> None:
     died_days_ago(database, 9)
-    retention = Retention(database, days=1, dead_letter_days=1, undo_days=7)
-    retention.stop()
-    retention.sweep()
+    sweeper = Retention(database, days=1, dead_letter_days=1, undo_days=7)
+    sweeper.stop()
+    sweeper.sweep()
     assert len(lettered(database)) == len(states(database)) == 1
 
 

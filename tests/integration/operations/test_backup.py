@@ -102,6 +102,32 @@ def test_a_task_number_is_never_given_twice(database: Database, settings: Settin
     assert QueueManager(settings).submit_task("https://example.com/3") == f"task_{later + 1}"
 
 
+def test_not_even_after_a_backup_of_nothing(database: Database, settings: Settings, file: Path) -> None:
+    backup(settings, file)
+    later = task_in(database, State.CANCELLED, 1)
+    restore(settings, file)
+    assert states(database) == {}
+    assert QueueManager(settings).submit_task("https://example.com/3") == f"task_{later + 1}"
+
+
+def test_without_a_key_for_its_line_in_the_audit_a_restore_changes_nothing(
+    database: Database, settings: Settings, file: Path
+) -> None:
+    backup(settings, file)
+    filled(database)
+    before = [content(database), all_rows(database, "audit")]
+    (settings.home / "audit.key").write_text("short")
+    there = sorted(settings.home.iterdir())
+    with pytest.raises(StorageError, match="audit"):
+        restore(settings, file)
+    assert [content(database), all_rows(database, "audit")] == before
+    assert [each for each in sorted(settings.home.iterdir()) if "restore" in each.name] == []
+    assert set(there) <= set(settings.home.iterdir())
+    (settings.home / "audit.key").unlink()
+    restore(settings, file)
+    assert states(database) == {}
+
+
 def test_a_backup_is_private_and_leaves_nothing_beside_it(
     database: Database, settings: Settings, file: Path
 ) -> None:

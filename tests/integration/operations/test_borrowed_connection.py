@@ -147,6 +147,14 @@ class TestTheTransaction:
         plain.commit()
         assert counted_and_there(url) == (22, 22)
 
+    def test_a_session_with_a_time_zone_of_its_own_leads_to_the_same_database(
+        self, manager: QueueManager, connection: Any, url: str
+    ) -> None:
+        execute(connection, "SET TIME ZONE 'Asia/Kathmandu'")
+        manager.submit_task(URL, connection=connection)
+        connection.commit()
+        assert counted_and_there(url) == (1, 1)
+
     def test_a_transaction_that_was_begun_by_hand_counts_in_autocommit_too(
         self, manager: QueueManager, plain: Any, url: str
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +144,13 @@ def emptied_elsewhere(request: pytest.FixtureRequest, home: Path) -> Callable[[D
         return sqlite_url(home / "elsewhere")
 
     return address
+
+
+def test_the_file_of_a_copy_is_for_its_owner_alone(settings: Settings, source: Database, there: str) -> None:
+    copy_database(settings, None, there)
+    file = Path(there.removeprefix("sqlite:///"))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
 def test_a_database_in_use_is_not_written_to(settings: Settings, source: Database, there: str) -> None:

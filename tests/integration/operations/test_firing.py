@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,9 +19,12 @@ from queuectl.operations.manager import QueueManager
 from queuectl.operations.sources.reading import SourceReader
 from queuectl.settings import Settings
 from queuectl.store import schedules, ticks
-from queuectl.store.database import Database
+from queuectl.store.database import Database, Transaction
+from queuectl.store.submission import NewTask
+from tests.support.engines import watched_locks
 from tests.support.factories import all_rows, counts_are_right
 from tests.support.fake_site import FakeSite, Reply
+from tests.support.waiting import wait_until
 
 NOON = 1_795_604_400_000  # 2026-11-25 11:00 UTC
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -215,21 +220,58 @@ def test_many_nodes_at_once_fire_every_tick_once(bench: Bench) -> None:
     source = bench.urls(7)
     for number in range(6):
         bench.add(source, name=f"r{number}", overlap="allow")
-    start = threading.Barrier(4)
-    fired: list[Fired] = []
-
-    def work(node: Firing) -> None:
-        start.wait()
-        fired.extend(bench.tick(node))
-        bench.database.close()
-
-    workers = [threading.Thread(target=work, args=(bench.node(f"n{number}"),)) for number in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    fired = at_once(bench, *(partial(bench.tick, bench.node(f"n{number}")) for number in range(4)))
     assert sorted(each.schedule.name for each in fired) == [f"r{number}" for number in range(6)]
     assert len(bench.tasks()) == 42
+
+
+def at_once(bench: Bench, *work: Callable[[], list[Fired]]) -> list[Fired]:
+    """Fire in threads that begin at the same moment, and return what was fired."""
+    start = threading.Barrier(len(work))
+
+    def fire(each: Callable[[], list[Fired]]) -> list[Fired]:
+        start.wait()
+        try:
+            return each()
+        finally:
+            bench.database.close()
+
+    with ThreadPoolExecutor(len(work)) as threads:
+        return [fired for done in threads.map(fire, work) for fired in done]
+
+
+@pytest.fixture
+def crossing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let whoever is about to store URLs wait until somebody else is as far, or waits for him."""
+    arrived: list[int] = []
+    remember = ticks.keep_unseen
+    with watched_locks(bench.database) as someone_waits:
+
+        def keep_unseen(transaction: Transaction, schedule: int, rows: Sequence[NewTask]) -> list[NewTask]:
+            arrived.append(schedule)
+            wait_until(lambda: len(arrived) > 1 or someone_waits(), describing="the other one")
+            return remember(transaction, schedule, rows)
+
+        monkeypatch.setattr(ticks, "keep_unseen", keep_unseen)
+        yield
+
+
+@pytest.mark.usefixtures("crossing")
+@pytest.mark.parametrize("planned", [True, False])
+def test_whoever_fires_by_hand_and_another_at_once_are_recorded_both_and_share_the_urls(
+    bench: Bench, planned: bool
+) -> None:
+    schedule = bench.add(bench.urls(5), at=NOON if planned else NOON + HOUR, overlap="allow", only_new=True)
+    by_hand, also_by_hand, by_plan = bench.node("hand"), bench.node("also"), bench.node("plan")
+    fired = at_once(
+        bench,
+        lambda: [by_hand.fire_by_hand(schedule)],
+        (lambda: bench.tick(by_plan)) if planned else lambda: [also_by_hand.fire_by_hand(schedule)],
+    )
+    assert sorted(each.tick.accepted for each in fired) == [0, 5]
+    assert sorted(bench.tasks()) == [f"https://a.test/{number}" for number in range(5)]
+    assert sorted(each.tick_at - NOON for each in bench.ticks()) == [0, 1] if planned else [1, 2]
+    assert {each.node for each in bench.ticks()} == {"hand", "plan" if planned else "also"}
 
 
 JUMPS = {HOUR: 7, DAY: 3, 3650 * DAY: 3, -HOUR: 10, -DAY: 10}

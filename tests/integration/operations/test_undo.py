@@ -381,6 +381,28 @@ def test_a_removed_schedule_comes_back_with_its_past(scheduler: Scheduler, datab
         assert scheduler.get_ticks(name) == before[1]
 
 
+def test_what_undo_forgets_takes_nothing_from_a_later_removal_of_the_same_schedule(
+    scheduler: Scheduler, database: Database
+) -> None:
+    name = scheduler.schedule_recurring("file://urls.txt", "0 10 * * *", only_new=True)
+    scheduler.run_now(name)
+    before = (scheduler.get_ticks(name), all_rows(database, "source_urls"))
+    assert all(before)
+    with QueueManager(scheduler.settings) as manager:
+        scheduler.remove(name)
+        first = latest()
+        manager.undo(first)
+        scheduler.remove(name)
+        last = latest()
+        with database.writing() as transaction:
+            transaction.execute("UPDATE audit SET at = 1000 WHERE operation = %s", (first,))
+        assert forget_undo(database, 2000, 100)
+        with pytest.raises(RefusedError):
+            manager.undo(first)
+        manager.undo(last)
+    assert (scheduler.get_ticks(name), all_rows(database, "source_urls")) == before
+
+
 def test_a_removed_schedule_whose_name_was_taken_stays_away(scheduler: Scheduler) -> None:
     name = scheduler.schedule_recurring("file://urls.txt", "0 10 * * *")
     scheduler.remove(name)

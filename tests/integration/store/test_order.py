@@ -315,6 +315,18 @@ class TestAging:
         apply_aging(database, 5)
         assert stored(database, task) == before
 
+    @pytest.mark.parametrize("minutes", [5, None])
+    @pytest.mark.parametrize("state", [State.DEAD, State.CANCELLED, State.RETRYING])
+    def test_what_is_sent_back_ranks_by_the_aging_that_holds_then(
+        self, database: Database, state: State, minutes: float | None
+    ) -> None:
+        apply_aging(database, 7)
+        task = task_in(database, state)
+        apply_aging(database, minutes)
+        with database.writing() as transaction:
+            assert tasks.requeue(transaction, [task], NOW + 90_000) == [task]
+        assert self.ranks(database) == {task: rank(5, NOW + 90_000, minutes)}
+
     def test_who_has_waited_long_overtakes_who_is_a_little_more_urgent(self, database: Database) -> None:
         apply_aging(database, 1)
         with database.writing() as transaction:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import select
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,7 +17,7 @@ from queuectl.store.database import Database, Transaction
 from queuectl.store.nodes import LifeLock
 from queuectl.store.notices import Notices
 from queuectl.store.ordering import apply_aging, stored_point
-from tests.support.engines import MigratedPostgres
+from tests.support.engines import MigratedPostgres, watched_locks
 from tests.support.factories import NOW, all_rows, counts_are_right, new_task, states, submit, task_in
 from tests.support.waiting import wait_until
 
@@ -28,19 +27,6 @@ def database(emptied_postgres: str) -> Iterator[Database]:
     database = Database(emptied_postgres)
     yield database
     database.close()
-
-
-@contextlib.contextmanager
-def watching(database: Database) -> Iterator[Callable[[], bool]]:
-    """Give a question, asked over a connection of its own: does anybody wait for a lock?"""
-    other = Database(database.url)
-
-    def someone_waits() -> bool:
-        with other.reading() as transaction:
-            return bool(transaction.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
-
-    yield someone_waits
-    other.close()
 
 
 class TestLifeLock:
@@ -141,24 +127,48 @@ def test_of_two_writers_that_block_each_other_one_is_told_and_can_try_again(data
     assert counts_are_right(database)
 
 
-def test_an_aging_that_changes_waits_for_who_ranks_by_the_old_one(database: Database) -> None:
-    def changes() -> bool:
-        try:
-            return apply_aging(database, 5)
-        finally:
-            database.close()
+def changes_aging(database: Database) -> bool:
+    """Set the aging to five minutes in a thread of its own; return whether it was another one."""
+    try:
+        return apply_aging(database, 5)
+    finally:
+        database.close()
 
-    with ThreadPoolExecutor(1) as thread, watching(database) as someone_waits:
+
+def test_an_aging_that_changes_waits_for_who_ranks_by_the_old_one(database: Database) -> None:
+    with ThreadPoolExecutor(1) as thread, watched_locks(database) as someone_waits:
         with database.writing() as transaction:
             batch = submission.open_batch(transaction, None, 0, NOW)
             stored_point(transaction, kept=True)
-            change = thread.submit(changes)
+            change = thread.submit(changes_aging, database)
             wait_until(someone_waits, describing="the change to wait")
             transaction.execute("SET LOCAL deadlock_timeout = '10ms'")
             submission.insert_many(transaction, batch, [new_task(1)])
         assert change.result(20)
     (row,) = all_rows(database, "tasks")
     assert row["rank"] == rank(row["priority_score"], row["due_at"], 5)
+
+
+def test_an_aging_that_changes_waits_for_who_has_locked_tasks_to_change_them(database: Database) -> None:
+    first, second = (task_in(database, State.QUEUED, number) for number in (1, 2))
+    with ThreadPoolExecutor(1) as thread, watched_locks(database) as someone_waits:
+        with database.writing() as transaction:
+            transaction.rows("SELECT id FROM tasks WHERE id = %s FOR UPDATE", (second,))
+            change = thread.submit(changes_aging, database)
+            wait_until(someone_waits, describing="the change to wait")
+            transaction.execute("SET LOCAL deadlock_timeout = '10ms'")
+            transaction.execute("UPDATE tasks SET due_at = due_at + 7 WHERE id IN (%s, %s)", (first, second))
+        assert change.result(20)
+    for row in all_rows(database, "tasks"):
+        assert (row["due_at"], row["rank"]) == (NOW + 7, rank(row["priority_score"], NOW + 7, 5))
+
+
+def test_an_aging_that_stays_waits_for_nobody(database: Database) -> None:
+    assert changes_aging(database)
+    with ThreadPoolExecutor(1) as thread, database.writing() as transaction:
+        stored_point(transaction, kept=True)
+        submit(transaction, new_task(1))
+        assert thread.submit(changes_aging, database).result(20) is False
 
 
 def test_statistics_can_be_renewed_at_any_time(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
@@ -58,6 +59,27 @@ def test_what_is_held_uses_up_the_room_of_its_kind() -> None:
     left.count([claimed(handler="resize")])
     assert list(left.full) == ["note", "page", "resize"]
     assert left.fitting(["poll"] * 10) == 10, "what is left has no cap"
+
+
+def test_the_kind_of_a_task_is_looked_for_once_for_as_long_as_it_is_held() -> None:
+    asked: list[int] = []
+
+    def kind_of_asked(work: Claimed) -> Isolation:
+        asked.append(work.id)
+        return kind_of(work)
+
+    found = Kinds({"process": 2}, kind_of_asked, lambda: KINDS)
+    one, other = claimed(id=1, handler="page"), claimed(id=2, handler="resize")
+    for held, room_left in (
+        ([one], ()),
+        ([one, other], ("page", "resize")),
+        ([one, other], ("page", "resize")),
+    ):
+        assert found.room(held).full == room_left
+    assert asked == [1, 2]
+    assert found.room([]).full == ()
+    found.room([other, replace(one, fence=2, handler="note")])
+    assert asked == [1, 2, 2, 1], "what is held no more is forgotten, and a later run is another one"
 
 
 def test_more_than_its_cap_leaves_a_kind_full() -> None:
