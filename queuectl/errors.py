@@ -105,6 +105,10 @@ class ScheduleExistsError(RefusedError):
     """There is a schedule with this name already."""
 
 
+class KeyReusedError(RefusedError):
+    """The key of this submission was used for another one already."""
+
+
 class QueueFullError(RefusedError):
     """The queue has no room for this submission."""
 

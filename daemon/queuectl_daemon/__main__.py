@@ -32,7 +32,7 @@ def run(arguments: list[str]) -> int:
     """Run the daemon with these command-line arguments and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        loaded = load(home=options.home, config=options.config, overrides={"workers": options.workers})
+        loaded = load(home=options.home, config=options.config, overrides=_overrides(options))
         # Imported only now, so that a wrong configuration is reported at once.
         from queuectl_daemon import log
         from queuectl_daemon.service import Service
@@ -48,6 +48,10 @@ def run(arguments: list[str]) -> int:
         return int(ExitCode.INTERRUPTED)
 
 
+def _overrides(options: argparse.Namespace) -> dict[str, object]:
+    return {"workers": options.workers, "web_port": 0 if options.no_web else None}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="queuectld", description="Run the queuectl daemon in the foreground."
@@ -55,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--home", type=Path, help="the folder that holds everything")
     parser.add_argument("--config", type=Path, help="the configuration file")
     parser.add_argument("--workers", type=int, help="how many tasks run at a time")
+    parser.add_argument("--no-web", action="store_true", help="serve no web page")
     parser.add_argument("--version", action="version", version=__version__)
     return parser
 

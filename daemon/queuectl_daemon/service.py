@@ -43,6 +43,7 @@ from queuectl_daemon.runner.context import LOGGER as TASK_LOGGER
 from queuectl_daemon.schedules import LOOK_SECONDS, Schedules
 from queuectl_daemon.ticker import Ticker
 from queuectl_daemon.transport import RedisTransport
+from queuectl_daemon.web.server import WebPage
 from queuectl_daemon.window import Pace
 
 logger = logging.getLogger("queuectl.daemon")
@@ -110,6 +111,8 @@ class Service:
         with self._database.reading() as transaction:
             self._budgets.learn(queues.rules(transaction))
         self._pump = self._make_pump()
+        web = WebPage(self.settings, self._database)
+        web.bind()
         self._files = PublishedFiles(self._database, self.settings.home)
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
         parts.callback(self._leave)
@@ -125,6 +128,8 @@ class Service:
         parts.callback(listener.stop)
         listener.start()
         self._start_ticker(parts)
+        parts.callback(web.stop)
+        web.start()
         logger.info(
             "node %s is ready: %d workers, %s, %s",
             self.node,

@@ -104,6 +104,12 @@ SECTIONS = (
         "System",
         (
             Entry("daemon", f"{_HERE}.daemon:app", "Run, start, stop and look at the daemon."),
+            Entry("web", f"{_HERE}.web:app", "Set the password of the web page."),
+            Entry(
+                "token",
+                f"{_HERE}.token:app",
+                "Make, list and revoke the tokens of programs that use HTTP.",
+            ),
             Entry(
                 "audit",
                 f"{_HERE}.audit:app",

@@ -22,10 +22,11 @@ app = group("Run, start, stop and look at the daemon.")
 Workers = Annotated[
     int | None, typer.Option(metavar="N", min=1, max=512, help="How many tasks run at a time.")
 ]
+NoWeb = Annotated[bool, typer.Option("--no-web", help="Serve no web page.")]
 
 
 @command(app)
-def run(ctx: typer.Context, workers: Workers = None) -> None:
+def run(ctx: typer.Context, workers: Workers = None, no_web: NoWeb = False) -> None:
     """Run the daemon in the foreground; Ctrl-C stops it in order.
 
     Examples:
@@ -35,14 +36,14 @@ def run(ctx: typer.Context, workers: Workers = None) -> None:
     from queuectl.cli.daemon_process import command_line
 
     invocation: Invocation = ctx.obj
-    words = command_line(invocation.loaded, workers)
+    words = command_line(invocation.loaded, workers, web=not no_web)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(words[0], words)  # noqa: S606  our own interpreter, and no shell
 
 
 @command(app)
-def start(ctx: typer.Context, workers: Workers = None) -> None:
+def start(ctx: typer.Context, workers: Workers = None, no_web: NoWeb = False) -> None:
     """Start the daemon in the background and return when it is ready.
 
     Examples:
@@ -57,14 +58,14 @@ def start(ctx: typer.Context, workers: Workers = None) -> None:
         invocation.output.say("the daemon is running already")
         _show(invocation, found)
         return
-    _start(invocation, workers)
+    _start(invocation, workers, web=not no_web)
 
 
-def _start(invocation: Invocation, workers: int | None) -> None:
+def _start(invocation: Invocation, workers: int | None, *, web: bool) -> None:
     from queuectl.cli.daemon_process import start as start_process
     from queuectl.operations.local_daemon import log_file
 
-    found = start_process(invocation.loaded, workers)
+    found = start_process(invocation.loaded, workers, web=web)
     invocation.output.say(f"the daemon is ready; its log is {log_file(invocation.settings.home)}")
     _show(invocation, found)
 
@@ -96,7 +97,7 @@ def _stop(invocation: Invocation) -> None:
 
 
 @command(app)
-def restart(ctx: typer.Context, workers: Workers = None) -> None:
+def restart(ctx: typer.Context, workers: Workers = None, no_web: NoWeb = False) -> None:
     """Stop the daemon in order, if one is running, and start it with the present settings.
 
     Examples:
@@ -104,7 +105,7 @@ def restart(ctx: typer.Context, workers: Workers = None) -> None:
     """
     invocation: Invocation = ctx.obj
     _stop(invocation)
-    _start(invocation, workers)
+    _start(invocation, workers, web=not no_web)
 
 
 @command(app)

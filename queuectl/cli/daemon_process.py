@@ -32,7 +32,7 @@ class DaemonFailedError(QueuectlError):
         self.exit_code = ExitCode(code) if code in set(ExitCode) and code else ExitCode.FAILED
 
 
-def command_line(loaded: Loaded, workers: int | None) -> list[str]:
+def command_line(loaded: Loaded, workers: int | None, *, web: bool = True) -> list[str]:
     """Return the command that runs the daemon with just these settings.
 
     ``-P`` keeps the working directory off the import path, as it is for the installed commands.
@@ -42,10 +42,12 @@ def command_line(loaded: Loaded, workers: int | None) -> list[str]:
         words += ["--config", str(loaded.file)]
     if workers is not None:
         words += ["--workers", str(workers)]
-    return words
+    return words if web else [*words, "--no-web"]
 
 
-def start(loaded: Loaded, workers: int | None, *, environ: Mapping[str, str] | None = None) -> LocalDaemon:
+def start(
+    loaded: Loaded, workers: int | None, *, web: bool = True, environ: Mapping[str, str] | None = None
+) -> LocalDaemon:
     """Start a detached daemon and return when it is ready.
 
     Raises:
@@ -60,7 +62,7 @@ def start(loaded: Loaded, workers: int | None, *, environ: Mapping[str, str] | N
     with log.open("ab") as output:
         begin = output.tell()
         process = subprocess.Popen(
-            command_line(loaded, workers),
+            command_line(loaded, workers, web=web),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

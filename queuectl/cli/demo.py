@@ -63,7 +63,7 @@ def demo(ctx: typer.Context) -> None:
     with QueueManager(settings) as manager, SampleSite(latency=_LATENCY_SECONDS) as site:
         monitor = Monitor(settings)
         _refuse_real_work(monitor)
-        daemon = start(loaded, None)
+        daemon = start(loaded, None, web=False)
         try:
             scene = _play(run, manager, monitor, site.urls)
             _await_feed(settings.home, scene)

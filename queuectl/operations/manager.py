@@ -17,6 +17,7 @@ from queuectl.errors import InvalidInputError, RefusedError
 from queuectl.operations.dead_letters import DeadLetterControl
 from queuectl.operations.queue_control import QueueControl
 from queuectl.operations.submission import submit_many, submit_one
+from queuectl.operations.submission_key import SubmissionKey
 from queuectl.operations.task_control import TaskControl
 from queuectl.operations.transfer import TransferVerbs
 from queuectl.operations.undo import UndoControl
@@ -51,13 +52,15 @@ class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, 
         max_retries: int | None = None,
         unique: bool | None = None,
         connection: object | None = None,
+        once: SubmissionKey | None = None,
     ) -> str:
         """Submit one task and return its id, such as ``task_12``; the keywords win over the task's fields.
 
         ``timeout`` is in seconds, ``memory_limit`` in megabytes; a ``publish_at`` without a zone is
         read in the configured one. ``connection`` is your own to the same PostgreSQL database, of
         psycopg2, psycopg or SQLAlchemy: the task then exists if and only if the transaction that is
-        open there commits, and daemons are woken by that commit.
+        open there commits, and daemons are woken by that commit. A key ``once`` that was used before returns
+        the id of then.
 
         Raises:
             InvalidURLError: the URL cannot be fetched.
@@ -87,7 +90,7 @@ class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, 
         merged = ArticleTask(**fields | {name: value for name, value in options.items() if value is not None})
         if connection is not None:
             return task_name(submit_one(self._borrowed(connection), self.settings, merged))
-        number = submit_one(self._database, self.settings, merged)
+        number = submit_one(self._database, self.settings, merged, once)
         self._wake()
         return task_name(number)
 
@@ -146,6 +149,7 @@ class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, 
         on_duplicate: OnDuplicate = "skip",
         dry_run: bool = False,
         on_progress: Callable[[int], None] | None = None,
+        once: SubmissionKey | None = None,
     ) -> BatchReceipt:
         """Submit the acceptable ones of numbered entries as a batch and report on the others.
 
@@ -166,6 +170,7 @@ class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, 
             strict=False,
             dry_run=dry_run,
             on_progress=on_progress,
+            once=once,
         )
         if receipt.batch_id is not None:
             self._wake()

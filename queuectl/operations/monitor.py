@@ -65,9 +65,9 @@ _SHOWN_PROBLEMS = 10
 class Monitor:
     """Read what the database knows; nothing here changes anything, and no daemon is needed."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, database: Database | None = None) -> None:
         self.settings = settings or load().settings
-        self._database: Database = open_database(self.settings)
+        self._database: Database = open_database(self.settings) if database is None else database
 
     def close(self) -> None:
         """Close this thread's connection."""

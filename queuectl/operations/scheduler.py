@@ -22,6 +22,7 @@ from queuectl.operations.sources.reading import Form, SourceReader
 from queuectl.operations.window_control import WindowControl
 from queuectl.settings import Settings
 from queuectl.store import schedules, ticks
+from queuectl.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,9 @@ class Scheduler(WindowControl):
         UnreachableError: the database does not answer or does not fit.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        super().__init__(settings)
-        self._manager = QueueManager(self.settings)
+    def __init__(self, settings: Settings | None = None, database: Database | None = None) -> None:
+        super().__init__(settings, database)
+        self._manager = QueueManager(self.settings, self._database)
         self._reader = SourceReader(self.settings)
         self._firing = Firing(self._database, self.settings, self._reader)
 

@@ -16,6 +16,7 @@ from queuectl.operations.auditing import Operation
 from queuectl.operations.places import Places
 from queuectl.operations.prepared import Prepared
 from queuectl.operations.row_maker import RowMaker
+from queuectl.operations.submission_key import SubmissionKey
 from queuectl.settings import Settings
 from queuectl.store import submission
 from queuectl.store.database import Database, Transaction
@@ -28,23 +29,31 @@ _MANY = 10_000
 """After this many new rows PostgreSQL's statistics are told, or it would plan for the table as it was."""
 
 
-def submit_one(database: Database, settings: Settings, task: ArticleTask) -> int:
-    """Insert one task in a transaction of its own and return its number.
+def submit_one(
+    database: Database, settings: Settings, task: ArticleTask, once: SubmissionKey | None = None
+) -> int:
+    """Insert one task in a transaction of its own and return its number; with a key that was used, the former one.
 
     Raises:
         InvalidInputError: the task is not acceptable.
+        KeyReusedError: the key was used for something else.
         DuplicateTaskError: it is to be unique, and an open task for the same URL exists.
         QueueFullError: as many tasks wait in its queue as may.
     """
     row = RowMaker(settings).row(task)
     with database.writing() as transaction:
+        if once is not None and (former := once.claim(transaction)) is not None:
+            return once.task_of(former)
         Places(transaction, {row.queue}).take([row])
         if task.unique and submission.open_urls(transaction, [(row.url_key, row.url)]):
             raise DuplicateTaskError(
                 f"an open task for {row.url[:200]} exists already",
                 hint=f"see: queuectl list --url '{row.url[:200]}'",
             )
-        return submission.insert(transaction, row)
+        number = submission.insert(transaction, row)
+        if once is not None:
+            once.keep(transaction, task=number)
+        return number
 
 
 def submit_many(
@@ -60,14 +69,17 @@ def submit_many(
     strict: bool,
     dry_run: bool = False,
     on_progress: Callable[[int], None] | None = None,
+    once: SubmissionKey | None = None,
 ) -> BatchReceipt:
     """Insert a batch in one transaction: all of its acceptable entries or, after an error, none.
 
     The entries are read and checked before the transaction begins, however slowly they come.
     ``strict`` makes the first invalid entry an error; otherwise invalid entries are reported.
-    ``on_progress`` is told how many entries have been read.
+    ``on_progress`` is told how many entries have been read. With a key ``once`` that was used before, the
+    receipt is of the batch that came of it then.
 
     Raises:
+        KeyReusedError: the key was used for something else.
         InvalidInputError: an argument, or in strict mode an entry, is not acceptable.
         DuplicateTaskError: an entry is a duplicate and ``on_duplicate`` is "error".
         QueueFullError: the batch does not fit into one of its queues.
@@ -81,6 +93,8 @@ def submit_many(
         written = Written()
         try:
             with operation.writing() as transaction:
+                if once is not None and (former := once.claim(transaction)) is not None:
+                    return once.receipt_of(transaction, former)
                 written = write_batch(
                     transaction,
                     prepared,
@@ -92,6 +106,8 @@ def submit_many(
                 if dry_run:
                     raise _NothingKept
                 note_batch(operation, transaction, written, name)
+                if once is not None:
+                    once.keep(transaction, batch=written.batch)
         except _NothingKept:
             written.batch = None
         tell_planner(database, 0 if dry_run else written.accepted)

@@ -18,16 +18,16 @@ _NOTICE_GAP_SECONDS = 0.01
 
 
 class Verbs:
-    """The ground on which verbs stand. One instance may be shared by threads.
+    """The ground on which verbs stand. One instance may be shared by threads, several may share a ``database``.
 
     Raises:
         ConfigurationError: the settings have mistakes.
         UnreachableError: the database does not answer or does not fit.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, database: Database | None = None) -> None:
         self.settings = settings or load().settings
-        self._database: Database = open_database(self.settings)
+        self._database: Database = open_database(self.settings) if database is None else database
         self._noticed = 0.0
 
     def __enter__(self) -> Self:

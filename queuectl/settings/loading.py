@@ -184,15 +184,17 @@ def _built(reading: Reading) -> Settings:
             f"accepted is a number not below retry_backoff, which is {values['retry_backoff']:g} "
             f"({reading.origins['retry_backoff']})"
         )
+    if (values.get("web_tls_cert") is None) != (values.get("web_tls_key") is None):
+        reading.problems.append("web_tls_cert and web_tls_key belong together, and only one of them is set")
     if reading.problems:
         raise ConfigurationError(reading.problems, hint="correct this, then see: queuectl config check")
     return Settings(**values)
 
 
 def _warn_of_open_files(reading: Reading) -> None:
-    for name in ADDRESSES:
+    for name in (*ADDRESSES, "web_auth"):
         value, file = reading.values.get(name), reading.files.get(name)
-        if not value or file is None or value == without_password(value):
+        if not value or file is None or (name in ADDRESSES and value == without_password(value)):
             continue
         if sources.readable_by_everybody(file):
             reading.warnings.append(

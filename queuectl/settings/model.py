@@ -66,5 +66,15 @@ class Settings:
     statistics_hour_days: float = 90.0
     statistics_day_days: float = 0.0
     statistics_hosts: int = 100
+    web_host: str = "127.0.0.1"
+    web_port: int = 5555
+    web_required: bool = False
+    web_auth: str | None = field(default=None, repr=False)
+    web_allow: tuple[str, ...] = ()
+    web_names: tuple[str, ...] = ()
+    web_trusted_proxies: tuple[str, ...] = ()
+    web_tls_cert: Path | None = None
+    web_tls_key: Path | None = None
+    web_without_tls: bool = False
     queues: dict[str, QueueSettings] = field(default_factory=dict)
     handlers: dict[str, HandlerSettings] = field(default_factory=dict)

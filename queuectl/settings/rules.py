@@ -113,6 +113,41 @@ def _networks(value: object) -> tuple[str, ...]:
     return tuple(str(ip_network(each.strip(), strict=False)) for each in value)
 
 
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {
+        "true": True,
+        "yes": True,
+        "on": True,
+        "1": True,
+        "false": False,
+        "no": False,
+        "off": False,
+        "0": False,
+    }
+    found = words.get(str(value).strip().lower())
+    if found is None:
+        raise ValueError
+    return found
+
+
+def _names(value: object) -> tuple[str, ...]:
+    names = (
+        [each.strip() for each in value if isinstance(each, str)] if isinstance(value, list | tuple) else [""]
+    )
+    if not all(_HOST_NAME.fullmatch(each) for each in names):
+        raise ValueError
+    return tuple(each.lower() for each in names)
+
+
+def _user_and_password(value: object) -> str:
+    user, _, password = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if not user.strip() or not password or any(ord(mark) < 32 for mark in f"{user}{password}"):
+        raise ValueError
+    return f"{user}:{password}"
+
+
 def _database_url(value: object) -> str:
     if isinstance(value, str) and value.startswith("sqlite:///"):
         # Every process opens the database for itself, so it cannot live in the memory of one.
@@ -159,6 +194,9 @@ _MEGABYTES = _whole(16, 1_048_576)
 _RETRIES = _whole(0, 1000)
 _BACKOFF = _number(0, 86_400, "seconds")
 _NAME = r"[A-Za-z_]\w*"
+_HOST_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,253}")
+_FLAG = Rule("true or false", _flag)
+_NETWORKS = Rule("networks such as 127.0.0.0/8 or ::1/128", _networks, is_list=True)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
@@ -178,7 +216,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "timezone": Rule("a time zone such as UTC or Asia/Shanghai", _zone),
         "log_level": _one_of("debug", "info", "warning", "error"),
         "log_format": _one_of("plain", "json"),
-        "fetch_allow_networks": Rule("networks such as 127.0.0.0/8 or ::1/128", _networks, is_list=True),
+        "fetch_allow_networks": _NETWORKS,
         "fetch_timeout": _number(0.1, 3600, "seconds"),
         "fetch_max_bytes": _whole(1024, 1024 * 1024 * 1024),
         "source_folders": Rule("absolute folders such as /srv/lists", _folders, is_list=True),
@@ -197,6 +235,16 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "statistics_hour_days": _number(0, 36_500, "days"),
         "statistics_day_days": _number(0, 36_500, "days"),
         "statistics_hosts": _whole(1, 10_000),
+        "web_host": _text(r"[A-Za-z0-9_.:%-]{1,253}", "an address or a host name such as 127.0.0.1"),
+        "web_port": _whole(0, 65_535),
+        "web_required": _FLAG,
+        "web_auth": Rule("user:password, or user and a hash", _user_and_password, secret=True),
+        "web_allow": _NETWORKS,
+        "web_names": Rule("host names such as queue.example.com", _names, is_list=True),
+        "web_trusted_proxies": _NETWORKS,
+        "web_tls_cert": Rule("an absolute path such as /etc/queuectl/web.crt", _absolute),
+        "web_tls_key": Rule("an absolute path such as /etc/queuectl/web.key", _absolute),
+        "web_without_tls": _FLAG,
     }
 )
 """The settings that are single values; ``queues`` and ``handlers`` are tables of the next two."""

@@ -44,4 +44,6 @@ def shown(settings: Settings) -> dict[str, Any]:
     for name in ADDRESSES:
         if values[name] is not None:
             values[name] = without_password(values[name])
+    if settings.web_auth is not None:
+        values["web_auth"] = f"{settings.web_auth.partition(':')[0]}:***"
     return values

@@ -17,6 +17,7 @@ from queuectl.store.migrations import (
     m0006_scaling,
     m0007_audit,
     m0008_statistics,
+    m0009_web,
 )
 
 Step = Callable[[Transaction], None]
@@ -30,6 +31,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("0006_scaling", m0006_scaling.apply),
     ("0007_audit", m0007_audit.apply),
     ("0008_statistics", m0008_statistics.apply),
+    ("0009_web", m0009_web.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

@@ -8,6 +8,7 @@ from queuectl.store.audit_tables import AuditRow, UndoRowRow, UndoTaskRow
 from queuectl.store.history_tables import AttemptRow, ChangeRow, DeadLetterRow, TaskLogRow
 from queuectl.store.statistics_tables import FailureStatisticsRow, ObservationRow, StatisticsRow
 from queuectl.store.table import Table
+from queuectl.store.web_tables import SubmissionKeyRow, WebTokenRow
 
 
 class TaskRow(Table):
@@ -290,4 +291,6 @@ TABLES: tuple[type[Table], ...] = (
     ObservationRow,
     StatisticsRow,
     FailureStatisticsRow,
+    WebTokenRow,
+    SubmissionKeyRow,
 )

@@ -42,6 +42,8 @@ STAYS_BEHIND = (
     "observations",
     "statistics",
     "failure_statistics",
+    "web_tokens",
+    "submission_keys",
 )
 """Tables about what has happened in one installation alone; a copy of the database has all of them."""
 

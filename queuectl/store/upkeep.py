@@ -33,6 +33,7 @@ STAYS = (
     "observations",
     "statistics",
     "failure_statistics",
+    "web_tokens",
 )
 """Tables that do not grow with the number of tasks, or whose users prune them as they go, or may forget nothing,
 as the audit must not.
@@ -63,6 +64,7 @@ AGED = (
         along=(("batch_counters", "batch_id"),),
     ),
     Aged("changes", "id", "at < %s"),
+    Aged("submission_keys", "id", "created_at < %s"),
 )
 """Tables whose rows are removed by their own age; a batch and its counts stay as long as any of its tasks."""
 

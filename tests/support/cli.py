@@ -104,6 +104,7 @@ class CommandLine:
         """Return the variables that the command gets: none that a developer happens to have set."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         kept |= {"QUEUECTL_HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / "config")}
+        kept["QUEUECTL_WEB_PORT"] = "0"  # tests run side by side, and there is one default port
         return kept | self.variables
 
     def configure(self, text: str) -> None:

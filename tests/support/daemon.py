@@ -195,6 +195,7 @@ class Installation:
         self.accepted: list[int] = []
         self.unknown = 0
         values = {"workers": 4, "retry_backoff": 0.05, "retry_backoff_max": 0.2, "grace_period": 10}
+        values["web_port"] = 0
         values |= {"database_url": database_url, "redis_url": redis_url} | settings
         self._write(values)
         loaded = load(home=home, environ={}).settings

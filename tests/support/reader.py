@@ -105,6 +105,7 @@ class Reader:
             "TERM": "xterm",
             "NO_COLOR": "1",
             "QUEUECTL_FETCH_ALLOW_NETWORKS": "127.0.0.0/8",
+            "QUEUECTL_WEB_PORT": "0",
         }
 
     def _really(self, text: str) -> str:

@@ -1,0 +1,195 @@
+"""What open pages are told as it happens: one reader for all of them, which reads only while somebody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from queuectl.clock import monotonic
+from queuectl.domain.event import Event
+from queuectl.domain.selection import Selection
+from queuectl.domain.status import EndedRun, RealtimeStatus, RunningTask
+from queuectl.errors import QueuectlError
+from queuectl.operations.events import EventStream
+from queuectl.operations.monitor import Monitor
+from queuectl_daemon.web.work import Workers
+
+logger = logging.getLogger("queuectl.web")
+
+LOOK_SECONDS = 1.0
+MOST_LOOKING = 200
+"""So many streams there may be at a time."""
+
+_SHARE = 25
+"""Reading takes at most one part in so many of the time."""
+
+_RUNNING = 12
+_RECENT = 12
+_KEPT_SAMPLES = 300
+_MOST_EVENTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How many tasks waited and ran at a moment (UTC milliseconds), and how many runs a minute there were."""
+
+    at: int
+    waiting: int
+    running: int
+    per_minute: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Everything that was read in one look; ``trouble`` says why nothing could be."""
+
+    number: int
+    status: RealtimeStatus | None
+    running: tuple[RunningTask, ...] = ()
+    recent: tuple[EndedRun, ...] = ()
+    events: tuple[Event, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    trouble: str | None = None
+
+
+class Live:
+    """Reads once a second while there are streams, and hands what it read to all of them."""
+
+    def __init__(self, monitor: Monitor, workers: Workers) -> None:
+        self._monitor = monitor
+        self._workers = workers
+        self._samples: deque[Sample] = deque(maxlen=_KEPT_SAMPLES)
+        self._stream: EventStream | None = None
+        self._watchers: set[_Watcher] = set()
+        self._reader: asyncio.Task[None] | None = None
+        self._number = 0
+        self._latest: Moment | None = None
+        self._is_closed = False
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """What is known of the last minutes."""
+        return tuple(self._samples)
+
+    def close(self) -> None:
+        """End all streams."""
+        self._is_closed = True
+        if self._reader is not None:
+            self._reader.cancel()
+        for watcher in self._watchers:
+            watcher.wake()
+
+    async def moments(self) -> AsyncIterator[Moment]:
+        """Yield what is read from now on; whoever is slow gets the latest, with all events since the last one."""
+        with self._watching() as watcher:
+            while not self._is_closed:
+                await watcher.changed.wait()
+                watcher.changed.clear()
+                if self._latest is not None and not self._is_closed:
+                    yield watcher.taken(self._latest)
+
+    @contextmanager
+    def _watching(self) -> Iterator[_Watcher]:
+        if len(self._watchers) >= MOST_LOOKING or self._is_closed:
+            raise QueuectlError("too many look already", hint="close a page")
+        watcher = _Watcher()
+        self._watchers.add(watcher)
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.create_task(self._read_on())
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    async def _read_on(self) -> None:
+        self._stream = None
+        while self._watchers:
+            begun = monotonic()
+            moment = await self._read()
+            self._latest = moment
+            for watcher in self._watchers:
+                watcher.tell(moment)
+            await asyncio.sleep(max(LOOK_SECONDS, (monotonic() - begun) * _SHARE))
+        self._latest = None
+
+    async def _read(self) -> Moment:
+        self._number += 1
+        try:
+            return await self._workers.call(self._look, self._number)
+        except QueuectlError as error:
+            self._stream = None
+            logger.debug("the live view cannot read: %s", error.message)
+            return Moment(self._number, None, samples=self.samples, trouble="the database does not answer")
+
+    def _look(self, number: int) -> Moment:
+        if self._stream is None:
+            self._stream = self._monitor.follow_events(Selection())
+        status = self._monitor.get_realtime_status()
+        waiting = sum(queue.waiting for queue in status.queues)
+        running = sum(queue.running for queue in status.queues)
+        self._samples.append(Sample(status.at, waiting, running, status.pace.per_minute))
+        return Moment(
+            number,
+            status,
+            running=tuple(self._monitor.running(_RUNNING)),
+            recent=tuple(self._monitor.recent_ends(_RECENT)),
+            events=tuple(self._stream.poll()[-_MOST_EVENTS:]),
+            samples=self.samples,
+        )
+
+
+class _Watcher:
+    """One stream: what it has not taken yet."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self._events: deque[Event] = deque(maxlen=_MOST_EVENTS)
+
+    def wake(self) -> None:
+        self.changed.set()
+
+    def tell(self, moment: Moment) -> None:
+        self._events.extend(moment.events)
+        self.changed.set()
+
+    def taken(self, moment: Moment) -> Moment:
+        events = tuple(self._events)
+        self._events.clear()
+        return Moment(
+            moment.number,
+            moment.status,
+            moment.running,
+            moment.recent,
+            events,
+            moment.samples,
+            moment.trouble,
+        )
+
+
+async def with_heartbeats(moments: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
+    """Yield pieces of a stream, and a comment where none comes for a while, by which a client that left is noticed."""
+    pending: asyncio.Task[bytes] | None = None
+    try:
+        while True:
+            pending = pending or asyncio.ensure_future(anext(moments))
+            done, _ = await asyncio.wait([pending], timeout=seconds)
+            if not done:
+                yield b": \n\n"
+                continue
+            try:
+                piece = pending.result()
+            except StopAsyncIteration:
+                return
+            finally:
+                pending = None
+            yield piece
+    finally:
+        if pending is not None:
+            pending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, QueuectlError):
+                await pending
