@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from queuectl.operations.manager import QueueManager as QueueManager
     from queuectl.operations.monitor import Monitor as Monitor
     from queuectl.operations.monitor import get_monitor as get_monitor
+    from queuectl.operations.reporter import Reporter as Reporter
+    from queuectl.operations.reporter import get_reporter as get_reporter
     from queuectl.operations.scheduler import Scheduler as Scheduler
     from queuectl.operations.scheduler import get_scheduler as get_scheduler
     from queuectl.settings import Settings as Settings
@@ -28,11 +30,13 @@ _HOMES = {
     "PermanentError": "queuectl.errors",
     "QueueManager": "queuectl.operations.manager",
     "QueuectlError": "queuectl.errors",
+    "Reporter": "queuectl.operations.reporter",
     "RetryableError": "queuectl.errors",
     "Scheduler": "queuectl.operations.scheduler",
     "Settings": "queuectl.settings",
     "cleanup_dead_letter_queue": "queuectl.operations.dead_letter_cleanup",
     "get_monitor": "queuectl.operations.monitor",
+    "get_reporter": "queuectl.operations.reporter",
     "get_scheduler": "queuectl.operations.scheduler",
 }
 

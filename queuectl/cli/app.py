@@ -91,6 +91,11 @@ SECTIONS = (
                 f"{_HERE}.simulate:simulate",
                 "Say when the queues will be done, also with a change.",
             ),
+            Entry(
+                "report",
+                f"{_HERE}.report:app",
+                "Report on a day, a week, a month or any other period, as a file.",
+            ),
             Entry("queue", f"{_HERE}.queue:app", "List, show, limit, pause and resume queues."),
             Entry("clear-queue", f"{_HERE}.queue:clear_queue", "Cancel everything that waits in a queue."),
             Entry(

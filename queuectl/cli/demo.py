@@ -69,7 +69,8 @@ def demo(ctx: typer.Context) -> None:
             _await_feed(settings.home, scene)
         finally:
             stop(settings.home, daemon, settings.grace_period)
-        _tell(run, loaded, scene, monitor)
+        report = _report(loaded)
+        _tell(run, loaded, scene, monitor, report)
         monitor.close()
 
 
@@ -174,15 +175,23 @@ def _await_feed(home: Path, scene: Scene) -> None:
         deadline.wait(_PAUSE_SECONDS)
 
 
-def _tell(run: Invocation, loaded: Loaded, scene: Scene, monitor: Monitor) -> None:
+def _report(loaded: Loaded) -> str:
+    """Write a report on today as an HTML file and return its path."""
+    from queuectl.operations.reporter import Reporter
+
+    with Reporter(loaded.settings) as reporter:
+        return reporter.export_report(reporter.generate_daily_report())
+
+
+def _tell(run: Invocation, loaded: Loaded, scene: Scene, monitor: Monitor, made: str) -> None:
     from queuectl.cli.render.demo import report, report_shape
 
     letters = [each for each in monitor.get_dead_letter_queue(1000) if each.task_id in scene.ids()]
     home = loaded.settings.home
     if run.output.json:
-        run.output.document(report_shape(scene, letters, home))
+        run.output.document(report_shape(scene, letters, home) | {"report": made})
         return
-    for part in report(scene, letters, home):
+    for part in report(scene, letters, home, made):
         if isinstance(part, str):
             run.output.line(part)
         else:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from queuectl.operations.audit import AuditTrail
     from queuectl.operations.manager import QueueManager
     from queuectl.operations.monitor import Monitor
+    from queuectl.operations.reporter import Reporter
     from queuectl.operations.scheduler import Scheduler
     from queuectl.settings import Loaded, Settings
 
@@ -58,6 +59,13 @@ class Invocation:
         from queuectl.operations.monitor import Monitor
 
         return Monitor(self.settings)
+
+    @cached_property
+    def reporter(self) -> Reporter:
+        """The verbs that make reports."""
+        from queuectl.operations.reporter import Reporter
+
+        return Reporter(self.settings)
 
     @cached_property
     def scheduler(self) -> Scheduler:

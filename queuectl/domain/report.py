@@ -13,7 +13,6 @@ from queuectl.errors import InvalidInputError
 
 METRICS = (
     "summary",
-    "comparison",
     "throughput",
     "wait_times",
     "durations",
@@ -23,6 +22,7 @@ METRICS = (
     "schedules",
     "publishing",
     "slowest",
+    "comparison",
 )
 """What a report can tell, in the order in which a whole report tells it."""
 

@@ -22,13 +22,9 @@ def in_place_of(file: Path) -> Iterator[Path]:
         StorageError: it cannot be written.
     """
     folder = file.parent
-    if file.is_dir() or not folder.is_dir():
-        what = f"{file} is a folder" if file.is_dir() else f"there is no folder {folder}"
-        raise InvalidInputError(what, hint="name a file in a folder that exists")
-    if file.exists() and not file.is_file():
-        raise InvalidInputError(f"{file} is not an ordinary file", hint="name a file that may be replaced")
     temporary: Path | None = None
     try:
+        _refuse_unfit(file)
         descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=folder)
         os.close(descriptor)
         temporary = Path(name)
@@ -44,6 +40,16 @@ def in_place_of(file: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _refuse_unfit(file: Path) -> None:
+    if "\0" in str(file):
+        raise InvalidInputError("a file's name cannot hold a NUL", hint="name another one")
+    if file.is_dir() or not file.parent.is_dir():
+        what = f"{file} is a folder" if file.is_dir() else f"there is no folder {file.parent}"
+        raise InvalidInputError(what, hint="name a file in a folder that exists")
+    if file.exists() and not file.is_file():
+        raise InvalidInputError(f"{file} is not an ordinary file", hint="name a file that may be replaced")
 
 
 def _settle(path: Path) -> None:

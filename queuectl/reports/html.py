@@ -6,14 +6,13 @@ import base64
 from collections.abc import Iterator
 from hashlib import sha256
 from html import escape
-from urllib.parse import urlsplit
 
 from queuectl import __version__
-from queuectl.domain.report import Cell, Kind, Note, Report, Section, Table, text
+from queuectl.domain.report import Note, Report, Section, Table, text
 from queuectl.reports import charts
+from queuectl.reports.sheet import Column, Said, laid_out
 from queuectl.reports.wording import NOTHING, Language, Wording
 
-NUMBERS = {Kind.COUNT, Kind.NUMBER, Kind.SHARE, Kind.CHANGE, Kind.POINTS, Kind.DURATION}
 _LANG = {"en": "en", "zh": "zh-Hans"}
 _DARK = (
     ".report{color:#e4e6ea;background:#15181c}.report h2{border-color:#2b3037}"
@@ -131,42 +130,28 @@ def _tiles(table: Table, wording: Wording) -> str:
 
 
 def _table(table: Table, wording: Wording) -> str:
-    kinds = [{row[place].kind for row in table.rows} for place in range(len(table.columns))]
-    marks = [' class="n"' if kind and kind <= NUMBERS else "" for kind in kinds]
+    sheet = laid_out(table, wording)
+    marks = [_mark(column) for column in sheet.columns]
     head = "".join(
-        f'<th scope="col"{mark}>{escape(wording.word(column))}</th>'
-        for column, mark in zip(table.columns, marks, strict=True)
+        f'<th scope="col"{mark}>{escape(column.name)}</th>'
+        for column, mark in zip(sheet.columns, marks, strict=True)
     )
     rows = "".join(
         "<tr>"
-        + "".join(
-            f"<td{mark or _narrow(cell)}>{_said(cell, wording)}</td>"
-            for cell, mark in zip(row, marks, strict=True)
-        )
+        + "".join(f"<td{mark}>{_said(said)}</td>" for said, mark in zip(row, marks, strict=True))
         + "</tr>"
-        for row in table.rows
+        for row in sheet.rows
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
-def _narrow(cell: Cell) -> str:
-    return "" if cell.kind in {Kind.TEXT, Kind.LINK} else ' class="w"'
+def _mark(column: Column) -> str:
+    if column.is_number:
+        return ' class="n"'
+    return ' class="w"' if column.share is None else ""
 
 
-def _said(cell: Cell, wording: Wording) -> str:
-    said = escape(wording.said(cell))
-    if cell.kind is Kind.LINK and is_web_address(cell.value):
-        address = escape(str(cell.value))
-        return f'<a href="{address}" rel="noopener noreferrer">{said}</a>'
-    return said
-
-
-def is_web_address(value: object) -> bool:
-    """Tell whether this is an http or https address, and nothing else that a reader could be sent to."""
-    if not isinstance(value, str) or any(mark.isspace() or ord(mark) < 0x20 for mark in value):
-        return False
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        return False
+def _said(said: Said) -> str:
+    if said.target is None:
+        return escape(said.text)
+    return f'<a href="{escape(said.target)}" rel="noopener noreferrer">{escape(said.text)}</a>'

@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from queuectl.domain.report import Cell, Kind, Report, Section, Table
+from queuectl.domain.report import Report, Section, Table
 from queuectl.errors import MissingDependencyError
 from queuectl.reports import charts
-from queuectl.reports.html import NUMBERS, closing, is_web_address
+from queuectl.reports.html import closing
+from queuectl.reports.sheet import laid_out
 from queuectl.reports.wording import NOTHING, Language, Wording
 
 _TEMPLATE = Path(__file__).with_name("report.typ")
@@ -106,26 +107,21 @@ def _section(section: Section, wording: Wording) -> dict[str, Any]:
 
 
 def _table(table: Table, wording: Wording, *, tiles: bool) -> dict[str, Any]:
-    rows = [[wording.said(cell) for cell in row] for row in table.rows]
+    sheet = laid_out(table, wording)
+    rows = [[said.text for said in row] for row in sheet.rows]
     if tiles:
         rows = [[said for place, said in enumerate(row) if place < 2 or said != NOTHING] for row in rows]
-    kinds = [{row[place].kind for row in table.rows} for place in range(len(table.columns))]
-    wide = [bool(kind & {Kind.TEXT, Kind.LINK}) for kind in kinds]
-    if not any(wide):  # so that the table is as wide as the page
-        wide = [True] * len(kinds)
+    shares = [column.share for column in sheet.columns]
     return {
         "name": None if table.name is None else wording.word(table.name),
         "tiles": tiles,
-        "head": [wording.word(column) for column in table.columns],
-        "numbers": [bool(kind) and kind <= NUMBERS for kind in kinds],
-        "widths": wide,
+        "head": [column.name for column in sheet.columns],
+        "numbers": [column.is_number for column in sheet.columns],
+        # Where no column takes what is left, all are equally wide, so that a table fills the page.
+        "shares": shares if any(shares) else [1] * len(shares),
         "rows": rows,
-        "links": [[_target(cell) for cell in row] for row in table.rows],
+        "links": [[said.target for said in row] for row in sheet.rows],
     }
-
-
-def _target(cell: Cell) -> str | None:
-    return str(cell.value) if cell.kind is Kind.LINK and is_web_address(cell.value) else None
 
 
 @lru_cache(maxsize=4)

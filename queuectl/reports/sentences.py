@@ -54,7 +54,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         # Notes.
         "headline": (
-            "{ended} tasks ended: {succeeded} succeeded, {dead} had to be given up, {cancelled} were cancelled.",
+            "Tasks ended: {ended} – {succeeded} succeeded, {dead} given up, {cancelled} cancelled.",
             "共结束 {ended} 个任务：成功 {succeeded} 个，放弃 {dead} 个，取消 {cancelled} 个。",
         ),
         "headline_nothing": (

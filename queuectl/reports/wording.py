@@ -105,7 +105,7 @@ class Wording:
             case Kind.COUNT:
                 return f"{round(value):,}"
             case Kind.NUMBER:
-                return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}"
+                return _number(value)
             case Kind.SHARE:
                 return self._percent(value, sign="")
             case Kind.CHANGE:
@@ -180,13 +180,23 @@ class Wording:
         return f"{self.date(period.begin)} {begin:%H:%M} – {self.date(period.end)} {end:%H:%M}"
 
     def _moment(self, at: int) -> str:
-        return f"{self.date(at)} {self._local(at):%H:%M}"
+        moment = self._local(at)
+        if self.language == "zh":
+            return f"{self.date(at)} {moment:%H:%M}"
+        return f"{self.day(at)} {moment:%Y %H:%M}"
 
     def _hour(self, at: int) -> str:
         return f"{self.day(at)} {self._local(at):%H:%M}"
 
     def _local(self, at: int) -> datetime:
         return datetime.fromtimestamp(at / 1000, self._place)
+
+
+def _number(value: float) -> str:
+    if 0 < value < 0.005:
+        return "<0.01"
+    digits = 0 if value >= 100 or value == 0 else 1 if value >= 1 else 2
+    return f"{value:,.{digits}f}"
 
 
 def _sign(value: float) -> str:

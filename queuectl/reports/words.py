@@ -100,7 +100,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "background_priority": ("background", "后台"),
         # Causes of failures, and outcomes of runs.
         "failed": ("failed", "失败"),
-        "exhausted": ("failed each time", "屡试皆败"),
+        "exhausted": ("failed", "失败"),
         "refused": ("never possible", "无法完成"),
         "crashed": ("process died", "进程崩溃"),
         "timed_out": ("out of time", "超时"),

@@ -23,6 +23,9 @@ def test_the_demonstration_tells_what_happens_and_what_it_produced(cli: CommandL
     assert "succeeded in run 2" in result.out
     assert (home / "articles" / "feed.xml").read_text().count("<entry>") == 14
     assert len(list((home / "articles").rglob("*.html"))) == 14
+    (report,) = (home / "reports").glob("daily-*.html")
+    assert str(report) in result.out
+    assert "14 succeeded, 1 given up" in report.read_text()
     cli.variables["QUEUECTL_HOME"] = str(home)
     assert cli("daemon", "status").code == ExitCode.DAEMON_NOT_RUNNING
     cli("db", "check").ok()
@@ -38,6 +41,7 @@ def test_without_a_home_it_makes_a_folder_of_its_own_that_stays(cli: CommandLine
     found = cli("demo", "--json", within=90).ok().document
     assert Path(found["home"]).parent == cli.home
     assert Path(found["feed"]).exists()
+    assert Path(found["report"]).exists()
     assert not (cli.home / "queuectl.db").exists(), "the real home is left alone"
 
 

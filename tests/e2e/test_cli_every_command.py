@@ -49,6 +49,10 @@ WITHOUT_DAEMON: dict[str, tuple[str, ExitCode]] = {
     "status": ("", DONE),
     "top": ("", ExitCode.USAGE),  # it needs a terminal
     "simulate": ("", DONE),
+    "report daily": ("--format pdf", DONE),
+    "report weekly": ("--output week.md", DONE),
+    "report monthly": ("--year 2024 --month 12 --lang zh", DONE),
+    "report custom": ("--from 2024-01-01 --to 2024-01-31 --metrics summary,hosts", DONE),
     "queue list": ("", DONE),
     "queue show": ("low", DONE),
     "queue set": ("low max_size=7", DONE),

@@ -165,7 +165,9 @@ def _page(task: Task) -> str:
     return "/".join(task.url.split("/")[3:])
 
 
-def report(scene: Scene, letters: Sequence[DeadLetter], home: Path) -> Iterator[str | Grid | Facts]:
+def report(
+    scene: Scene, letters: Sequence[DeadLetter], home: Path, made: str
+) -> Iterator[str | Grid | Facts]:
     """Yield what the demonstration produced, and what to try next."""
     articles = [task for task in scene.ended() if task.state is State.SUCCEEDED]
     yield ""
@@ -187,6 +189,7 @@ def report(scene: Scene, letters: Sequence[DeadLetter], home: Path) -> Iterator[
         [
             ("files", str(home / "articles")),
             ("feed", Styled(str(home / "articles" / "feed.xml"), GOOD)),
+            ("report", Styled(made, GOOD)),
             ("log", str(home / "logs" / "queuectld.log")),
         ]
     )
@@ -229,6 +232,7 @@ def _next_commands(scene: Scene, letters: Sequence[DeadLetter], home: Path) -> I
         yield f"queuectl show {task_name(retried.id)}"
     if letters:
         yield "queuectl dead list"
+    yield "queuectl report daily --format pdf --lang zh"
     yield "queuectl daemon start"
     yield "queuectl submit https://example.com/ --priority urgent --wait"
 

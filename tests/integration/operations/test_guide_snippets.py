@@ -1,7 +1,4 @@
-"""The Python of the user's guide runs as it stands there, but for the name of the package it is imported from.
-
-Reports are not here: there is nothing that makes them yet.
-"""
+"""The Python of the user's guide runs as it stands there, but for the name of the package it is imported from."""
 
 from __future__ import annotations
 
@@ -136,6 +133,43 @@ manager.cleanup_dead_letter_queue(days=30)
 """
 
 
+REPORTS = """
+# 生成报告
+from queuectl import get_reporter
+
+reporter = get_reporter()
+daily_report = reporter.generate_daily_report()
+reporter.export_report(daily_report, format='html', output_path='report.html')
+"""
+
+ALL_REPORTS = """
+from queuectl import get_reporter
+from datetime import datetime
+
+reporter = get_reporter()
+
+# 日报
+daily = reporter.generate_daily_report()
+
+# 周报
+weekly = reporter.generate_weekly_report()
+
+# 月报
+monthly = reporter.generate_monthly_report(2024, 12)
+
+# 自定义报告
+custom = reporter.generate_custom_report(
+    start_date=datetime(2024, 12, 1),
+    end_date=datetime(2024, 12, 31),
+    metrics=['summary', 'error_analysis', 'queue_utilization']
+)
+
+# 导出报告
+reporter.export_report(daily, format='html', output_path='daily_report.html')
+reporter.export_report(weekly, format='pdf', output_path='weekly_report.pdf')
+"""
+
+
 @pytest.fixture
 def names(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Give the names that the guide's snippets share, in an installation that the environment tells of."""
@@ -208,6 +242,20 @@ def test_export_import_and_clearing(names: dict[str, Any]) -> None:
     manager: QueueManager = names["manager"]
     assert Path("queue_backup.json").exists()
     assert manager.count_waiting("medium_priority") == 0
+
+
+def test_reports(names: dict[str, Any]) -> None:
+    run(REPORTS, names)
+    assert Path("report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    names["reporter"].close()
+    run(ALL_REPORTS, names)
+    assert Path("weekly_report.pdf").read_bytes().startswith(b"%PDF-")
+    assert [section.metric for section in names["custom"].sections] == [
+        "summary",
+        "error_analysis",
+        "queue_utilization",
+    ]
+    names["reporter"].close()
 
 
 def test_every_public_name_is_documented() -> None:
