@@ -14,6 +14,7 @@ from queuectl.cli.help import Entry, LazyGroup, UsageError, built, usage_failure
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.options import GlobalOptions, take_global_options
 from queuectl.cli.render.failures import show_failure
+from queuectl.cli.render.output import to_nowhere
 from queuectl.errors import ExitCode, QueuectlError
 
 _HERE = "queuectl.cli"
@@ -162,6 +163,7 @@ def queuectl(ctx: typer.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; every error of the program ends here."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _replace_closed_streams()
     if _COMPLETION in os.environ:
         from queuectl.cli.completion import complete
 
@@ -236,6 +238,15 @@ def _show_traceback(error: BaseException) -> None:
     sys.stderr.write("\n".join(safe_lines(text.rstrip())) + "\n")
 
 
+def _replace_closed_streams() -> None:
+    """Let what a caller has closed, by ``>&-`` for one, lead nowhere: Python has None in its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  as long as the process
+            os.set_inheritable(opened.fileno(), True)  # it has the number of the closed one
+            setattr(sys, name, opened)
+
+
 def _never_fail_on_characters() -> None:
     """Let a terminal of another encoding show an escape in place of a character that it does not have."""
     for stream in (sys.stdout, sys.stderr):
@@ -254,7 +265,5 @@ def _flush_quietly() -> bool:
 
 
 def _reader_gone() -> int:
-    """Point standard output to nowhere, so that Python's last flush at exit finds nobody missing."""
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    to_nowhere(sys.stdout)
     return ExitCode.FAILED

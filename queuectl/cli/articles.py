@@ -25,13 +25,13 @@ def rebuild(ctx: typer.Context) -> None:
     Examples:
       queuectl articles rebuild
     """
-    from queuectl.cli.progress import progress
+    from queuectl.cli.render.progress import progress
     from queuectl.cli.render.words import count
     from queuectl.domain.task import task_name
     from queuectl.operations import published_files
 
     run: Invocation = ctx.obj
-    with progress(run, published_files.count(run.settings)) as on_progress:
+    with progress(run.output, published_files.count(run.settings)) as on_progress:
         done = published_files.rebuild(run.settings, on_progress)
     if run.output.json:
         failed = [{"task_id": task_name(each.task_id), "problem": each.problem} for each in done.failed]

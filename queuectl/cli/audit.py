@@ -12,6 +12,8 @@ from queuectl.errors import ExitCode
 
 app = group("See who did what, and check that nobody has changed the record of it.")
 
+_LONGEST_LIST = 10_000
+
 
 @command(app, "list")
 def list_operations(
@@ -24,7 +26,9 @@ def list_operations(
     verb: Annotated[
         str | None, typer.Option(metavar="VERB", help='Only this verb, such as cancel or "queue set".')
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="At most this many.")] = 50,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=_LONGEST_LIST, help="At most this many.")
+    ] = 50,
 ) -> None:
     """List what people did, the newest first; a command on many tasks is one operation.
 
@@ -36,6 +40,7 @@ def list_operations(
       queuectl audit list --verb cancel --who ann --json
     """
     from queuectl.cli.render.audit import operation_grid
+    from queuectl.cli.render.words import wider
     from queuectl.operations.selectors import moment_in_past
     from queuectl.shapes.audit import operation_shape
     from queuectl.store.audit import AuditSelection
@@ -57,7 +62,7 @@ def list_operations(
             [str(each.first.operation) for each in found],
         )
     if len(found) == limit:
-        run.output.say(f"these are the newest {limit:,}; there may be more: --limit {limit * 10}")
+        run.output.say(f"these are the newest {limit:,}{wider(limit, _LONGEST_LIST)}")
 
 
 @command(app)

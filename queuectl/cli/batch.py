@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.progress import progress
+from queuectl.cli.render.progress import progress
 from queuectl.cli.task_options import Priority
 from queuectl.domain.batch import BatchReceipt
 from queuectl.errors import BadInputFileError, ExitCode
@@ -63,7 +63,7 @@ def batch(
     if priority is not None:
         level_named(priority)
     start = parse_moment(start_at, zone, tell=run.output.say) if start_at is not None else None
-    with open_input(file) as source, progress(run, source.lines) as on_progress:
+    with open_input(file) as source, progress(run.output, source.lines) as on_progress:
         receipt = run.manager.submit_entries(
             source.entries(read_time),
             priority=priority,

@@ -9,10 +9,14 @@ import typer
 from queuectl.cli import choices
 from queuectl.cli.invocation import Invocation
 
+_LONGEST_LIST = 10_000
+
 
 def batches(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="At most this many.")] = 20,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=_LONGEST_LIST, help="At most this many.")
+    ] = 20,
 ) -> None:
     """List batches with their progress, the newest first.
 
@@ -21,6 +25,7 @@ def batches(
       queuectl batches --limit 5 --json
     """
     from queuectl.cli.render.batches import batch_grid
+    from queuectl.cli.render.words import wider
     from queuectl.clock import now_ms
     from queuectl.domain.task import batch_name
     from queuectl.shapes.batches import batch_shape
@@ -36,7 +41,7 @@ def batches(
             [batch_name(each.id) for each in found],
         )
     if len(found) == limit:
-        run.output.say(f"these are the newest {limit}; there may be more: --limit {limit * 10}")
+        run.output.say(f"these are the newest {limit:,}{wider(limit, _LONGEST_LIST)}")
 
 
 def batch_status(

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.progress import progress
 from queuectl.cli.render.grid import Grid
+from queuectl.cli.render.progress import progress
 from queuectl.cli.render.safe import safe
 from queuectl.errors import InvalidInputError, RefusedError
 
@@ -74,6 +74,20 @@ def confirm(run: Invocation, deed: str, *, instead: str = "--yes to do it") -> N
     _ask(f"{deed[0].upper()}{deed[1:]}?")
 
 
+def confirm_by_name(run: Invocation, deed: str, name: str) -> None:
+    """Ask for the name of the thing to which so much is done that a yes would come too easily.
+
+    Raises:
+        InvalidInputError: nobody is there to be asked.
+        RefusedError: the answer was another.
+    """
+    _check_that_a_person_is_there(run, deed, "--yes to do it, or --dry-run to look first")
+    if _answer(f"This will {deed}. Type {name} to go on: ") != name:
+        raise RefusedError(
+            f"nothing was changed: the answer was not {name}", hint=f"type {name}, or add --yes"
+        )
+
+
 def _check_that_a_person_is_there(run: Invocation, deed: str, instead: str) -> None:
     if run.output.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InvalidInputError(f"this would {deed}, and nobody can be asked", hint=f"add {instead}")
@@ -90,11 +104,15 @@ def _show(run: Invocation, plan: Plan) -> None:
 
 
 def _ask(question: str) -> None:
-    sys.stdout.flush()
-    sys.stderr.write(f"{safe(question)} [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    if _answer(f"{question} [y/N] ").lower() not in {"y", "yes"}:
         raise RefusedError("nothing was changed: the answer was not yes", hint="type y, or add --yes")
+
+
+def _answer(question: str) -> str:
+    sys.stdout.flush()
+    sys.stderr.write(safe(question))
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
 
 
 @dataclass(slots=True)
@@ -112,7 +130,7 @@ class Work:
 @contextmanager
 def working(run: Invocation, steps: int) -> Iterator[Work]:
     """Show progress while the body works; Ctrl-C lets it finish its group first, a second one does not."""
-    with progress(run, steps) as shown:
+    with progress(run.output, steps) as shown:
         work = Work(shown or (lambda _: None))
 
         def interrupt(number: int, frame: FrameType | None) -> None:

@@ -74,33 +74,34 @@ def handle(words: Sequence[str]) -> int:
 
 
 def _install(shell: str, home: Path) -> Path:
-    """Write the script, and the lines by which the shell finds it at its start; return where the script is."""
-    match shell:
-        case "bash":
-            file = home / ".bash_completions" / "queuectl.sh"
-            _add(home / ".bashrc", f"source '{file}'")
-        case "zsh":
-            file = home / ".zfunc" / "_queuectl"
-            # Whatever has called compinit before, did so without this folder.
-            _add(
-                Path(os.environ.get("ZDOTDIR", home)) / ".zshrc",
-                "fpath+=~/.zfunc; autoload -Uz compinit; compinit",
-            )
-        case _:
-            configuration = Path(os.environ.get("XDG_CONFIG_HOME", home / ".config"))
-            file = configuration / "fish" / "completions" / "queuectl.fish"
+    """Write the script, then the lines by which the shell finds it at its start; return where the script is."""
+    configuration = Path(os.environ.get("XDG_CONFIG_HOME", home / ".config"))
+    file = {
+        "bash": home / ".bash_completions" / "queuectl.sh",
+        "zsh": home / ".zfunc" / "_queuectl",
+        "fish": configuration / "fish" / "completions" / "queuectl.fish",
+    }[shell]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(SCRIPTS[shell], encoding="utf-8")
+    if shell == "bash":
+        _add(home / ".bashrc", f"source '{file}'")
+    elif shell == "zsh":
+        # Whatever has called compinit before, did so without this folder.
+        _add(
+            Path(os.environ.get("ZDOTDIR", home)) / ".zshrc",
+            "fpath+=~/.zfunc; autoload -Uz compinit; compinit",
+        )
     return file
 
 
 def _add(file: Path, line: str) -> None:
-    """Add a line to a shell's start-up file, unless it is there."""
-    present = file.read_text(encoding="utf-8") if file.exists() else ""
-    if line not in present.splitlines():
-        gap = "" if not present or present.endswith("\n") else "\n"
-        with file.open("a", encoding="utf-8") as opened:
-            opened.write(f"{gap}{line}\n")
+    """Add a line to a shell's start-up file, unless it is there; what else is in it may be in any encoding."""
+    wanted = os.fsencode(line)
+    present = file.read_bytes() if file.exists() else b""
+    if wanted not in present.splitlines():
+        gap = b"" if not present or present.endswith(b"\n") else b"\n"
+        with file.open("ab") as opened:
+            opened.write(gap + wanted + b"\n")
 
 
 def _present_shell() -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
+from queuectl.cli.render.progress import copying
 from queuectl.errors import ExitCode
 
 app = group("Set up, migrate, check and copy the database.")
@@ -130,24 +129,9 @@ def copy(
     from queuectl.operations.copying import copy_database
 
     run: Invocation = ctx.obj
-    with _copying(run) as on_progress:
+    with copying(run.output, counted=True) as on_progress:
         receipt = copy_database(run.settings, source, target, on_progress)
     run.output.show(
         lambda: copy_shape(receipt), lambda: copy_grid(receipt), [table.table for table in receipt.tables]
     )
     run.output.say(f"{receipt.rows:,} rows copied and compared; use them with DATABASE_URL={receipt.target}")
-
-
-@contextmanager
-def _copying(run: Invocation) -> Iterator[Callable[[int, int], None] | None]:
-    """Show how many rows have been copied, where a person waits for it."""
-    output = run.output
-    if output.quiet or output.json or not output.messages_on_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=output.messages, transient=True) as shown:
-        bar = shown.add_task("", total=None)
-        yield lambda done, total: shown.update(bar, completed=done, total=total)

@@ -48,7 +48,10 @@ def list_dead(
     run: Invocation = ctx.obj
     limit = selectors.limit or DEFAULT_LIMIT
     if limit > _LONGEST_LIST:
-        raise InvalidInputError(f"the limit {limit} is not between 1 and {_LONGEST_LIST}")
+        raise InvalidInputError(
+            f"the limit {limit:,} is not between 1 and {_LONGEST_LIST:,}",
+            hint="give a smaller one, or --group",
+        )
     selection = letter_selection(
         selectors, LetterWords(cause, failure, resurrected=resurrected), run.settings.timezone
     )
@@ -60,6 +63,7 @@ def list_dead(
 
 def _list_letters(run: Invocation, selection: DeadLetterSelection, limit: int) -> None:
     from queuectl.cli.render.dead_letters import letter_grid
+    from queuectl.cli.render.words import wider
     from queuectl.clock import now_ms
     from queuectl.shapes.dead_letters import letter_shape
 
@@ -73,7 +77,8 @@ def _list_letters(run: Invocation, selection: DeadLetterSelection, limit: int) -
             [str(each.id) for each in letters],
         )
     if len(letters) == limit:
-        run.output.say(f"these are the newest {limit}; there may be more: --limit {limit * 10}, or --group")
+        more = wider(limit, _LONGEST_LIST)
+        run.output.say(f"these are the newest {limit:,}{more}{', or' if more else '; by kind:'} --group")
 
 
 def _list_groups(run: Invocation, selection: DeadLetterSelection, limit: int) -> None:

@@ -10,9 +10,9 @@ import typer
 from queuectl.cli.bulk import SAMPLE, DryRun, Plan, Work, Yes, agreed, working
 from queuectl.cli.dead_selectors import Cause, Failure, selects_letters
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.progress import progress
+from queuectl.cli.render.progress import progress
 from queuectl.domain.dead_letter import DeadLetterSelection
-from queuectl.errors import ExitCode, PartlyDoneError, QueuectlError
+from queuectl.errors import ExitCode, NotFoundError, PartlyDoneError, QueuectlError, RefusedError
 from queuectl.operations.selectors import LetterWords, Selectors, letter_selection, narrows
 
 if TYPE_CHECKING:
@@ -75,30 +75,40 @@ def _planned(run: Invocation, selection: DeadLetterSelection, matched: int) -> P
 
 
 def _resurrect_each(run: Invocation, numbers: Sequence[int], *, again: bool) -> int:
-    """Resurrect named letters one by one; where some cannot be, do what can be done and say so."""
+    """Resurrect named letters one by one; where some cannot be, do what can be done and say so.
+
+    What was made before an error of another kind, or before Ctrl-C, is told all the same.
+    """
     from queuectl.operations.dead_letters import Resurrection
 
     made: list[Resurrection] = []
     failed: list[tuple[int, QueuectlError]] = []
+    ended_by: QueuectlError | KeyboardInterrupt | None = None
     for number in numbers:
         try:
             task_id = run.manager.resurrect_from_dead_letter(number, again=again)
-        except QueuectlError as error:
-            if error.exit_code not in {ExitCode.NOT_FOUND, ExitCode.REFUSED}:
-                raise
+        except (NotFoundError, RefusedError) as error:
             failed.append((number, error))
             continue
+        except (QueuectlError, KeyboardInterrupt) as error:
+            ended_by = error
+            break
         made.append(Resurrection(number, task_id))
-    if failed and not made:
-        raise failed[0][1]
+    if not made and (ended_by or failed):
+        raise ended_by or failed[0][1]
+    untried = numbers[len(made) + len(failed) :]
     if run.output.json:
-        run.output.document(_document(len(numbers), made, failed))
+        run.output.document(_document(len(numbers), made, failed) | {"not_tried": list(map(str, untried))})
     _tell(run, made)
-    if failed:
-        reasons = "; ".join(error.message for _, error in failed)
-        raise PartlyDoneError(
-            f"{len(made)} of {len(numbers)} done: {reasons}", hint="see: queuectl dead list --all"
-        )
+    if isinstance(ended_by, KeyboardInterrupt):
+        raise ended_by
+    reasons = [error.message for _, error in failed]
+    hint: str | None = "see: queuectl dead list --all"
+    if ended_by is not None:
+        reasons.append(f"not from {untried[0]} on: {ended_by.message}")
+        hint = ended_by.hint
+    if reasons:
+        raise PartlyDoneError(f"{len(made)} of {len(numbers)} done: {'; '.join(reasons)}", hint=hint)
     return ExitCode.DONE
 
 
@@ -124,8 +134,7 @@ class _Report:
         if self._run.output.json:
             self.made += group
         elif self._writes_ids:
-            for each in group:
-                self._run.output.line(each.task_id)
+            self._run.output.ids(each.task_id for each in group)
         self._done += len(group)
         self._work.advance(self._done)
 
@@ -193,7 +202,7 @@ def purge(
     if not matched:
         run.output.say(f"no dead letter is older than {count_of_days(days)}")
     elif agreed(run, _purge_planned(run, days, matched), yes=yes, dry_run=dry_run):
-        with progress(run, matched) as shown:
+        with progress(run.output, matched) as shown:
             removed = run.manager.cleanup_dead_letter_queue(days, on_progress=shown)
         run.output.say(f"{count(removed, 'dead letter')} removed")
     if run.output.json:

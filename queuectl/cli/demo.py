@@ -5,8 +5,6 @@ from __future__ import annotations
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,7 +119,7 @@ def _play(run: Invocation, manager: QueueManager, monitor: Monitor, urls: list[t
     Raises:
         UnreachableError: the tasks do not end.
     """
-    from queuectl.cli.render.demo import Scene
+    from queuectl.cli.render.demo import Scene, stage
     from queuectl.clock import monotonic
     from queuectl.domain.task import ArticleTask
 
@@ -129,7 +127,7 @@ def _play(run: Invocation, manager: QueueManager, monitor: Monitor, urls: list[t
     batch = manager.submit_batch(tasks, batch_name="demonstration")
     scene = Scene(batch, int(batch.removeprefix("batch_")), len(urls), monotonic())
     pause = threading.Event()
-    with _stage(run, scene) as show:
+    with stage(run.output, scene) as show:
         while True:
             scene.look(manager, monitor)
             show()
@@ -141,28 +139,6 @@ def _play(run: Invocation, manager: QueueManager, monitor: Monitor, urls: list[t
                     hint=f"see: queuectl --home {manager.settings.home} status",
                 )
             pause.wait(_PAUSE_SECONDS)
-
-
-@contextmanager
-def _stage(run: Invocation, scene: Scene) -> Iterator[Callable[[], None]]:
-    """Yield the function that shows the scene: a moving picture on a terminal, else a line for each end."""
-    output = run.output
-    if output.json or output.quiet:
-        yield lambda: None
-    elif not output.on_terminal:
-
-        def tell_news() -> None:
-            for line in scene.news():
-                output.line(line)
-
-        yield tell_news
-    else:
-        from rich.live import Live
-
-        from queuectl.cli.render.demo import picture
-
-        with Live(picture(scene), console=output.console, auto_refresh=False) as live:
-            yield lambda: live.update(picture(scene), refresh=True)
 
 
 def _await_feed(home: Path, scene: Scene) -> None:

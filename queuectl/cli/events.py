@@ -69,7 +69,8 @@ def events(
     _write(run, found)
     if stream is None:
         if not found:
-            run.output.say("nothing has happened yet")
+            plain = since is None and selection.matches_everything
+            run.output.say("nothing has happened yet" if plain else "no event matches")
         return ExitCode.DONE
     # What happened while the last events were read comes once more.
     known = set(found)

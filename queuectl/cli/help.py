@@ -27,6 +27,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _HEADING = re.compile(r"^(Usage:|[A-Z][^\n]*:)$|^(Usage:)", re.MULTILINE)
 _OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 _EXAMPLE = re.compile(r"^(  +)(queuectl [^#\n]*)", re.MULTILINE)
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 _EXAMPLES_OF_GROUP = 4
 _KINDS = {"a valid int": "a whole number", "a valid float": "a number"}
 _BOLD, _CYAN, _GREEN, _RESET = "\x1b[1m", "\x1b[36m", "\x1b[32m", "\x1b[0m"
@@ -48,6 +49,18 @@ class HelpfulCommand(TyperCommand):
     def get_help(self, ctx: Any) -> str:
         """Return the help text, coloured for a terminal."""
         return _painted(super().get_help(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return the arguments that are left over.
+
+        Raises:
+            InvalidInputError: one is no text. The name of a file may be any bytes.
+        """
+        rest = super().parse_args(ctx, args)
+        for parameter in self.params:
+            if parameter.metavar != "FILE":
+                _check_text(ctx.params.get(parameter.name))
+        return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words after the command's name; what is needed stands bare, what is not in brackets."""
@@ -190,6 +203,15 @@ def usage_failure(error: Any) -> QueuectlError:
     for theirs, ours in _KINDS.items():
         message = message.replace(theirs, ours)
     return InvalidInputError(message[:1].lower() + message[1:], hint=f"{proposal}see: {path} --help")
+
+
+def _check_text(value: object) -> None:
+    """Refuse what is not UTF-8, which Python marks by surrogates and no database takes."""
+    if isinstance(value, list | tuple):
+        for each in value:
+            _check_text(each)
+    elif isinstance(value, str) and _NO_TEXT.search(value):
+        raise InvalidInputError(f"{value[:200]!r} is not UTF-8 text", hint="write it in UTF-8")
 
 
 def _with_kept_lines(text: str) -> str:

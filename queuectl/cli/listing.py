@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.selectors import selects_tasks
+from queuectl.cli.selectors import LARGEST_LIMIT, selects_tasks
 from queuectl.clock import monotonic
 from queuectl.domain.selection import DEFAULT_LIMIT, Cursor, Selection, Sort, cursor_in
 from queuectl.domain.task import batch_name, task_name
@@ -156,6 +156,7 @@ def _count_all(run: Invocation, selection: Selection) -> None:
 
 def _count_by(run: Invocation, selection: Selection, by: By) -> None:
     from queuectl.cli.render.task_list import count_grid
+    from queuectl.cli.render.words import wider
 
     limit = selection.limit or 1_000
     found = run.manager.count_tasks_by(by.value, replace(selection, limit=limit))
@@ -169,4 +170,4 @@ def _count_by(run: Invocation, selection: Selection, by: By) -> None:
         [f"{value} {number}" for value, number in values],
     )
     if len(found) == limit:
-        run.output.say(f"these are the {limit:,} most frequent; there may be more: --limit {limit * 10}")
+        run.output.say(f"these are the {limit:,} most frequent{wider(limit, LARGEST_LIMIT)}")

@@ -22,7 +22,7 @@ HELP = (
     ("--home DIR", "The folder of database, logs and articles (QUEUECTL_HOME)."),
     ("--config FILE", "The configuration file (QUEUECTL_CONFIG)."),
     ("--json", "Write one JSON document; errors too, to standard error."),
-    ("-q, --quiet", "Write no messages, and bare ids in place of tables."),
+    ("-q, --quiet", "Write no messages, and bare ids where a table has any."),
     ("--no-color", "Write without colours (NO_COLOR)."),
     ("--debug", "Show the traceback of an error."),
     ("--version", "Show the version."),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from queuectl.cli.bulk import Yes
+from queuectl.cli.bulk import Yes, confirm_by_name
 from queuectl.cli.choices import priorities
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.undo import hint
-from queuectl.errors import InvalidInputError, RefusedError
+from queuectl.errors import InvalidInputError
 
 app = group("List, show, limit, pause and resume queues.")
 
@@ -199,29 +198,10 @@ def clear_queue(
         run.output.say(f"{count(waiting, 'task')} would be cancelled in {full}; nothing was changed")
     else:
         if waiting and not yes:
-            _ask(full, count(waiting, "task"))
+            confirm_by_name(run, f"cancel {count(waiting, 'task')} in {full}", full)
         cleared = run.manager.clear_queue(full)
         run.output.say(f"{count(cleared, 'task')} cancelled in {full}{hint(run) if cleared else ''}")
     if run.output.json:
         run.output.document({"queue": full, "waiting": waiting, "cancelled": cleared, "dry_run": dry_run})
     elif not dry_run:
         run.output.line(str(cleared))
-
-
-def _ask(queue: str, tasks: str) -> None:
-    """Ask for the queue's name.
-
-    Raises:
-        InvalidInputError: nobody is there to be asked.
-        RefusedError: the answer was another.
-    """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InvalidInputError(
-            f"{queue} holds {tasks} and nobody can be asked", hint="add --yes to cancel them"
-        )
-    sys.stderr.write(f"This cancels {tasks}. Type {queue} to go on: ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip() != queue:
-        raise RefusedError(
-            "nothing was changed: the answer was not the queue's name", hint=f"type {queue}, or add --yes"
-        )

@@ -14,6 +14,8 @@ from queuectl.cli.choices import batches, ids, priorities, states
 from queuectl.operations.selectors import ALL, Selectors
 
 Option = typer.Option
+LARGEST_LIMIT = 1_000_000_000
+"""More than anybody stores, and less than an engine cannot count to."""
 
 _PARAMETERS: dict[str, Any] = {
     "ids": Annotated[
@@ -54,7 +56,9 @@ _PARAMETERS: dict[str, Any] = {
     "older_than": Annotated[
         str | None, Option(metavar="DURATION", help="Submitted longer ago than this, such as 7d.")
     ],
-    "limit": Annotated[int | None, Option(metavar="N", min=1, help="At most this many tasks.")],
+    "limit": Annotated[
+        int | None, Option(metavar="N", min=1, max=LARGEST_LIMIT, help="At most this many tasks.")
+    ],
     "everything": Annotated[bool, Option(ALL, help="Every task: only where no other selector is given.")],
 }
 _PLACE = "selectors"

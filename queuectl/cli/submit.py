@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.task_options import Handler, Meta, Priority, Score, metadata
 from queuectl.cli.wait import wait_and_tell
-from queuectl.errors import ExitCode, InvalidInputError, QueuectlError, RefusedError, WaitTimedOutError
+from queuectl.errors import (
+    ExitCode,
+    InvalidInputError,
+    PartlyDoneError,
+    QueuectlError,
+    RefusedError,
+    WaitTimedOutError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,16 @@ class _Submitted:
     queue: str
     priority_score: int
     run_at: int | None
+
+
+@dataclass(slots=True)
+class _Submission:
+    """What became of several URLs: ``untried`` are those behind the one at which an error ended it."""
+
+    done: list[_Submitted] = field(default_factory=list)
+    refused: list[tuple[str, QueuectlError]] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
+    ended_by: QueuectlError | KeyboardInterrupt | None = None
 
 
 def submit(
@@ -74,17 +91,19 @@ def submit(
     }
     _check(urls, priority, score)
     start = _start(run, schedule, delay)
-    done, errors = _submit_all(run, urls, priority, score, start, fields)
-    if run.output.json and not wait:
-        run.output.document(_document(done, errors))
-    for submitted in done if not run.output.json else ():
+    found = _submit_all(run, urls, priority, score, start, fields)
+    if run.output.json and (not wait or found.ended_by is not None):
+        run.output.document(_document(found))
+    for submitted in found.done if not run.output.json else ():
         run.output.line(submitted.task_id)
-    _say(run, done, start)
-    for url, error in errors:
+    _say(run, found.done, start)
+    for url, error in found.refused:
         run.output.warn(f"{url[:200]}: {error.message}")
-    code = ExitCode.PARTLY_DONE if errors else ExitCode.DONE
+    if found.ended_by is not None:
+        _raise_end(found, len(urls))
+    code = ExitCode.PARTLY_DONE if found.refused else ExitCode.DONE
     if wait:
-        return _wait(run, done, errors, wait_timeout) or code
+        return _wait(run, found, wait_timeout) or code
     return code
 
 
@@ -128,31 +147,48 @@ def _submit_all(
     score: int | None,
     start: datetime | None,
     fields: dict[str, Any],
-) -> tuple[list[_Submitted], list[tuple[str, QueuectlError]]]:
+) -> _Submission:
+    """Submit one after the other; what was accepted before an error or Ctrl-C is told all the same.
+
+    Raises:
+        QueuectlError: none was accepted.
+    """
     from queuectl.clock import now_ms
     from queuectl.domain.priority import DEFAULT, level_named, level_of_score
     from queuectl.times import milliseconds
 
     effective = score if score is not None else (level_named(priority) if priority else DEFAULT).score
     at = milliseconds(start) if start is not None else None
-    done: list[_Submitted] = []
-    errors: list[tuple[str, QueuectlError]] = []
-    for url in urls:
+    found = _Submission()
+    for place, url in enumerate(urls):
         try:
             task_id = run.manager.submit_task(url, priority, priority_score=score, publish_at=start, **fields)
         except RefusedError as error:
-            if len(urls) == 1:
-                raise
-            errors.append((url, error))
+            found.refused.append((url, error))
             continue
+        except (QueuectlError, KeyboardInterrupt) as error:
+            if not found.done:
+                raise
+            found.ended_by, found.untried = error, urls[place:]
+            break
         state = "scheduled" if at is not None and at > now_ms() else "queued"
-        done.append(_Submitted(task_id, state, level_of_score(effective).queue, effective, at))
-    if not done and errors:
-        raise errors[0][1]
-    return done, errors
+        found.done.append(_Submitted(task_id, state, level_of_score(effective).queue, effective, at))
+    if not found.done:
+        raise found.refused[0][1]
+    return found
 
 
-def _document(done: list[_Submitted], errors: list[tuple[str, QueuectlError]]) -> dict[str, Any]:
+def _raise_end(found: _Submission, number: int) -> NoReturn:
+    error = found.ended_by
+    if not isinstance(error, QueuectlError):
+        raise KeyboardInterrupt
+    raise PartlyDoneError(
+        f"{len(found.done):,} of {number:,} URLs submitted; not from {found.untried[0][:200]} on: {error.message}",
+        hint=error.hint,
+    ) from error
+
+
+def _document(found: _Submission) -> dict[str, Any]:
     from queuectl.times import iso
 
     shapes = [
@@ -163,12 +199,12 @@ def _document(done: list[_Submitted], errors: list[tuple[str, QueuectlError]]) -
             "priority_score": each.priority_score,
             "run_at": iso(each.run_at),
         }
-        for each in done
+        for each in found.done
     ]
-    if len(shapes) == 1 and not errors:
+    if len(shapes) == 1 and not found.refused and found.ended_by is None:
         return shapes[0]
-    refused = [{"url": url, "message": error.message} for url, error in errors]
-    return {"tasks": shapes, "refused": refused}
+    refused = [{"url": url, "message": error.message} for url, error in found.refused]
+    return {"tasks": shapes, "refused": refused, "not_tried": found.untried}
 
 
 def _say(run: Invocation, done: list[_Submitted], start: datetime | None) -> None:
@@ -187,18 +223,16 @@ def _say(run: Invocation, done: list[_Submitted], start: datetime | None) -> Non
     say_if_none_runs(run)
 
 
-def _wait(
-    run: Invocation, done: list[_Submitted], errors: list[tuple[str, QueuectlError]], timeout: float | None
-) -> int:
+def _wait(run: Invocation, found: _Submission, timeout: float | None) -> int:
     try:
-        tasks, code = wait_and_tell(run, [each.task_id for each in done], timeout)
+        tasks, code = wait_and_tell(run, [each.task_id for each in found.done], timeout)
     except (WaitTimedOutError, typer.Exit):
         if run.output.json:  # whoever stops waiting still has to learn the ids
-            run.output.document(_document(done, errors))
+            run.output.document(_document(found))
         raise
     if run.output.json:
         ended = {f"task_{task.id}": task for task in tasks}
-        content = _document(done, errors)
+        content = _document(found)
         for shape in content.get("tasks", [content]):
             task = ended[shape["task_id"]]
             shape |= {"state": task.state.value, "result": task.result, "error": task.error}

@@ -154,8 +154,7 @@ class _Report:
         if self._run.output.json:
             self.done += progress.done[: _LISTED - len(self.done)]
         elif self._writes_ids:
-            for number in progress.done:
-                self._run.output.line(task_name(number))
+            self._run.output.ids(task_name(number) for number in progress.done)
         failed = [(number, each) for number, each in progress.outcomes.items() if each is not Outcome.DONE]
         self.failed += failed[: _LISTED - len(self.failed)]
         self._work.advance(progress.result.looked_at)

@@ -14,7 +14,7 @@ import typer
 
 from queuectl.cli.bulk import Yes, confirm
 from queuectl.cli.invocation import Invocation
-from queuectl.cli.progress import progress
+from queuectl.cli.render.progress import progress, stages
 from queuectl.cli.selectors import selects_tasks
 from queuectl.cli.undo import hint
 from queuectl.domain.task import task_name
@@ -23,7 +23,7 @@ from queuectl.operations.selectors import Selectors
 
 if TYPE_CHECKING:
     from queuectl.domain.selection import Selection
-    from queuectl.domain.transfer import ExportReceipt, ImportReceipt, Progress, QueueChange, Step
+    from queuectl.domain.transfer import ExportReceipt, ImportReceipt, Progress, QueueChange
 
 STREAM = "-"
 _LONG_BYTES = 1024 * 1024
@@ -139,7 +139,7 @@ def _counting(run: Invocation, selection: Selection) -> Iterator[Callable[[int],
     if run.output.quiet or run.output.json or not run.output.messages_on_terminal:
         yield None
         return
-    with progress(run, run.manager.count_tasks(selection)) as on_progress:
+    with progress(run.output, run.manager.count_tasks(selection)) as on_progress:
         yield on_progress
 
 
@@ -147,23 +147,12 @@ def _counting(run: Invocation, selection: Selection) -> Iterator[Callable[[int],
 def _moving(run: Invocation, file: str) -> Iterator[Progress | None]:
     """Show how much of a file has been read and then how many of its tasks have been stored."""
     size = 0 if file == STREAM or not Path(file).is_file() else Path(file).stat().st_size
-    output = run.output
-    if output.quiet or output.json or size < _LONG_BYTES or not output.messages_on_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=output.messages, transient=True) as shown:
-        bars = {"reading": shown.add_task("reading", total=size)}
-
-        def on_progress(step: Step, done: int, total: int | None) -> None:
-            if step not in bars:
-                shown.update(bars["reading"], completed=size)
-                bars[step] = shown.add_task(step, total=total)
-            shown.update(bars[step], completed=done)
-
-        yield on_progress
+    with stages(run.output, wanted=size >= _LONG_BYTES) as show:
+        if show is None:
+            yield None
+            return
+        show("reading", 0, size)
+        yield lambda step, done, total: show(step, done, size if step == "reading" else total)
 
 
 def _confirm(run: Invocation, changes: tuple[QueueChange, ...], *, yes: bool) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +11,8 @@ import typer
 
 from queuectl.cli.bulk import DryRun, Yes, confirm, working
 from queuectl.cli.invocation import Invocation
+from queuectl.cli.render.progress import copying
+from queuectl.errors import ExitCode, InvalidInputError
 
 if TYPE_CHECKING:
     from queuectl.domain.backup import Manifest
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
 
-_THINGS = (("tasks", "task"), ("articles", "article"), ("dead_letters", "dead letter"), ("batches", "batch"))
+_THINGS = (
+    ("tasks", "task", "tasks"),
+    ("articles", "article", "articles"),
+    ("dead_letters", "dead letter", "dead letters"),
+    ("batches", "batch", "batches"),
+    ("changes", "recorded change", "recorded changes"),
+    ("submission_keys", "key of a submission", "keys of submissions"),
+)
+"""What is told of; other tables' rows go with these."""
 
 
 def cleanup(
@@ -41,11 +49,9 @@ def cleanup(
       queuectl cleanup --days 30 --dry-run
       queuectl cleanup --days 30 --yes
     """
-    from queuectl.errors import ExitCode
-
     run: Invocation = ctx.obj
     report = run.manager.cleanup(days, dry_run=True)
-    if not dry_run and report.tasks:
+    if not dry_run and report.rows.total():
         found = _told(report)
         if not yes:
             confirm(run, f"remove {found} for good", instead="--yes to do it, or --dry-run to look first")
@@ -63,7 +69,7 @@ def _show_cleanup(run: Invocation, report: CleanupReport, days: float, *, dry_ru
         run.output.document({"days": days, "removed": rows, "files": report.files, "dry_run": dry_run})
         return
     run.output.line(str(report.tasks))
-    if not report.tasks:
+    if not report.rows.total():
         run.output.say(f"no task ended more than {days:g} days ago")
         return
     said = f"{_told(report)}{' would be' if dry_run else ''} removed"
@@ -79,9 +85,7 @@ def _told(report: CleanupReport) -> str:
     from queuectl.cli.render.words import count
 
     parts = [
-        count(report.rows[table], thing, "batches" if thing == "batch" else None)
-        for table, thing in _THINGS
-        if report.rows[table]
+        count(report.rows[table], thing, things) for table, thing, things in _THINGS if report.rows[table]
     ]
     return ", ".join(parts) if parts else "nothing"
 
@@ -100,12 +104,12 @@ def backup(ctx: typer.Context, file: File, yes: Yes = False) -> None:
     from queuectl.operations.backup import backup as back_up
 
     run: Invocation = ctx.obj
-    file = file.expanduser().absolute()
+    file = _absolute(file)
     somebody_is_there = sys.stdin.isatty() and run.output.messages_on_terminal and not run.output.json
     if file.is_file() and not yes and somebody_is_there:
         confirm(run, f"replace {file}, which exists already")
         yes = True
-    with _bar(run, "copying") as on_progress:
+    with copying(run.output, "copying") as on_progress:
         report = back_up(run.settings, file, overwrite=yes, on_progress=on_progress)
     manifest = report.manifest
     if run.output.json:
@@ -139,14 +143,14 @@ def restore(
     from queuectl.operations.restore import restore as put_back
 
     run: Invocation = ctx.obj
-    file = file.expanduser().absolute()
+    file = _absolute(file)
     manifest = check_restorable(run.settings, file, now=not dry_run)
     if dry_run:
         _show_restored(run, file, RestoreReport(manifest, None), dry_run=True)
         return
     if not yes and has_content(run.settings):
         confirm(run, f"replace the present database by one of {count(manifest.tasks, 'task')}")
-    with _bar(run, "restoring") as on_progress:
+    with copying(run.output, "restoring") as on_progress:
         report = put_back(run.settings, file, on_progress=on_progress)
     _show_restored(run, file, report, dry_run=False)
 
@@ -174,6 +178,15 @@ def _show_restored(run: Invocation, file: Path, report: RestoreReport, *, dry_ru
         run.output.say("go on with: queuectl daemon start")
 
 
+def _absolute(file: Path) -> Path:
+    try:
+        return file.expanduser().absolute()
+    except (RuntimeError, OSError) as error:  # no such user, and no folder to be in any more
+        raise InvalidInputError(
+            f"it is not known where {file} is: {error}", hint="write the whole path"
+        ) from error
+
+
 def _manifest_shape(manifest: Manifest) -> dict[str, object]:
     return asdict(manifest) | {"wrong_counts": list(manifest.wrong_counts)}
 
@@ -181,18 +194,3 @@ def _manifest_shape(manifest: Manifest) -> dict[str, object]:
 def _warn_of_counts(run: Invocation, manifest: Manifest) -> None:
     if manifest.wrong_counts:
         run.output.warn("its kept counts differ from its tasks; mend them with: queuectl db check --repair")
-
-
-@contextmanager
-def _bar(run: Invocation, what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show how far a long copy is, to a person who waits for it."""
-    output = run.output
-    if output.quiet or output.json or not output.messages_on_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=output.messages, transient=True) as shown:
-        bar = shown.add_task("", total=None)
-        yield lambda done, total: shown.update(bar, completed=done, total=total)

@@ -6,14 +6,13 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import WAITING, State
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import task_name
 from queuectl.domain.transfer import IdLog, ImportReceipt, OnConflict, Progress, QueueChange
-from queuectl.errors import BadInputFileError, DuplicateTaskError, QueueFullError
+from queuectl.errors import DuplicateTaskError, QueueFullError
 from queuectl.operations.auditing import Operation
 from queuectl.operations.import_schedules import ScheduleImporter
 from queuectl.operations.incoming import Incoming
@@ -174,23 +173,11 @@ class Importer:
         places: dict[int, int] = {}
         for place, each in enumerate(group):
             if each.task.unique_key is not None and each.task.finished_at is None:
-                if each.task.unique_key in places:
-                    self._refuse_second(each)
                 places[each.task.unique_key] = place
         if not places:
             return {}
         taken = transfer.unique_keys_taken(transaction, list(places))
-        for key, number in taken.items():
-            if any(first <= number <= last for first, last in self._ids.created):
-                self._refuse_second(group[places[key]])
         return {places[key]: number for key, number in taken.items()}
-
-    def _refuse_second(self, second: Incoming) -> NoReturn:
-        raise BadInputFileError(
-            f"{self._name} cannot be imported: line {second.line}, field task.unique:"
-            f" an open task before it has the same URL, {second.task.url[:200]}, and both are to be unique",
-            hint="remove one of them",
-        )
 
     def _store(self, transaction: Transaction, group: list[Incoming]) -> None:
         if not group:

@@ -15,7 +15,7 @@ from queuectl.domain.lifecycle import FINAL, Move, State
 from queuectl.domain.outcome import Verdict
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.task import ArticleTask
-from queuectl.domain.urls import accept
+from queuectl.domain.urls import AcceptedURL, accept
 from queuectl.domain.visible import storable
 from queuectl.errors import InvalidInputError, QueueNotFoundError
 from queuectl.operations import fields
@@ -61,6 +61,7 @@ class Checker(FieldChecker):
         self._task_read = 0
         self._batches = array("q")
         self.queues: dict[str, QueueRules] = {}
+        self._unique = set[int]()
         self.resurrected: set[int] = set()
 
     def queue(self, record: form.Queue) -> None:
@@ -99,6 +100,8 @@ class Checker(FieldChecker):
         state = self._state(record, run_at)
         due_at = self._due(record, state, run_at, created_at)
         url = self._checked("task.url", accept, record.url)
+        if record.unique and state not in FINAL:
+            self._check_unique(url)
         self._check_options(record, state)
         if record.released > record.attempt:
             self._file.refuse("more runs were given back than there were", "task.released")
@@ -242,6 +245,15 @@ class Checker(FieldChecker):
                 "task.handler",
                 f"configure [handlers.{record.handler}] first; tasks that have ended need no handler",
             )
+
+    def _check_unique(self, url: AcceptedURL) -> None:
+        if url.key in self._unique:
+            self._file.refuse(
+                f"an open task before it has the same URL, {url.url[:200]}, and both are to be unique",
+                "task.unique",
+                "remove one of them",
+            )
+        self._unique.add(url.key)
 
     def _batch_of(self, record: form.Task) -> int | None:
         if record.batch is None:

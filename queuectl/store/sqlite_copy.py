@@ -7,6 +7,7 @@ one transaction of the target: whoever has that open sees the old content or the
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
@@ -135,7 +136,7 @@ def _remove_checksum(database: sqlite3.Connection) -> None:
 @contextlib.contextmanager
 def _reading(file: Path) -> Iterator[sqlite3.Connection]:
     """Open a database for reading one snapshot of it."""
-    with _connected(f"file:{quote(str(file))}?mode=ro", uri=True) as database:
+    with _connected(f"file:{quote(os.fsencode(file))}?mode=ro", uri=True) as database:
         with _told_of(file):
             # While a snapshot is held, the copy is not begun anew with every write of somebody else.
             database.execute("BEGIN")
@@ -146,7 +147,7 @@ def _reading(file: Path) -> Iterator[sqlite3.Connection]:
 @contextlib.contextmanager
 def _connected(name: str, *, uri: bool = False) -> Iterator[sqlite3.Connection]:
     try:
-        connection = sqlite3.connect(name, isolation_level=None, timeout=5, uri=uri)
+        connection = sqlite3.connect(os.fsencode(name), isolation_level=None, timeout=5, uri=uri)
     except sqlite3.Error as error:
         raise StorageError(
             f"{name} cannot be opened: {error}", hint="check that it exists and can be read"

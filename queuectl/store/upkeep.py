@@ -46,12 +46,14 @@ of a schedule has had is never forgotten, or a feed's old articles would be subm
 class Aged(NamedTuple):
     """A table with an age of its own: its key, and the condition that a row is older than the one parameter.
 
+    ``foreseen`` is the condition for rows that will be old once all tasks that ended before are removed.
     ``along`` are pairs of a table whose rows go along, and its column that names the key.
     """
 
     table: str
     key: str
     old: str
+    foreseen: str
     along: tuple[tuple[str, str], ...] = ()
 
 
@@ -61,10 +63,13 @@ AGED = (
         "id",
         "created_at < %s AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id BETWEEN batches.first_task"
         " AND batches.last_task AND tasks.batch_id = batches.id)",
+        "created_at < %s AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id BETWEEN batches.first_task"
+        " AND batches.last_task AND tasks.batch_id = batches.id"
+        " AND (tasks.finished_at IS NULL OR tasks.finished_at >= %s))",
         along=(("batch_counters", "batch_id"),),
     ),
-    Aged("changes", "id", "at < %s"),
-    Aged("submission_keys", "id", "created_at < %s"),
+    Aged("changes", "id", "at < %s", "at < %s"),
+    Aged("submission_keys", "id", "created_at < %s", "created_at < %s"),
 )
 """Tables whose rows are removed by their own age; a batch and its counts stay as long as any of its tasks."""
 
@@ -174,6 +179,12 @@ def count(transaction: Transaction, before: int) -> Counter[str]:
     for table in GOES_WITH_TASK:
         rows = transaction.rows(f"SELECT COUNT(*) FROM {table} WHERE task_id IN ({ended})", (before,))
         found[table] = rows[0][0]
+    for each in AGED:
+        old = f"SELECT {each.key} FROM {each.table} WHERE {each.foreseen}"
+        params = (before,) * each.foreseen.count("%s")
+        for table, column in ((each.table, each.key), *each.along):
+            rows = transaction.rows(f"SELECT COUNT(*) FROM {table} WHERE {column} IN ({old})", params)
+            found[table] = rows[0][0]
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import socket
 import sqlite3
@@ -48,6 +49,13 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "unknown option": (["submit", URL, "--priorty", "high"], "--priorty"),
     "state": (["list", "--state", "done"], "no state 'done'"),
     "limit": (["list", "--limit", "0"], "--limit"),
+    "endless limit": (["list", "--limit", "9" * 30], "--limit"),
+    "endless limit of a verb": (["cancel", "--queue", "low", "--limit", "9" * 30], "--limit"),
+    "endless limit of dead letters": (["dead", "list", "--limit", "9" * 30], "--limit"),
+    "endless limit of events": (["events", "--limit", "9" * 30], "--limit"),
+    "limit beyond a list": (["dead", "list", "--limit", "100001"], "100,001"),
+    "no such user": (["backup", "~nobody-of-this-name/x"], "~nobody-of-this-name/x"),
+    "no such user to restore": (["restore", "~nobody-of-this-name/x"], "~nobody-of-this-name/x"),
     "batch start": (["batch", "urls.txt", "--start-at", "never"], "'never' is not a time"),
     "batch interval": (["batch", "urls.txt", "--interval", "-5"], "-5"),
     "duplicates": (["batch", "urls.txt", "--on-duplicate", "keep"], "--on-duplicate"),
@@ -80,6 +88,39 @@ def test_a_usage_error_names_what_is_wrong_and_changes_nothing(cli: CommandLine,
     assert "\x1b" not in text
     assert max(len(line) for line in text.splitlines()) < 700
     assert cli.states() == before
+
+
+NO_TEXT = {
+    "a URL": [b"submit", b"https://example.com/\xff"],
+    "metadata": [b"submit", b"https://example.com/", b"--meta", b"author=\xe9"],
+    "a filter": [b"list", b"--url", b"\xff"],
+    "one of several": [b"list", b"--state", b"dead", b"--state", b"\xff"],
+    "a name": [b"batch", b"urls.txt", b"--name", b"\xff"],
+    "a handler": [b"submit", b"https://example.com/", b"--handler", b"\xff"],
+    "a selector of letters": [b"dead", b"list", b"--error", b"\xff"],
+}
+
+
+@pytest.mark.parametrize("name", NO_TEXT)
+def test_arguments_that_are_no_text_are_refused(cli: CommandLine, name: str) -> None:
+    (cli.home / "urls.txt").write_text(URL)
+    result = cli(*map(os.fsdecode, NO_TEXT[name]))
+    assert "is not UTF-8 text" in result.error(ExitCode.USAGE)
+    assert cli.states() == []
+
+
+def test_a_file_may_have_any_name(cli: CommandLine) -> None:
+    folder = os.fsencode(cli.home)
+    urls, copy, exported = (
+        os.fsdecode(folder + name) for name in (b"/urls\xff", b"/backup\xff", b"/tasks\xff")
+    )
+    Path(urls).write_text(URL)
+    cli("batch", urls).ok()
+    cli("export", "--output", exported).ok()
+    cli("import", exported, "--dry-run").ok()
+    cli("backup", copy).ok()
+    cli("restore", copy, "--yes").ok()
+    assert cli.states() == ["queued"]
 
 
 UNKNOWN = {
@@ -245,6 +286,30 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_done(cli: CommandLine) -> 
     assert "free some space" in text
     assert cli.states() == ["queued"]
     cli("submit", URL + "2").ok()
+
+
+def test_what_was_accepted_before_an_error_is_told(cli: CommandLine) -> None:
+    urls = [f"{URL}/{number}" for number in range(60)]
+    meta = ["--meta", "note=" + "x" * 3_000]
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, 256 * 1024))
+
+    cli("db", "init").ok()
+    result = cli("submit", *urls, *meta, before=small_files)
+    text = result.error(ExitCode.PARTLY_DONE)
+    number = len(result.ids)
+    assert 0 < number < 60
+    assert result.ids == [f"task_{each}" for each in range(1, number + 1)]
+    assert f"{number} of 60 URLs submitted; not from {urls[number]} on: " in text
+    assert "free some space" in text
+    assert cli.states() == ["queued"] * number
+    as_json = cli("submit", *urls, *meta, "--json", "--wait", before=small_files)
+    assert as_json.code == ExitCode.PARTLY_DONE
+    tasks = [each["task_id"] for each in as_json.document["tasks"]]
+    assert tasks == [f"task_{number + each}" for each in range(1, len(tasks) + 1)]
+    assert as_json.document["not_tried"] == urls[len(tasks) :]
+    assert json.loads(as_json.err)["error"]["exit_code"] == ExitCode.PARTLY_DONE
 
 
 def test_full_standard_output_is_an_error_and_no_traceback(cli: CommandLine) -> None:

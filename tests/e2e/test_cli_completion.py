@@ -10,6 +10,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from queuectl.errors import ExitCode
 from tests.support.cli import PROGRAMS, UNREACHABLE_PORT, CommandLine, Result
 from tests.support.guard import guard
 
@@ -141,3 +142,25 @@ def test_it_works_in_a_shell_that_installed_it(prepared: CommandLine, shell: str
         second.expect('"version": 1')
         second.send("exit\r")
         second.expect(pexpect.EOF)
+
+
+@pytest.mark.parametrize(("shell", "start_up"), [("bash", ".bashrc"), ("zsh", ".zshrc")])
+def test_a_start_up_file_of_another_encoding_is_only_added_to(
+    cli: CommandLine, shell: str, start_up: str, tmp_path: Path
+) -> None:
+    cli.variables["HOME"] = str(tmp_path)
+    before = "# für später".encode("latin-1")
+    (tmp_path / start_up).write_bytes(before)
+    for _ in range(2):
+        script = cli("--install-completion", shell).ok().out.split()[-1]
+        assert Path(script).is_file()
+        after = (tmp_path / start_up).read_bytes()
+        assert after.startswith(before + b"\n")
+        assert after.count(b"\n") == 2
+
+
+def test_a_shell_is_told_of_no_script_that_could_not_be_written(cli: CommandLine, tmp_path: Path) -> None:
+    cli.variables["HOME"] = str(tmp_path)
+    (tmp_path / ".bash_completions").touch()
+    assert "cannot be written" in cli("--install-completion", "bash").error(ExitCode.UNREACHABLE)
+    assert not (tmp_path / ".bashrc").exists()

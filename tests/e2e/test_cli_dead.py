@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 
 import pytest
 
@@ -61,6 +62,35 @@ def test_one_letter_becomes_one_task_once(dead: CommandLine) -> None:
     assert (partly.code, partly.ids) == (ExitCode.PARTLY_DONE, ["task_7"])
     assert "1 of 3 done" in partly.err
     assert "as task_7" in dead("dead", "resurrect", "2", "1", "--yes").error(ExitCode.REFUSED)
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["ids", "json"])
+def test_what_was_resurrected_before_an_error_is_told(cli: CommandLine, *, as_json: bool) -> None:
+    cli.configure(CONFIG)
+    cli.start_daemon()
+    lines = [line(number, "refuse", note="x" * 3_000) for number in range(60)]
+    cli("batch", "-", given="\n".join(lines)).ok()
+    wait_until(lambda: cli.states() == ["dead"] * 60, describing="sixty deaths")
+    cli.stop_daemon()
+
+    def small_files() -> None:
+        size = (cli.home / "queuectl.db").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    letters = [str(number) for number in range(1, 61)]
+    result = cli("dead", "resurrect", *letters, "--yes", *["--json"] * as_json, before=small_files)
+    assert result.code == ExitCode.PARTLY_DONE
+    number = cli.states().count("queued")
+    assert 0 < number < 60
+    tasks = [f"task_{60 + each}" for each in range(1, number + 1)]
+    told = f"{number} of 60 done: not from {number + 1} on: "
+    if as_json:
+        assert [each["task_id"] for each in result.document["resurrected"]] == tasks
+        assert result.document["not_tried"] == letters[number:]
+        assert told in json.loads(result.err)["error"]["message"]
+    else:
+        assert result.ids == tasks
+        assert told in result.error(ExitCode.PARTLY_DONE)
 
 
 def test_many_are_shown_first_and_not_touched_unasked(dead: CommandLine) -> None:

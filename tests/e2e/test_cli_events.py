@@ -31,6 +31,13 @@ def line(handler: str, **metadata: object) -> str:
     return json.dumps({"url": f"{URL}/{handler}", "handler": handler, "metadata": metadata})
 
 
+def test_that_no_event_matches_is_not_said_to_be_nothing_at_all(cli: CommandLine) -> None:
+    assert cli("events").ok().err == "nothing has happened yet\n"
+    cli("submit", URL).ok()
+    for arguments in (["--queue", "low"], ["--since", "2999-01-01"]):
+        assert cli("events", *arguments).ok().err == "no event matches\n"
+
+
 def test_the_life_of_a_task_is_told_in_order(busy: CommandLine) -> None:
     busy("batch", "-", given=line("fail_until", attempt=2)).ok()
     busy("wait", "1", "--timeout", "30").ok()
@@ -40,7 +47,7 @@ def test_the_life_of_a_task_is_told_in_order(busy: CommandLine) -> None:
     assert found[2]["why"] == "ValueError: attempt 1 fails"
     assert [event["attempt"] for event in found] == [None, 1, 1, 2, 2]
     assert busy("events", "-q").ok().out.splitlines()[-1] == "succeed task_1"
-    assert busy("events", "--host", "other.test").ok().err.strip() == "nothing has happened yet"
+    assert busy("events", "--host", "other.test").ok().err.strip() == "no event matches"
     busy.stop_daemon()
     assert len(busy("events", "--limit", "2", "--json").ok().document["events"]) == 2
 

@@ -156,3 +156,10 @@ def test_the_demonstration_moves(cli: CommandLine) -> None:
         text = screen.text
     assert "15 of 15 articles done" in text
     assert "Look around:" in text
+
+
+def test_a_program_that_reads_json_is_not_asked_for_a_name(filled: CommandLine) -> None:
+    with terminal(filled, "clear-queue", "low", "--json", columns=200) as screen:
+        assert screen.end() == ExitCode.USAGE
+        assert "nobody can be asked" in screen.text
+    assert filled.states() == ["queued"] * 3

@@ -43,6 +43,22 @@ def test_cleanup_looks_first_and_asks(filled: CommandLine) -> None:
     filled("db", "check").ok()
 
 
+def test_what_has_an_age_of_its_own_goes_without_an_old_task_too(cli: CommandLine) -> None:
+    cli("batch", "-", given=URL).ok()
+    cli("cancel", "--batch", "1", "--yes").ok()
+    with contextlib.closing(sqlite3.connect(cli.home / "queuectl.db")) as database:
+        database.execute("UPDATE changes SET at = 1000")
+        database.commit()
+    looked = cli("cleanup", "--days", "30", "--dry-run").ok()
+    assert looked.err == "1 recorded change would be removed; nothing was changed\n"
+    assert "remove 1 recorded change for good" in cli("cleanup", "--days", "30").error(ExitCode.USAGE)
+    assert cli("cleanup", "--days", "30", "--yes").ok().err == "1 recorded change removed\n"
+    with contextlib.closing(sqlite3.connect(cli.home / "queuectl.db")) as database:
+        assert database.execute("SELECT COUNT(*) FROM changes").fetchone() == (0,)
+    assert cli("cleanup", "--days", "30").ok().err == "no task ended more than 30 days ago\n"
+    assert cli.states() == ["cancelled"]
+
+
 def test_published_files_go_only_when_asked_for(filled: CommandLine) -> None:
     filled("articles", "rebuild").ok()
     file = filled.home / "articles" / "2026" / "01" / "tea-2.md"

@@ -57,6 +57,16 @@ def test_every_file_says_what_it_is_for() -> None:
     assert named(silent) == []
 
 
+def test_only_the_screens_know_rich() -> None:
+    knowing = [
+        path
+        for path in sources("queuectl")
+        if re.search(r"^\s*(from|import) rich\b", path.read_text(), re.MULTILINE)
+    ]
+    assert knowing
+    assert [name for name in named(knowing) if not name.startswith("queuectl/cli/render/")] == []
+
+
 def test_every_folder_of_tests_is_a_package() -> None:
     # Two test files of the same name in different folders could not both be collected otherwise.
     folders = {path.parent for path in sources("tests")}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
+    from queuectl.cli.render.output import Output
     from queuectl.operations.manager import QueueManager
     from queuectl.operations.monitor import Monitor
 
@@ -86,6 +88,25 @@ class Scene:
                     f"{self.elapsed_ms / 1000:5.1f} s  {task_name(task.id):8} {task.state:9} {queue}  {_said(task)}"
                 )
         return lines
+
+
+@contextmanager
+def stage(output: Output, scene: Scene) -> Iterator[Callable[[], None]]:
+    """Yield the function that shows the scene: a moving picture on a terminal, else a line for each end."""
+    if output.json or output.quiet:
+        yield lambda: None
+    elif not output.on_terminal:
+
+        def tell_news() -> None:
+            for line in scene.news():
+                output.line(line)
+
+        yield tell_news
+    else:
+        from rich.live import Live
+
+        with Live(picture(scene), console=output.console, auto_refresh=False) as live:
+            yield lambda: live.update(picture(scene), refresh=True)
 
 
 def picture(scene: Scene) -> RenderableType:

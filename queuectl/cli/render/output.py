@@ -8,7 +8,8 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Grid, plain_row, rich_row
@@ -28,6 +29,7 @@ class Output:
         self.json = json
         self.quiet = quiet
         self.color = color and not os.environ.get("NO_COLOR")
+        self._is_read = True
 
     @property
     def on_terminal(self) -> bool:
@@ -108,6 +110,18 @@ class Output:
         """Write one line of data; whatever in it came from outside is made visible."""
         sys.stdout.write(safe(text) + "\n")
 
+    def ids(self, names: Iterable[str]) -> None:
+        """Write the ids of what a command is busy with; that nobody reads them any more must not end its work."""
+        if not self._is_read:
+            return
+        try:
+            for name in names:
+                self.line(name)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            to_nowhere(sys.stdout)
+            self._is_read = False
+
     def say(self, text: str) -> None:
         """Write one line of message for a person; nothing when quiet or when a program listens."""
         if not self.quiet and not self.json:
@@ -128,10 +142,19 @@ def document(content: Mapping[str, Any], *, indent: bool) -> str:
 
 
 def for_person(line: str) -> None:
-    """Write one safe line to standard error, on a terminal folded between words."""
+    """Write one safe line to standard error, on a terminal folded between words; that nobody reads it is no error."""
     sys.stdout.flush()  # so that both keep their order where they end in the same place
     lines = folded(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [line]
-    sys.stderr.write("\n".join(lines) + "\n")
+    try:
+        sys.stderr.write("\n".join(lines) + "\n")
+    except BrokenPipeError:
+        to_nowhere(sys.stderr)
+
+
+def to_nowhere(stream: TextIO) -> None:
+    """Point a stream that nobody reads to nowhere, so that Python's last flush at exit finds nobody missing."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _console(stream: Any, *, color: bool) -> Console:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -13,7 +13,6 @@ from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STATES, STRONG, state_style
 from queuectl.cli.render.words import block_words, duration
-from queuectl.domain.batch import Rejected
 from queuectl.domain.queue_limits import LIMITS, LimitChange, written
 from queuectl.domain.status import QueueStatus
 from queuectl.domain.task import Attempt, Task, batch_name, task_name
@@ -203,14 +202,6 @@ def queue_facts(queue: QueueStatus, now: int, zone: str) -> Facts:
     rows.append(("oldest wait", duration(queue.oldest_wait_ms)))
     rows.extend((key, f"{written(value)} {LIMITS[key].unit}".rstrip()) for key, value in _limits(queue))
     return Facts(rows)
-
-
-def rejected_grid(rejected: Iterable[Rejected]) -> Grid:
-    """Return the lines of an input file that were not accepted."""
-    columns = (Column("LINE", "right"), Column("REASON"), Column("TEXT", flexible=True))
-    return Grid(
-        columns, [[str(each.line), Styled(each.reason, BAD), Styled(each.text, FAINT)] for each in rejected]
-    )
 
 
 def check_grid(checks: Sequence[Check]) -> Grid:

@@ -76,6 +76,11 @@ def count(number: int, thing: str, things: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
+def wider(limit: int, largest: int) -> str:
+    """Return the end of a sentence about a list that is full: how to see more, where more may be asked for."""
+    return f"; there may be more: --limit {min(limit * 10, largest)}" if limit < largest else ""
+
+
 def size(number: int) -> str:
     """Return a number of bytes in its leading unit, such as ``1.5 MiB``."""
     for unit, name in ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB")):

@@ -133,6 +133,16 @@ def _text(row: Row) -> str:
     return visible(" ".join(parts))
 
 
+def state_of(snapshot: Snapshot, name: str) -> State | None:
+    """Return the state of a task as far as the lists tell it; None if it is in none of them."""
+    lists = (
+        [each.task for each in snapshot.running],
+        snapshot.waiting,
+        [each.task for each in snapshot.ended],
+    )
+    return next((task.state for each in lists for task in each if task_name(task.id) == name), None)
+
+
 def title_of(task: Task) -> str:
     """Return the title that came with a task, empty if there was none."""
     title = task.metadata.get("title")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from queuectl.cli.render.words import short_queue
-from queuectl.cli.top.rows import ORDERS, Order, Panel, Row, Snapshot, rows_of
+from queuectl.cli.top.rows import ORDERS, Order, Panel, Row, Snapshot, rows_of, state_of
 from queuectl.domain.lifecycle import Move, State, allows
 from queuectl.domain.status import QueueStatus
 from queuectl.domain.task import task_name
@@ -213,8 +213,7 @@ class View:
         if name and state is not None and not allows(Move.CANCEL, state):
             self.message = Message(f"{name} has ended already: it is {state}", is_bad=True)
         elif name:
-            how = "it runs and is asked to stop" if state is State.RUNNING else "it waits and ends at once"
-            self._ask(Deed(Verb.CANCEL, name), f"cancel {name}? {how}")
+            self._ask(Deed(Verb.CANCEL, name), f"cancel {name}? {_cancelling(state)}")
 
     def retry(self) -> None:
         """Ask whether to send the task back to its queue."""
@@ -244,16 +243,22 @@ class View:
 
     def _state(self) -> State | None:
         """Return the state of the task under the keys; None if only the database knows it."""
-        row = self.chosen()
-        if self.sheet is not None or row is None or row.task is None:
-            return None
-        return row.task.state
+        if self.sheet is None:
+            row = self.chosen()
+            return None if row is None or row.task is None else row.task.state
+        return state_of(self.snapshot, self.sheet.target)
 
     def _queue_name(self) -> str | None:
         if self.sheet is not None and self.sheet.sight is Sight.QUEUE:
             return self.sheet.target
         row = self.chosen()
         return row.queue if row is not None and (self.sheet is None or _is_of(row, self.sheet)) else None
+
+
+def _cancelling(state: State | None) -> str:
+    if state is None:
+        return "if it waits it ends at once, and if it runs it is asked to stop"
+    return "it runs and is asked to stop" if state is State.RUNNING else "it waits and ends at once"
 
 
 def _is_of(row: Row, sheet: Sheet) -> bool:

@@ -6,7 +6,6 @@ Memory stays flat however long the text or a line of it is.
 from __future__ import annotations
 
 import codecs
-import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -16,9 +15,13 @@ from typing import IO, Any, NoReturn
 from queuectl.domain.batch import Entry
 from queuectl.domain.task import ArticleTask
 from queuectl.errors import BadInputFileError, InvalidInputError
+from queuectl.operations.guarded_json import UnfitJSONError, parse
 
 LINE_LIMIT = 64 * 1024
 """The most bytes a line may have."""
+
+DEEPEST = 256
+"""So many levels the JSON of a line may be nested."""
 
 PIECE = 1024 * 1024
 """How many bytes are read at a time."""
@@ -128,30 +131,12 @@ def _entry(number: int, text: str, make_task: TaskMaker) -> Entry:
 
 
 def _parsed(text: str) -> dict[str, Any]:
+    """Return the fields of a line, which begins with a brace and so is an object if it is JSON."""
     try:
-        fields = json.loads(text, object_pairs_hook=_without_repetition, parse_constant=_no_number)
-    except RecursionError as error:
-        raise InvalidInputError("the JSON is nested too deeply") from error
-    except json.JSONDecodeError as error:
-        raise InvalidInputError(f"not valid JSON: {error.msg} at column {error.colno}") from error
-    except ValueError as error:
-        raise InvalidInputError(f"not valid JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise InvalidInputError("the JSON is not an object")
+        fields: dict[str, Any] = parse(text, DEEPEST)
+    except UnfitJSONError as error:
+        raise InvalidInputError(f"it {error}") from error
     return fields
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise InvalidInputError(f"the field {repeated!r} is given twice")
-    return fields
-
-
-def _no_number(name: str) -> NoReturn:
-    raise InvalidInputError(f"{name} is not a number in JSON")
 
 
 _WHOLE, _NUMBER, _TEXT = (int,), (int, float), (str,)

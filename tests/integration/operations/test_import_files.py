@@ -431,3 +431,21 @@ def test_any_line_is_accepted_or_refused(manager: QueueManager, line: bytes) -> 
     body = b"".join(a_file(GOOD).splitlines(keepends=True)[:-1])
     with suppress(BadInputFileError):
         manager.import_queue(io.BytesIO(whole(body + line + b"\n", {"tasks": 5})), dry_run=True)
+
+
+def test_two_unique_tasks_of_one_url_are_found_however_far_apart(manager: QueueManager) -> None:
+    twins = [task(1, url="https://e.org/", unique=True), task(9_000, url="https://e.org/", unique=True)]
+    between = [task(number) for number in range(2, 4_500)]
+    content = a_file([twins[0], *between, twins[1]])
+    for dry_run in (True, False):
+        with pytest.raises(BadInputFileError) as caught:
+            manager.import_queue(io.BytesIO(content), dry_run=dry_run)
+        assert "field task.unique: an open task before it has the same URL" in caught.value.message
+        assert "line 4501" in caught.value.message
+    assert manager.list_tasks() == []
+
+
+def test_a_unique_task_that_has_ended_takes_no_place(manager: QueueManager) -> None:
+    ended = task(1, url="https://e.org/", unique=True, state="succeeded", finished_at=WHEN)
+    content = a_file([ended, task(2, url="https://e.org/", unique=True)])
+    assert manager.import_queue(io.BytesIO(content)).tasks == 2

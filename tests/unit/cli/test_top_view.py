@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from queuectl.cli.top.rows import Panel, Snapshot
-from queuectl.cli.top.view import Deed, Sight, Verb, View
+from queuectl.cli.top.view import Deed, Sheet, Sight, Verb, View
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.status import EndedRun, QueueStatus, RealtimeStatus, RunningTask
@@ -66,6 +66,30 @@ def test_the_chosen_task_stays_chosen_where_others_come_before_it(view: View) ->
     row = view.chosen()
     assert row is not None
     assert row.key == "task_2"
+
+
+def test_the_question_about_an_open_task_says_what_will_happen_to_it() -> None:
+    made = View(snapshot(task(1), running=1))
+    for sheet, words in (
+        ("task_100", "it runs and is asked to stop"),
+        ("task_1", "it waits and ends at once"),
+        ("task_77", "if it waits it ends at once, and if it runs it is asked to stop"),
+    ):
+        made.sheet = Sheet(Sight.TASK, sheet)
+        pressed(made, "c")
+        assert made.question is not None
+        assert made.question.text == f"cancel {sheet}? {words}"
+        pressed(made, "n")
+
+
+def test_an_open_task_that_has_ended_is_not_asked_about() -> None:
+    made = View(snapshot(task(1, State.SUCCEEDED)))
+    made.sheet = Sheet(Sight.TASK, "task_1")
+    for key, words in (("c", "has ended already: it is succeeded"), ("r", "cannot be retried")):
+        pressed(made, key)
+        assert made.question is None
+        assert made.message is not None
+        assert words in made.message.text
 
 
 def test_the_line_below_is_chosen_where_the_chosen_one_has_gone(view: View) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from queuectl.cli.render.words import brief, clock, count, duration
+from queuectl.cli.render.words import brief, clock, count, duration, wider
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,15 @@ def test_a_number_with_its_noun() -> None:
     assert count(1, "task") == "1 task"
     assert count(1200, "task") == "1,200 tasks"
     assert count(2, "task is", "tasks are") == "2 tasks are"
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        (20, "; there may be more: --limit 200"),
+        (5_000, "; there may be more: --limit 10000"),
+        (10_000, ""),
+    ],
+)
+def test_more_is_proposed_only_where_it_may_be_asked_for(limit: int, said: str) -> None:
+    assert wider(limit, 10_000) == said

@@ -1,0 +1,55 @@
+"""Streams that end early or were never there: the work is done all the same, and nothing falls apart."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+
+from tests.support.cli import PROGRAMS, CommandLine
+
+URL = "https://example.com/"
+QUEUECTL = str(PROGRAMS / "queuectl")
+
+
+def in_shell(cli: CommandLine, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of bash, in which $Q is the command."""
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script],
+        env=cli.environment() | {"Q": QUEUECTL},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("messages", ["", "2>&1"], ids=["ids only", "messages too"])
+def test_a_bulk_verb_whose_ids_nobody_reads_any_more_ends_its_work(cli: CommandLine, messages: str) -> None:
+    lines = "".join(f"{URL}{number}\n" for number in range(9_000))
+    cli("batch", "-", "-q", given=lines).ok()
+    done = in_shell(cli, f'"$Q" cancel --all --yes {messages} | head -n 1')
+    assert (done.returncode, done.stdout) == (0, "task_1\n")
+    assert "Traceback" not in done.stderr
+    assert "Broken" not in done.stderr
+    assert cli.states() == ["cancelled"] * 9_000
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize(
+    "words", [["submit", URL], ["status"], ["list", "--json"], ["cancel", "1", "2", "--yes"], ["--help"]]
+)
+def test_a_closed_stream_is_no_error(cli: CommandLine, closed: str, words: list[str]) -> None:
+    cli("submit", URL, URL + "2").ok()
+    done = in_shell(cli, f'"$Q" {shlex.join(words)} {closed}')
+    assert done.returncode == 0, done
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+    if words[0] == "submit":
+        assert cli.states() == ["queued"] * 3
+
+
+def test_an_error_with_closed_streams_keeps_its_code(cli: CommandLine) -> None:
+    assert in_shell(cli, '"$Q" show 99 >&- 2>&- <&-').returncode == 4
+    assert in_shell(cli, '"$Q" clear-queue low <&-').returncode == 0
