@@ -83,6 +83,11 @@ SECTIONS = (
                 "Show queues, daemons, running tasks and what needs attention.",
             ),
             Entry(
+                "health",
+                f"{_HERE}.health:health",
+                "Give the health as a score, and what takes points away from it.",
+            ),
+            Entry(
                 "top",
                 f"{_HERE}.top.command:top",
                 "Watch queues and tasks live, and control them by keys.",

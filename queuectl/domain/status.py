@@ -15,6 +15,28 @@ DEAD_LETTERS_COUNTED = 10_000
 """A status counts no more dead letters than this."""
 
 
+RECENT_MS = 15 * 60_000
+"""What happened lately is what happened in the last 15 minutes; the first of them is the one that has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """The runs of a queue that ended lately, how many of them failed, and how many ended their task.
+
+    ``span_ms`` is the time since the first minute in which one of them ended.
+    """
+
+    attempts: int = 0
+    failed: int = 0
+    ended: int = 0
+    span_ms: int = RECENT_MS
+
+    @property
+    def failure_rate(self) -> float | None:
+        """The share of the runs that failed, 0 to 1; None where none ended."""
+        return self.failed / self.attempts if self.attempts else None
+
+
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
     """One queue's counts by state, and its limits as ``QueueRules`` has them.
@@ -44,6 +66,20 @@ class QueueStatus:
     max_retries: int | None = None
     retry_backoff: float | None = None
     block: Block | None = None
+    recent: Recent = Recent()
+
+    @property
+    def filled(self) -> float | None:
+        """How full the queue is, 0 to 1, by what neither has ended nor runs; None without a ``max_size``."""
+        held = self.scheduled + self.queued + self.dispatched + self.retrying
+        return held / self.max_size if self.max_size else None
+
+    @property
+    def drained_in_ms(self) -> int | None:
+        """When what waits has ended, if it goes on as lately; None if nothing ended, waits, or may start."""
+        if self.paused or not self.recent.ended or not self.waiting:
+            return None
+        return round(self.waiting * self.recent.span_ms / self.recent.ended)
 
     @property
     def waiting(self) -> int:
@@ -103,13 +139,17 @@ PACE_MS = 15 * 60_000
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The last runs: how many, how many of them failed, how many ended their tasks, and in how many milliseconds."""
+    """The last runs: how many, how many of them failed, how many ended their tasks, and in how many milliseconds.
+
+    ``runs_of_15`` are all runs of the last 15 minutes, where there were more than are looked at.
+    """
 
     runs: int
     failed: int
     ended: int
     last_minute: int
     span_ms: int
+    runs_of_15: int | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -125,8 +165,9 @@ class Pace:
 
     @property
     def per_minute_of_15(self) -> float | None:
-        """Runs a minute over the last 15 minutes; None where there were more than are looked at."""
-        return self.runs / 15 if self.is_whole else None
+        """Runs a minute over the last 15 minutes; None where it is not known."""
+        runs = self.runs if self.is_whole else self.runs_of_15
+        return None if runs is None else runs / 15
 
     @property
     def failed_share(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,7 @@ from queuectl.domain.dead_letter import (
 )
 from queuectl.domain.event import Event
 from queuectl.domain.explanation import Explanation
+from queuectl.domain.health import Health
 from queuectl.domain.lifecycle import State
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
@@ -28,6 +30,7 @@ from queuectl.domain.status import (
     NodeStatus,
     QueueStatus,
     RealtimeStatus,
+    Recent,
     RunningTask,
 )
 from queuectl.domain.task import Task, task_number
@@ -37,7 +40,9 @@ from queuectl.operations import batches
 from queuectl.operations.events import EventStream, latest
 from queuectl.operations.explain import explain
 from queuectl.operations.glance import look_ahead, look_back
+from queuectl.operations.health import measure_health
 from queuectl.operations.opening import open_database
+from queuectl.operations.recent import recent
 from queuectl.operations.task_queries import no_such_task
 from queuectl.settings import Settings, load
 from queuectl.store import (
@@ -86,10 +91,20 @@ class Monitor:
             uses = starts.uses(transaction, rules.values(), shared_now)
             troubled = schedules.problems(transaction, _SHOWN_PROBLEMS)
             pace = history.pace(transaction, shared_now)
+            lately = recent(transaction, shared_now)
+        pace = replace(pace, runs_of_15=sum(each.attempts for each in lately.values()))
         return RealtimeStatus(
             at=now,
             queues=tuple(
-                _queue_status(rule, uses[name], counts, oldest=oldest[name], now=now, ahead=now - shared_now)
+                _queue_status(
+                    rule,
+                    uses[name],
+                    counts,
+                    oldest=oldest[name],
+                    now=now,
+                    ahead=now - shared_now,
+                    lately=lately.get(name, Recent()),
+                )
                 for name, rule in rules.items()
             ),
             nodes=tuple(_node_status(node, shared_now) for node in known),
@@ -99,6 +114,13 @@ class Monitor:
             pace=pace,
             schedule_problems=tuple(troubled),
         )
+
+    def get_health(self) -> Health:
+        """Return how well the system is: a score from 100 down to 0, and each check with what mends it.
+
+        A database that does not answer is a finding like any other.
+        """
+        return measure_health(self._database, self.settings, self.get_realtime_status)
 
     def explain(self, task_id: str | int) -> Explanation:
         """Return why a task does not run, what comes before it, and when it could start at the earliest.
@@ -271,6 +293,7 @@ def _queue_status(
     oldest: int | None,
     now: int,
     ahead: int,
+    lately: Recent,
 ) -> QueueStatus:
     by_state: dict[str, Any] = {state.value: counts.get((rule.name, state), 0) for state in State}
     wait = None if oldest is None else max(0, now - oldest)
@@ -279,7 +302,13 @@ def _queue_status(
     if block is not None and block.until is not None:
         block = Block(block.reason, block.until + ahead)
     return QueueStatus(
-        name=rule.name, paused=rule.paused, oldest_wait_ms=wait, block=block, **by_state, **limits
+        name=rule.name,
+        paused=rule.paused,
+        oldest_wait_ms=wait,
+        block=block,
+        recent=lately,
+        **by_state,
+        **limits,
     )
 
 

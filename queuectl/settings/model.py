@@ -76,5 +76,10 @@ class Settings:
     web_tls_cert: Path | None = None
     web_tls_key: Path | None = None
     web_without_tls: bool = False
+    health_wait: float = 600.0
+    health_failure_rate: float = 0.1
+    health_dead_letters: int = 100
+    health_schedule_lag: float = 60.0
+    health_disk: float = 1024.0
     queues: dict[str, QueueSettings] = field(default_factory=dict)
     handlers: dict[str, HandlerSettings] = field(default_factory=dict)

@@ -179,6 +179,13 @@ def _command(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _share(value: object) -> float:
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not 0 < number <= 1:
+        raise ValueError
+    return float(number)
+
+
 def _port(value: object) -> int:
     number = int(str(value))
     if not 1 <= number <= 65535:
@@ -245,6 +252,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "web_tls_cert": Rule("an absolute path such as /etc/queuectl/web.crt", _absolute),
         "web_tls_key": Rule("an absolute path such as /etc/queuectl/web.key", _absolute),
         "web_without_tls": _FLAG,
+        "health_wait": _number(1, 31_536_000, "seconds"),
+        "health_failure_rate": Rule("a share such as 0.1, above 0 and at most 1", _share),
+        "health_dead_letters": _whole(1, 10_000),
+        "health_schedule_lag": _number(1, 31_536_000, "seconds"),
+        "health_disk": _number(1, 1_048_576, "megabytes"),
     }
 )
 """The settings that are single values; ``queues`` and ``handlers`` are tables of the next two."""

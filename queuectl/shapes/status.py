@@ -36,6 +36,13 @@ def queue_shape(queue: QueueStatus) -> dict[str, Any]:
     }
     shape |= {name: getattr(queue, name) for name in _COUNTS}
     shape["oldest_wait_ms"] = queue.oldest_wait_ms
+    rate = queue.recent.failure_rate
+    shape["last_15_minutes"] = {
+        "runs": queue.recent.attempts,
+        "failed": queue.recent.failed,
+        "failure_rate": None if rate is None else round(rate, 4),
+        "drained_in_ms": queue.drained_in_ms,
+    }
     return shape
 
 

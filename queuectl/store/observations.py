@@ -42,6 +42,12 @@ def first(transaction: Transaction, limit: int) -> list[Observation]:
     return [Observation(*row) for row in rows]
 
 
+def last(transaction: Transaction, limit: int) -> list[Observation]:
+    """Return the newest rows that are not in the statistics yet."""
+    rows = transaction.rows("SELECT id, content FROM observations ORDER BY id DESC LIMIT %s", (limit,))
+    return [Observation(*row) for row in rows]
+
+
 def count(transaction: Transaction, limit: int) -> int:
     """Return how many rows are not in the statistics yet, at most ``limit``."""
     rows = transaction.rows("SELECT COUNT(*) FROM (SELECT 1 FROM observations LIMIT %s) AS found", (limit,))

@@ -196,6 +196,15 @@ def problems(transaction: Transaction, limit: int) -> list[ScheduleProblem]:
     return [ScheduleProblem(*row) for row in rows]
 
 
+def most_overdue(transaction: Transaction) -> tuple[str, int] | None:
+    """Return the name and the next tick of the schedule that comes first; paused ones wait for nothing."""
+    rows = transaction.rows(
+        "SELECT name, next_tick_at FROM schedules WHERE paused = 0 AND next_tick_at IS NOT NULL"
+        " ORDER BY next_tick_at, id LIMIT 1"
+    )
+    return (rows[0][0], int(rows[0][1])) if rows else None
+
+
 def _stored(name: str, value: object) -> object:
     if name == "metadata":
         return json.dumps(value, ensure_ascii=False)

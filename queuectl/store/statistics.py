@@ -66,6 +66,16 @@ class NamedFailure(NamedTuple):
     failed: Failed
 
 
+class RecentCounts(NamedTuple):
+    """The runs of a queue, those that failed, the tasks that they ended, and when the first of their minutes began."""
+
+    queue: str
+    attempts: int
+    failed: int
+    ended: int
+    first: int
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """When was added up last, and since when there are rows of each step; in UTC milliseconds, 0 for never and ever."""
@@ -133,6 +143,16 @@ def read(transaction: Transaction, subject: Subject, pieces: Iterable[Piece]) ->
             (piece.step, subject, piece.start, piece.end),
         )
     ]
+
+
+def recent(transaction: Transaction, since: int) -> dict[str, RecentCounts]:
+    """Return what is in the rows of the minutes from a moment on, for each queue with runs in them."""
+    rows = transaction.rows(
+        "SELECT name, SUM(attempts), SUM(retried + dead), SUM(succeeded + dead), MIN(start) FROM statistics"
+        " WHERE step = 'minute' AND subject = 'queue' AND start >= %s AND attempts > 0 GROUP BY name",
+        (since,),
+    )
+    return {queue: RecentCounts(queue, *map(int, counts)) for queue, *counts in rows}
 
 
 def read_failures(transaction: Transaction, pieces: Iterable[Piece]) -> list[NamedFailure]:

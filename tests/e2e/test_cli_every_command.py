@@ -47,6 +47,7 @@ WITHOUT_DAEMON: dict[str, tuple[str, ExitCode]] = {
     "schedule run-now": ("daily", DONE),
     "schedule preview": ("daily", DONE),
     "status": ("", DONE),
+    "health": ("", ExitCode.USAGE),  # 2 is critical: tasks wait and no daemon runs
     "top": ("", ExitCode.USAGE),  # it needs a terminal
     "simulate": ("", DONE),
     "report daily": ("--format pdf", DONE),

@@ -13,10 +13,11 @@ from queuectl import Monitor, Settings
 from queuectl.clock import now_ms
 from queuectl.domain.lifecycle import Move, State
 from queuectl.domain.priority import QUEUES
-from queuectl.domain.status import NodeStatus, QueueStatus
+from queuectl.domain.status import PACE_RUNS, NodeStatus, QueueStatus
 from queuectl.errors import BatchNotFoundError, DeadLetterNotFoundError
+from queuectl.operations.adding_up import add_up
 from queuectl.operations.administration import database_check, database_init, database_migrate
-from queuectl.store import articles, nodes, queues
+from queuectl.store import articles, nodes, queues, tasks
 from queuectl.store.database import Database
 from queuectl.store.nodes import NodeReport
 from tests.support.factories import (
@@ -26,6 +27,7 @@ from tests.support.factories import (
     an_article,
     claimed,
     ending,
+    finish,
     new_task,
     submit,
     submit_copies,
@@ -276,3 +278,40 @@ class TestAdministration:
         assert not checks["counts"].ok
         assert checks["counts"].detail == "medium_priority queued: 2 kept, 1 stored"
         assert checks["counts"].hint
+
+
+def test_what_happened_lately_is_told_for_each_queue_however_far_it_is_added_up(
+    monitor: Monitor, settings: Settings, database: Database
+) -> None:
+    now = now_ms()
+    with database.writing() as transaction:
+        submit(transaction, *(new_task(number, score=5, due_at=now - 5_000) for number in range(1_200)))
+        works, _ = tasks.start(transaction, "medium_priority", 1_200, node=NODE, now=now - 4_000)
+        moves = [Move.SUCCEED] * 900 + [Move.RETRY] * 180 + [Move.BURY] * 120
+        ends = [ending(work, move, finished_at=now - 1_000) for work, move in zip(works, moves, strict=True)]
+        finish(transaction, ends)
+    with database.writing() as transaction:
+        submit(transaction, *(new_task(number, score=5) for number in range(2_000, 2_100)))
+    for _ in range(2):
+        status = monitor.get_realtime_status()
+        (medium,) = (queue for queue in status.queues if queue.name == "medium_priority")
+        assert (medium.recent.attempts, medium.recent.failed, medium.recent.ended) == (1_200, 300, 1_020)
+        assert medium.recent.failure_rate == pytest.approx(0.25)
+        assert medium.drained_in_ms is not None
+        assert 0 < medium.drained_in_ms <= 16 * 60_000
+        assert status.pace.runs == PACE_RUNS, "no more runs than these are looked at"
+        assert status.pace.per_minute_of_15 == pytest.approx(80)
+        assert {queue.recent.attempts for queue in status.queues} == {0, 1_200}
+        add_up(database, settings)
+
+
+def test_the_health_is_that_of_what_is_stored(
+    monitor: Monitor, settings: Settings, database: Database
+) -> None:
+    assert monitor.get_health().score == 80, "there is no daemon"
+    task_in(database, State.QUEUED, due_at=now_ms() - 3 * 3_600_000)
+    with database.writing() as transaction:
+        nodes.save(transaction, a_node(), 60_000)
+    health = monitor.get_health()
+    assert {check.name for check in health.penalties} == {"backlog"}
+    assert health.score == 75

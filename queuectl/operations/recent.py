@@ -1,0 +1,38 @@
+"""What happened to each queue in the last 15 minutes, also what is not added up yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from queuectl.domain.observed import MINUTE_MS, Observed
+from queuectl.domain.status import RECENT_MS, Recent
+from queuectl.store import observations, statistics
+from queuectl.store.database import Transaction
+from queuectl.store.statistics import RecentCounts
+
+_MOST_LEFT = 1_000
+"""So many transactions are looked at that are not added up yet; where a daemon runs there are fewer."""
+
+
+def recent(transaction: Transaction, now: int) -> Mapping[str, Recent]:
+    """Return what happened to the tasks of each queue; ``now`` is the database's clock in UTC milliseconds."""
+    since = (now - RECENT_MS) // MINUTE_MS * MINUTE_MS + MINUTE_MS
+    counts = statistics.recent(transaction, since)
+    left = Observed()
+    for each in observations.last(transaction, _MOST_LEFT):
+        left.merge_text(each.content)
+    for (minute, queue, _), seen in left.seen.items():
+        begun = minute * MINUTE_MS
+        if begun >= since and seen.counts["attempts"]:
+            known = counts.setdefault(queue, RecentCounts(queue, 0, 0, 0, begun))
+            counts[queue] = RecentCounts(
+                queue,
+                known.attempts + seen.counts["attempts"],
+                known.failed + seen.counts["retried"] + seen.counts["dead"],
+                known.ended + seen.counts["succeeded"] + seen.counts["dead"],
+                min(known.first, begun),
+            )
+    return {
+        queue: Recent(each.attempts, each.failed, each.ended, max(1, now - each.first))
+        for queue, each in counts.items()
+    }
