@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from queuectl import __version__
@@ -32,13 +33,14 @@ def run(arguments: list[str]) -> int:
     """Run the daemon with these command-line arguments and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        loaded = load(home=options.home, config=options.config, overrides=_overrides(options))
+        read = partial(load, home=options.home, config=options.config, overrides=_overrides(options))
+        settings = read().settings
         # Imported only now, so that a wrong configuration is reported at once.
         from queuectl_daemon import log
         from queuectl_daemon.service import Service
 
-        log.set_up(loaded.settings)
-        return Service(loaded.settings).run()
+        log.set_up(settings, options.log_file)
+        return Service(settings, read=read, log_file=options.log_file).run()
     except QueuectlError as error:
         sys.stderr.write(f"queuectld: {error.message}\n")
         if error.hint:
@@ -60,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, help="the configuration file")
     parser.add_argument("--workers", type=int, help="how many tasks run at a time")
     parser.add_argument("--no-web", action="store_true", help="serve no web page")
+    parser.add_argument(
+        "--log-file", type=Path, help="the file that standard error goes to, to be kept from growing for ever"
+    )
     parser.add_argument("--version", action="version", version=__version__)
     return parser
 

@@ -34,11 +34,14 @@ class AddingUp:
         self._stopped = threading.Event()
         self._size = _SMALLEST
 
-    def begin(self, ticker: Ticker) -> Callable[[], None]:
-        """Let it be done from time to time; return how to stop it."""
+    def begin(self, ticker: Ticker) -> None:
+        """Let it be done from time to time."""
         ticker.every(_ADD_SECONDS, "statistics", self.add, at_once=True)
         ticker.every(_FORGET_SECONDS, "old statistics", self.forget, at_once=True)
-        return self._stopped.set
+
+    def stop(self) -> None:
+        """Do no more of it."""
+        self._stopped.set()
 
     def add(self) -> None:
         """Add what there is by now, in groups of a fitting size."""

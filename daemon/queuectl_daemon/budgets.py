@@ -25,6 +25,10 @@ class Budgets:
         self._settings = settings
         self._rules: Mapping[str, QueueRules] = {}
 
+    def adopt(self, settings: Settings) -> None:
+        """Go by these settings for every run that starts or ends from now on."""
+        self._settings = settings
+
     def learn(self, rules: Mapping[str, QueueRules]) -> None:
         """Take in the queues' rules; they hold for every run that starts from now on."""
         self._rules = rules

@@ -86,7 +86,7 @@ class Pump(threading.Thread):
         self.transport: RedisTransport | None = None
         self._punctuality = Punctuality()
         self._capacity = capacity
-        self.stale = self.articles_stored = 0
+        self.stale = self.articles_stored = self.steps = 0
         self.failure: BaseException | None = None
         self._bell = threading.Event()
         self._full = threading.Event()
@@ -94,10 +94,7 @@ class Pump(threading.Thread):
         self._fetched: deque[Key] = deque()
         self._view = View(aging=aging)
         self._look = True
-        self._reconcile = False
-        self._draining = False
-        self._stopping = False
-        self._is_down = False
+        self._reconcile = self._draining = self._stopping = self.is_down = False
         self._stumbles = 0
         self._group = _LARGEST_GROUP
         self._last_tick = self._last_look = self._last_compare = self._last_beat = 0.0
@@ -198,6 +195,7 @@ class Pump(threading.Thread):
             self._stumble(error)
         else:
             self._came_up()
+        self.steps += 1
 
     def _stumble(self, error: Exception) -> None:
         """After an unforeseen error, record ends one at a time and replace the one that cannot be stored."""
@@ -217,19 +215,19 @@ class Pump(threading.Thread):
         self._reconcile = self._look = True
 
     def _went_down(self, error: QueuectlError) -> None:
-        if not self._is_down:
+        if not self.is_down:
             logger.error(
                 "%s; nothing new starts until it is back", error.message, extra={"action": "database_down"}
             )
-        self._is_down = True
+        self.is_down = True
         self._distrust()
         if not self._stopping:
             self._bell.wait(_DOWN_PAUSE_SECONDS)
 
     def _came_up(self) -> None:
-        if self._is_down:
+        if self.is_down:
             logger.info("the database is back", extra={"action": "database_up"})
-            self._is_down = False
+            self.is_down = False
         # However many ends cannot be stored, each of them costs one stumble and the next tick gets on.
         self._stumbles = 0
         if self._flights.unrecorded:

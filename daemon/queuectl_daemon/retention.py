@@ -10,6 +10,7 @@ from queuectl.clock import monotonic
 from queuectl.operations.dead_letters import moment_days_ago, purge_group
 from queuectl.operations.undo import forget_undo
 from queuectl.operations.upkeep import remove_aged, remove_group
+from queuectl.settings import Settings
 from queuectl.store.database import Database
 from queuectl.store.upkeep import FIRST, Place
 
@@ -27,21 +28,25 @@ _FROM_THE_START_SECONDS = 3600.0
 
 
 class Retention:
-    """The removal of dead letters older than ``dead_letter_days`` and of tasks that ended more than ``days`` ago.
+    """The removal of dead letters older than ``dead_letter_days`` and of tasks that ended ``retention_days`` ago.
 
     A dead task stays as long as its dead letter. Zero days keep everything. What is kept to undo operations
     goes after ``undo_days``.
     """
 
-    def __init__(self, database: Database, *, days: float, dead_letter_days: float, undo_days: float) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
-        self._days = days
-        self._dead_letter_days = dead_letter_days
-        self._undo_days = undo_days
+        self.adopt(settings)
         self._stopped = threading.Event()
         self._size = SMALLEST
         self._place: Place = FIRST
         self._began = monotonic()
+
+    def adopt(self, settings: Settings) -> None:
+        """Go by these settings from the next group on."""
+        self._days = settings.retention_days
+        self._dead_letter_days = settings.dead_letter_days
+        self._undo_days = settings.undo_days
 
     def sweep(self) -> None:
         """Remove what is old enough by now, for less than a minute; what is left comes with the next sweep."""

@@ -46,12 +46,17 @@ class Schedules:
         on_submitted: Callable[[], None],
     ) -> None:
         self._database = database
-        self._firing = Firing(database, settings, SourceReader(settings), node=node)
+        self._node = node
+        self.adopt(settings)
         self._ring = ring
         self._on_submitted = on_submitted
         self._room = threading.Semaphore(_AT_ONCE)
         self._left_over: deque[Schedule] = deque()
         self._stopped = False
+
+    def adopt(self, settings: Settings) -> None:
+        """Read sources and submit by these settings from the next tick on."""
+        self._firing = Firing(self._database, settings, SourceReader(settings), node=self._node)
 
     def look(self) -> None:
         """Begin to fire what is due, and ask to be called again when the next schedule is."""

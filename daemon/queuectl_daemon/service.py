@@ -5,27 +5,26 @@ from __future__ import annotations
 import gc
 import logging
 import secrets
-import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 from queuectl.clock import monotonic, now_ms
 from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
 from queuectl.operations.home_lock import HomeLock
 from queuectl.operations.opening import open_database
-from queuectl.settings import Isolation, Settings
+from queuectl.settings import Isolation, Loaded, Settings
 from queuectl.store import nodes, queues, schedules, tasks
 from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
-from queuectl_daemon import endings
+from queuectl_daemon import endings, log
 from queuectl_daemon.actors import Attempts, declare
-from queuectl_daemon.adding_up import AddingUp
-from queuectl_daemon.anchor import ANCHOR_SECONDS, AuditAnchor
 from queuectl_daemon.broker import ClaimedBroker
 from queuectl_daemon.budgets import Budgets
 from queuectl_daemon.capacity import Capacity
+from queuectl_daemon.chores import Chores
 from queuectl_daemon.crew import Crew
 from queuectl_daemon.feed import FeedWriter
 from queuectl_daemon.flights import Flights
@@ -33,15 +32,14 @@ from queuectl_daemon.kinds import Kinds, caps_of
 from queuectl_daemon.listener import Listener
 from queuectl_daemon.middleware import DeadLetters
 from queuectl_daemon.node_report import node_report, transport_name
-from queuectl_daemon.pruning import prune_starts
+from queuectl_daemon.notify import Notifier, Reporting
 from queuectl_daemon.published import PublishedFiles
 from queuectl_daemon.pump import Pump
 from queuectl_daemon.recovery import Recovery
-from queuectl_daemon.retention import Retention
+from queuectl_daemon.reload import Reload
 from queuectl_daemon.runner import Runner
 from queuectl_daemon.runner.context import LOGGER as TASK_LOGGER
-from queuectl_daemon.schedules import LOOK_SECONDS, Schedules
-from queuectl_daemon.ticker import Ticker
+from queuectl_daemon.signals import Signals
 from queuectl_daemon.transport import RedisTransport
 from queuectl_daemon.web.server import WebPage
 from queuectl_daemon.window import Pace
@@ -50,11 +48,6 @@ logger = logging.getLogger("queuectl.daemon")
 
 _WORKER_TIMEOUT_MS = 200
 _WORKER_STOP_MS = 3_000
-_LATE_MESSAGE_MS = 15_000
-_LATE_LOOK_SECONDS = 5
-_FEED_SECONDS = 2
-_PRUNE_SECONDS = 30
-_RETENTION_SECONDS = 60
 _FORCE_SECONDS = 3.0
 _FLUSH_SECONDS = 10.0
 
@@ -62,16 +55,20 @@ _FLUSH_SECONDS = 10.0
 class Service:
     """One daemon process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, *, read: Callable[[], Loaded], log_file: Path | None = None
+    ) -> None:
         self.settings = settings
+        self._read = read
+        self._log_file = log_file
         self.node = secrets.token_hex(8)
         self._started_at = now_ms()
-        self._signals = 0
-        self._signalled = threading.Event()
+        self._signals = Signals()
         self._failure: str | None = None
         self._flights = Flights()
         self._budgets = Budgets(settings)
         self._lock = HomeLock(settings.home, settings.database_url)
+        self._notifier = Notifier()  # before there are children that could inherit its variables
         # The fork server must begin while this process has one thread and no connection.
         self._runner = Runner(settings, on_progress=self._progressed)
         kinds = Kinds(caps_of(settings), self._kind_of, self._runner.kinds)
@@ -89,9 +86,10 @@ class Service:
             parts.callback(self._lock.free)
             parts.callback(self._runner.stop)
             self._runner.start()
-            self._listen_to_signals()
+            self._signals.listen()
             self._start(parts)
             self._lock.announce(self.node)
+            self._reporting.start()
             self._wait()
             self._drain()
         if self._failure:
@@ -121,13 +119,17 @@ class Service:
         self._start_recovery(parts)
         self._start_worker(parts)
         self._start_transport(parts)
+        self._reporting = Reporting(
+            self._notifier, steps=lambda: self._pump.steps, is_ready=self._answers, status=self._status
+        )
+        parts.callback(self._reporting.end)
         parts.callback(self._stop_pump)
         gc.freeze()  # what is there now stays, and to look through it for garbage stops every thread for 30 ms
         self._pump.start()
         listener = Listener(self.settings.home, self._database, self._pump.wake)
         parts.callback(listener.stop)
         listener.start()
-        self._start_ticker(parts)
+        self._start_chores(parts)
         parts.callback(web.stop)
         web.start()
         logger.info(
@@ -199,56 +201,43 @@ class Service:
         transport.connect()
         transport.start()
 
-    def _start_ticker(self, parts: ExitStack) -> None:
-        ticker = Ticker()
-        self._schedules = Schedules(
-            self._database, self.settings, self.node, ring=ticker.at, on_submitted=self._pump.wake
-        )
-        ticker.every(LOOK_SECONDS, "schedules", self._schedules.look)
-        ticker.every(_FEED_SECONDS, "feed", self._feed.write_if_new)
-        predecessor = self._lock.predecessor
-        if predecessor is not None:
-            ticker.once("published files", lambda: self._files.mend(predecessor))
-        ticker.every(_PRUNE_SECONDS, "old starts", lambda: prune_starts(self._database))
-        retention = Retention(
-            self._database,
-            days=self.settings.retention_days,
-            dead_letter_days=self.settings.dead_letter_days,
-            undo_days=self.settings.undo_days,
-        )
-        ticker.every(_RETENTION_SECONDS, "retention", retention.sweep, at_once=True)
-        parts.callback(retention.stop)
-        parts.callback(AddingUp(self._database, self.settings).begin(ticker))
-        ticker.every(ANCHOR_SECONDS, "audit anchor", AuditAnchor(self._database).tell, at_once=True)
+    def _start_chores(self, parts: ExitStack) -> None:
+        self._chores = Chores(self._database, self.settings, self.node, wake=self._pump.wake)
+        self._chores.publish(self._files, self._feed, self._lock.predecessor)
         if self._pump.transport is not None:
-            ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
-        parts.callback(ticker.stop)
-        ticker.start()
-        self._ticker = ticker
+            self._chores.resend()
+        parts.callback(self._chores.stop)
+        self._chores.start()
 
     # While it runs.
 
     def _wait(self) -> None:
-        while not self._signals and self._failure is None:
-            self._signalled.wait(0.5)
-            self._ticker.keep_time()
+        while not self._signals.stops and self._failure is None:
+            self._signals.happened.wait(0.5)
+            self._signals.happened.clear()
+            self._chores.keep_time()
+            if self._signals.take_reload():
+                self._reload()
             if self._pump.failure is not None:
                 self._fail("the pump has failed")
 
-    def _listen_to_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # Under nohup a daemon outlives its terminal; elsewhere it must not die with it like one that was killed.
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._signal)
-
-    def _signal(self, number: int, frame: object) -> None:
-        del number, frame
-        self._signals += 1
-        self._signalled.set()
-
     def _fail(self, reason: str) -> None:
         self._failure = self._failure or reason
-        self._signalled.set()
+        self._signals.happened.set()
+
+    def _reload(self) -> None:
+        self._reporting.reloading()
+        reload = Reload(self._database, self.node, read=self._read, adopt=self._adopt)
+        reload.run(self.settings)
+        self._reporting.reloaded()
+
+    def _adopt(self, settings: Settings) -> None:
+        """Go by these settings for what begins from now on; the number of workers comes by the database."""
+        self.settings = settings
+        log.set_up(settings, self._log_file)
+        self._budgets.adopt(settings)
+        self._runner.adopt(settings)
+        self._chores.adopt(settings)
 
     def _cancel(self, task: int, fence: int) -> None:
         flight = self._flights.get(task, fence)
@@ -278,12 +267,19 @@ class Service:
         if flight is not None:
             flight.fraction, flight.note = fraction, note
 
-    def _redispatch_late(self) -> None:
-        with self._database.writing() as transaction:
-            # Its own only: they carry its own clock's time, and a dead node's are released by recovery.
-            late = tasks.release_dispatched(transaction, node=self.node, before=now_ms() - _LATE_MESSAGE_MS)
-        if late:
-            self._pump.wake()
+    def _answers(self) -> bool:
+        """Tell whether the database and, where there is one, Redis have answered."""
+        transport = self._pump.transport
+        return self._pump.steps > 0 and not self._pump.is_down and (transport is None or transport.up)
+
+    def _status(self) -> str:
+        """Return one line for whoever asks the service manager."""
+        said = f"{self._flights.running_count()} of {self._capacity.workers} workers busy"
+        if self._pump.is_down:
+            said += "; the database does not answer"
+        if self._pump.transport is not None and not self._pump.transport.up:
+            said += "; Redis does not answer, work goes on without it"
+        return said
 
     def _describe(self, pace: Pace) -> NodeReport:
         return node_report(
@@ -305,9 +301,10 @@ class Service:
             logger.info(
                 "stopping; running tasks have %g s", self.settings.grace_period, extra={"action": "stopping"}
             )
-        self._schedules.stop()
+        self._reporting.stop()
+        self._chores.stop_schedules()
         self._pump.drain()
-        self._until(lambda: self._is_idle() or self._signals > 1, self.settings.grace_period)
+        self._until(lambda: self._is_idle() or self._signals.stops > 1, self.settings.grace_period)
         if self._flights.running_count():
             self._runner.interrupt()
             self._until(self._is_idle, _FORCE_SECONDS)

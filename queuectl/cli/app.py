@@ -121,6 +121,7 @@ SECTIONS = (
                 f"{_HERE}.token:app",
                 "Make, list and revoke the tokens of programs that use HTTP.",
             ),
+            Entry("systemd", f"{_HERE}.systemd:app", "Run the daemon as a service of systemd."),
             Entry(
                 "audit",
                 f"{_HERE}.audit:app",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from queuectl.cli.daemon_reload import reload
 from queuectl.cli.daemon_scale import scale
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
@@ -132,6 +133,7 @@ def status(ctx: typer.Context) -> int:
 
 
 command(app)(scale)
+command(app)(reload)
 
 
 def _show(invocation: Invocation, found: LocalDaemon) -> None:

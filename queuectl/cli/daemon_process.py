@@ -19,7 +19,6 @@ from queuectl.settings import Loaded
 
 READY_SECONDS = 60.0
 STOP_MARGIN_SECONDS = 15.0
-LOG_LIMIT = 16 * 1024 * 1024
 _SHOWN_LOG_LINES = 12
 _PAUSE_SECONDS = 0.02
 
@@ -58,11 +57,10 @@ def start(
     log = log_file(home)
     make_folder(home)
     make_folder(log.parent)
-    _turn_over(log)
-    with log.open("ab") as output:
+    with open(log, "ab", opener=_private) as output:
         begin = output.tell()
         process = subprocess.Popen(
-            command_line(loaded, workers, web=web),
+            [*command_line(loaded, workers, web=web), "--log-file", str(log)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -118,15 +116,13 @@ def _wait(condition: Callable[[], object], seconds: float) -> bool:
     return True
 
 
-def _turn_over(log: Path) -> None:
-    """Set a log aside that has grown large; the one before it is given up."""
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
-        log.replace(log.with_suffix(".log.1"))
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _end_of(log: Path, begin: int) -> str:
     with log.open("rb") as source:
-        source.seek(begin)
+        source.seek(begin if begin <= log.stat().st_size else 0)  # it was turned over meanwhile
         lines = source.read().decode(errors="replace").splitlines()
     said = [line for line in lines if line.strip()][-_SHOWN_LOG_LINES:]
     return ": " + " | ".join(safe(line) for line in said) if said else ""

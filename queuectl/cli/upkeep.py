@@ -90,7 +90,19 @@ def _told(report: CleanupReport) -> str:
     return ", ".join(parts) if parts else "nothing"
 
 
-def backup(ctx: typer.Context, file: File, yes: Yes = False) -> None:
+def backup(
+    ctx: typer.Context,
+    file: File,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="FILE is a folder, in which the last N backups are kept, named by their time.",
+        ),
+    ] = None,
+    yes: Yes = False,
+) -> None:
     """Write a verified copy of the database to a file; everything goes on meanwhile.
 
     It holds all tasks, results and articles, but not settings, logs and published files; those are
@@ -99,12 +111,15 @@ def backup(ctx: typer.Context, file: File, yes: Yes = False) -> None:
     Examples:
       queuectl backup /var/backups/queuectl.backup --yes
       queuectl backup monday.backup
+      queuectl backup /var/backups/queuectl --keep 14
     """
     from queuectl.cli.render.words import count, size
     from queuectl.operations.backup import backup as back_up
+    from queuectl.operations.backup_folder import file_in, remove_older
 
     run: Invocation = ctx.obj
-    file = _absolute(file)
+    folder = _absolute(file)
+    file = folder if keep is None else file_in(folder)
     somebody_is_there = sys.stdin.isatty() and run.output.messages_on_terminal and not run.output.json
     if file.is_file() and not yes and somebody_is_there:
         confirm(run, f"replace {file}, which exists already")
@@ -112,12 +127,16 @@ def backup(ctx: typer.Context, file: File, yes: Yes = False) -> None:
     with copying(run.output, "copying") as on_progress:
         report = back_up(run.settings, file, overwrite=yes, on_progress=on_progress)
     manifest = report.manifest
+    removed = [] if keep is None else remove_older(folder, keep)
     if run.output.json:
         facts = {"file": str(report.file), "bytes": report.size}
-        run.output.document(facts | _manifest_shape(manifest))
+        more = {} if keep is None else {"removed": [str(each) for each in removed]}
+        run.output.document(facts | _manifest_shape(manifest) | more)
         return
     run.output.line(str(report.file))
     run.output.say(f"{count(manifest.tasks, 'task')} in {size(report.size)}, read back and found sound")
+    for each in removed:
+        run.output.say(f"removed {each.name}, since {keep} are kept")
     _warn_of_counts(run, manifest)
 
 

@@ -41,6 +41,11 @@ def acting_as(who: str, host: str) -> Iterator[None]:
         _actor.reset(token)
 
 
+def actor() -> tuple[str, str]:
+    """Return who acts in this thread, and at which machine or address."""
+    return _actor.get() or (_user(), socket.gethostname())
+
+
 def latest_operation() -> int | None:
     """Return the number of the operation that this thread recorded last, None if there was none."""
     return _latest.get()
@@ -96,7 +101,7 @@ class Operation:
             StorageError: the audit's key cannot be used.
         """
         self._key = self._key or audit_key(self._settings)
-        who, host = _actor.get() or (_user(), socket.gethostname())
+        who, host = actor()
         transaction.note = Note(
             self._key,
             visible(who, _LONGEST_NAME),

@@ -14,6 +14,7 @@ from queuectl.settings import sources
 from queuectl.settings.model import Settings
 from queuectl.settings.reading import Reading, nearest
 from queuectl.settings.rules import PORT, RULES, TABLES, Rule
+from queuectl.settings.secret_files import SECRETS, with_secrets
 from queuectl.settings.secrets import ADDRESSES, without_password
 from queuectl.settings.sources import Found
 
@@ -53,10 +54,13 @@ def load(
     """
     environ = os.environ if environ is None else environ
     reading = Reading()
-    variables = _variables(environ, reading)
+    variables = with_secrets(_variables(environ, reading.warnings), environ, reading)
     first = _first_home(home, environ, variables)
     path, looked_at = sources.config_file(config, environ, variables, first.value)
-    table = sources.table_of_file(path, reading.problems) if path is not None else {}
+    table: Mapping[str, Any] = {}
+    if path is not None:
+        table = sources.table_of_file(path, reading.problems)
+        reading.lines = sources.lines_of_file(path) if table else {}
     final = _final_home(first, path, table, reading)
     _add_env_file(final.value / ".env", variables, reading)
     reading.keep("home", final)
@@ -70,9 +74,9 @@ def load(
     return Loaded(settings, reading.origins, reading.warnings, path, tuple(looked_at))
 
 
-def _variables(environ: Mapping[str, str], reading: Reading) -> dict[str, Found]:
+def _variables(environ: Mapping[str, str], warnings: list[str]) -> dict[str, Found]:
     here = sources.working_directory()
-    ambient = sources.env_file_variables(here / ".env", reading.warnings) if here is not None else {}
+    ambient = sources.env_file_variables(here / ".env", warnings) if here is not None else {}
     return ambient | sources.environment_variables(environ)
 
 
@@ -102,7 +106,8 @@ def _is_fallback(home: Found) -> bool:
 
 def _add_env_file(path: Path, variables: dict[str, Found], reading: Reading) -> None:
     """Add the home's .env: it wins over the one in the working directory, which may be another project's."""
-    for name, found in sources.env_file_variables(path, reading.warnings).items():
+    in_file = with_secrets(sources.env_file_variables(path, reading.warnings), {}, reading)
+    for name, found in in_file.items():
         if name not in variables or variables[name].file is not None:
             variables[name] = found
 
@@ -122,7 +127,7 @@ def _keep_variables(variables: Mapping[str, Found], reading: Reading) -> None:
         if name is not None and name != "home":
             reading.keep(name, replace(found, value=_from_text(found.value, RULES[name])))
         elif name is None and variable != "QUEUECTL_CONFIG" and variable not in sources.PLAIN_VARIABLES:
-            known = [*_OWN_VARIABLES, *sources.PLAIN_VARIABLES]
+            known = [*_OWN_VARIABLES, *sources.PLAIN_VARIABLES, *(f"{each}_FILE" for each in SECRETS)]
             reading.warnings.append(
                 f"{found.origin} is not a setting and is ignored{nearest(variable, known)}"
             )

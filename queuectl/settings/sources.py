@@ -19,6 +19,8 @@ PLAIN_VARIABLES = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "RED
 """Variables that are read under the names the rest of the world gives them."""
 
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_HEADING = re.compile(r"\s*\[([^\[\]]+)\]")
+_KEY = re.compile(r"""\s*([\w.\-"' ]+?)\s*=""")
 _QUOTED = re.compile(r"""(["'])(.*?)\1\s*(?:#.*)?""")
 
 
@@ -82,7 +84,7 @@ def environment_variables(environ: Mapping[str, str]) -> dict[str, Found]:
 
 def is_ours(variable: str) -> bool:
     """Tell whether a variable's name says that it is meant for queuectl."""
-    return variable.startswith(PREFIX) or variable in PLAIN_VARIABLES
+    return variable.startswith(PREFIX) or variable.removesuffix("_FILE") in PLAIN_VARIABLES
 
 
 def working_directory() -> Path | None:
@@ -120,6 +122,27 @@ def _unquoted(text: str) -> str:
     if quoted is not None:
         return quoted[2]
     return re.sub(r"(^|\s+)#.*$", "", text)
+
+
+def lines_of_file(path: Path) -> dict[str, int]:
+    """Return in which line the configuration file names which setting or table; nothing for one that is unreadable."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    lines: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if heading := _HEADING.match(line):
+            table = _bare(heading[1])
+            lines.setdefault(table, number)
+        elif key := _KEY.match(line):
+            lines.setdefault(f"{table}.{_bare(key[1])}" if table else _bare(key[1]), number)
+    return lines
+
+
+def _bare(name: str) -> str:
+    return "".join(name.split()).replace('"', "").replace("'", "")
 
 
 def table_of_file(path: Path, problems: list[str]) -> dict[str, Any]:

@@ -140,3 +140,19 @@ def test_wrong_counts_are_named_and_mended(filled: CommandLine) -> None:
     mended = filled("db", "check", "--repair").ok()
     assert mended.err == "2 kept counts set right\n"
     assert filled("db", "check", "--repair", "--json").ok().document["repaired"] == 0
+
+
+def test_a_folder_keeps_the_last_backups_and_nothing_else_of_it_is_touched(
+    filled: CommandLine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    (first,) = filled("backup", folder, "--keep", "2").ok().ids
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (folder / "mine.backup").touch()
+    filled("backup", folder, "--keep", "2").ok()
+    third = filled("backup", folder, "--keep", "2", "--json").ok().document
+    assert third["removed"] == [first]
+    assert len([*folder.glob("queuectl-*.backup")]) == 2
+    assert (folder / "mine.backup").exists()
+    assert "is no folder" in filled("backup", folder / "mine.backup", "--keep", "2").error(ExitCode.USAGE)
+    filled("restore", third["file"], "--dry-run").ok()

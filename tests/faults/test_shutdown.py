@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import sys
 from collections.abc import Callable
 
+import pexpect
+import psutil
 import pytest
 
+from queuectl.operations.local_daemon import local_daemon
 from tests.support.chance import chooser, let_pass, rounds
 from tests.support.daemon import KINDS, POSTGRES_REDIS, SQLITE, Installation, MakeInstallation
+from tests.support.guard import guard
 from tests.support.load import Load
+from tests.support.processes import is_gone
+from tests.support.waiting import wait_until
 
 ROUNDS = rounds(6)
 
@@ -23,16 +32,38 @@ def test_an_idle_daemon_stops_at_once(install: MakeInstallation, kind: str) -> N
     assert not (site.home / "run" / "queuectld.pid").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_an_interrupt_and_a_closed_terminal_are_orders_to_stop(
-    install: MakeInstallation, number: signal.Signals
-) -> None:
+def test_an_interrupt_is_an_order_to_stop(install: MakeInstallation) -> None:
     site = install(SQLITE, grace_period=0)
     site.daemon.start()
     task = site.submit("p_stubborn")
     site.witness.wait_for_starts(1)
-    assert site.daemon.stop(number, within=10) == 0
+    assert site.daemon.stop(signal.SIGINT, within=10) == 0
     assert (site.task(task).state, site.outcomes(task)) == ("queued", ["interrupted"])
+
+
+@pytest.mark.parametrize("under_nohup", [False, True])
+def test_a_daemon_ends_in_order_with_its_terminal_unless_it_is_to_outlive_it(
+    install: MakeInstallation, under_nohup: bool
+) -> None:
+    site = install(SQLITE, grace_period=0)
+    words = ["-m", "queuectl_daemon", "--home", str(site.home), "--log-file", str(site.home / "server.log")]
+    child = pexpect.spawn(
+        "nohup" if under_nohup else sys.executable,
+        [sys.executable, *words] if under_nohup else words,
+        cwd=str(site.home),  # nohup leaves a file there
+    )
+    guard.watch(child.pid, signal.SIGTERM)
+    wait_until(lambda: local_daemon(site.home), within=40, describing="the daemon to be ready")
+    process = psutil.Process(child.pid)
+    os.close(child.child_fd)  # what a person does who closes the window
+    if under_nohup:
+        site.wait_for(site.submit())
+        process.send_signal(signal.SIGTERM)
+    wait_until(lambda: is_gone(process), within=20, describing="the daemon's end")
+    assert site.rows("SELECT id FROM nodes") == [], "it has said goodbye"
+    with contextlib.suppress(pexpect.ExceptionPexpect, OSError):
+        child.close(force=True)
+    guard.release(child.pid)
 
 
 @pytest.mark.parametrize("kind", KINDS)

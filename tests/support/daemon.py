@@ -215,6 +215,13 @@ class Installation:
         other.witness, other.accepted = self.witness, self.accepted
         return other
 
+    def read_settings_again(self) -> None:
+        """Go by what the settings file says now."""
+        self.settings = load(home=self.home, environ={}).settings
+        if self._manager is not None:
+            self._manager.close()
+            self._manager = None
+
     @property
     def manager(self) -> QueueManager:
         """A manager of this installation, whose daemon need not run."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from queuectl.clock import monotonic
 from queuectl.handlers.output import Output
+from queuectl.settings import Settings
 from queuectl_daemon.runner import family
 from queuectl_daemon.runner.forkserver import ForkServer, Report
 from queuectl_daemon.runner.frames import FROM_CHILD, Channel, FromChild, GarbageError, Hello
@@ -72,6 +73,7 @@ class Child:
     channel: Channel[FromChild]
     output: ChildOutput
     warm: bool
+    generation: int
     pid: int = 0
     runs: int = 0
     idle_since: float = 0.0
@@ -92,6 +94,7 @@ class Children:
         self._idle: list[Child] = []
         self._has_warmed = False
         self._closed = False
+        self._generation = 0
         self.arrived: deque[Child] = deque()
         self.retired: deque[Child] = deque()
         """Both are emptied by the watch, which reads the children's output."""
@@ -119,12 +122,24 @@ class Children:
     def release(self, child: Child) -> None:
         """Take back a child that is fit for another run."""
         with self._changed:
-            if not self._closed and not child.has_ended.is_set():
+            if self._is_fit(child):
                 child.idle_since = monotonic()
                 self._idle.append(child)
                 self._changed.notify()
                 return
         self.retire(child)
+
+    def _is_fit(self, child: Child) -> bool:
+        return not self._closed and not child.has_ended.is_set() and child.generation == self._generation
+
+    def adopt(self, settings: Settings) -> None:
+        """Let every child that is given out from now on go by these settings."""
+        with self._changed:
+            self._fork_server.adopt(settings)
+            self._generation += 1
+            idle, self._idle = self._idle, []
+        for child in idle:
+            self.retire(child)
 
     def retire(self, child: Child) -> None:
         """End a child with its descendants and make room for another."""
@@ -216,7 +231,9 @@ class Children:
         ours, theirs = socket.socketpair()
         reading, writing = os.pipe()
         number = next(self._numbers)
-        child = Child(number, Channel(ours, FROM_CHILD), ChildOutput(reading), warm or self._has_warmed)
+        is_warm = warm or self._has_warmed
+        channel, output = Channel(ours, FROM_CHILD), ChildOutput(reading)
+        child = Child(number, channel, output, is_warm, self._generation)
         self._all[number] = child
         self.arrived.append(child)
         limit = _FIRST_START_LIMIT if warm and not self._has_warmed else START_LIMIT

@@ -38,8 +38,7 @@ class ForkServer:
     """A running fork server; ``start`` replaces one that has ended."""
 
     def __init__(self, settings: Settings) -> None:
-        # Handlers get by without the passwords, so nothing here passes them on.
-        self._settings = replace(settings, database_url="", redis_url=None)
+        self._settings = _without_secrets(settings)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._buffer = b""
@@ -87,6 +86,13 @@ class ForkServer:
             theirs.close()
         self._control = ours
         self._buffer = b""
+
+    def adopt(self, settings: Settings) -> None:
+        """Give these settings to every child from the next one on; not to be called beside ``fork``."""
+        self._settings = _without_secrets(settings)
+        data = encode_settings(self._settings)
+        with contextlib.suppress(OSError):  # one that is being replaced begins with them
+            self.control.sendall(REQUEST.pack(0, 0) + data)
 
     def fork(self, number: int, sock: socket.socket, output: int, *, warm: bool) -> None:
         """Ask for a child that gets these two descriptors; ``warm`` wants the article handler loaded.
@@ -143,6 +149,11 @@ class ForkServer:
             return its_home == home and boot != _boot(int(boot.partition("-")[0] or 0))
 
         family.end_marked(is_left)
+
+
+def _without_secrets(settings: Settings) -> Settings:
+    """Return what handlers need; they get by without the passwords, so nothing here passes them on."""
+    return replace(settings, database_url="", redis_url=None, web_auth=None)
 
 
 def _boot(pid: int) -> str:

@@ -25,7 +25,10 @@ from queuectl.settings import Settings
 from queuectl_daemon.runner import child, family, kernel
 
 REQUEST = struct.Struct(">II")
-"""Fork child number …; 1 with the article handler loaded, else 0. Two descriptors travel with it."""
+"""Fork child number …; 1 with the article handler loaded, else 0. Two descriptors travel with it.
+
+Number 0, which no child has, says instead that new settings follow, as at the beginning.
+"""
 REPORT = struct.Struct(">BIi")
 """What happened, to which child, and its process id or wait status."""
 BORN, DIED = 1, 2
@@ -41,15 +44,19 @@ _LAST_SWEEPS = 5.0  # seconds
 def main(descriptor: int) -> None:
     """Serve the daemon at the other end of the socket ``descriptor``."""
     with socket.socket(fileno=descriptor) as control:
-        (length,) = SIZE.unpack(_exactly(control, SIZE.size))
-        settings = msgspec.json.decode(_exactly(control, length), type=Settings, dec_hook=_decode)
-        _Nursery(control, settings).serve()
+        _Nursery(control, _settings(control)).serve()
 
 
 def encode_settings(settings: Settings) -> bytes:
     """Return what ``main`` reads first."""
     data = msgspec.json.encode(settings, enc_hook=str)
     return SIZE.pack(len(data)) + data
+
+
+def _settings(control: socket.socket) -> Settings:
+    (length,) = SIZE.unpack(_exactly(control, SIZE.size))
+    settings: Settings = msgspec.json.decode(_exactly(control, length), type=Settings, dec_hook=_decode)
+    return settings
 
 
 class _Nursery:
@@ -95,6 +102,9 @@ class _Nursery:
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
         number, warm = REQUEST.unpack(request)
+        if not number:
+            self._settings = _settings(self._control)
+            return True
         if warm:
             self._warm_up()
         self._fork(number, *descriptors)

@@ -70,6 +70,15 @@ class Runner:
         shutil.rmtree(self._settings.home / "run" / "work", ignore_errors=True)
         self._watch.start()
 
+    def adopt(self, settings: Settings) -> None:
+        """Run what begins from now on by these settings; what is at work goes on by the former ones.
+
+        A child process that is idle, or ends its run, gives way to a new one, which imports its handlers afresh.
+        """
+        self._settings = settings
+        self._ways = {}
+        self._watch.children.adopt(settings)
+
     @property
     def healthy(self) -> bool:
         """Whether child processes can be made."""
@@ -186,6 +195,7 @@ class Runner:
         self._watch.stop()
 
     def _find_way(self, name: str) -> _Way:
+        ways = self._ways  # before the settings: what comes of the former ones must not be kept for the new
         kind = _isolation(registry.specification(name, self._settings))
         if kind == "process":
             way = _Way(kind)
@@ -196,7 +206,7 @@ class Runner:
             elif kind == "async":
                 raise RetryableError(f"the handler {name!r} has isolation 'async' and is no async def")
             way = _Way(kind, handler)
-        self._ways[name] = way
+        ways[name] = way
         return way
 
     def _run_in_process(self, work: Claimed) -> Outcome:

@@ -2,12 +2,14 @@
 
 from tests.support.daemon import install, neighbour
 from tests.support.engines import database, database_url, emptied_postgres, migrated_file, migrated_postgres
+from tests.support.manager import manager
 
 __all__ = [
     "database",
     "database_url",
     "emptied_postgres",
     "install",
+    "manager",
     "migrated_file",
     "migrated_postgres",
     "neighbour",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from queuectl.clock import now_ms
 from queuectl.domain.lifecycle import State
 from queuectl.operations.administration import database_check
 from queuectl.operations.upkeep import remove_aged
+from queuectl.settings import Settings
 from queuectl.store.database import Database
 from queuectl.store.history import note_change
 from queuectl_daemon import retention
@@ -31,6 +33,17 @@ def died_days_ago(database: Database, *days: float) -> list[int]:
             transaction.execute("UPDATE dead_letters SET died_at = %s WHERE task_id = %s", (moment, task))
             transaction.execute("UPDATE tasks SET finished_at = %s WHERE id = %s", (moment, task))
     return tasks
+
+
+def retention_of(database: Database, *, days: float, dead_letter_days: float, undo_days: float) -> Retention:
+    settings = Settings(
+        home=Path("unused"),
+        database_url=database.url,
+        retention_days=days,
+        dead_letter_days=dead_letter_days,
+        undo_days=undo_days,
+    )
+    return Retention(database, settings)
 
 
 def lettered(database: Database) -> list[int]:
@@ -98,18 +111,18 @@ def test_a_daemon_that_is_to_keep_everything_removes_nothing(install: MakeInstal
 
 def test_a_dead_task_goes_when_its_letter_has_gone(database: Database) -> None:
     old, younger, _ = died_days_ago(database, 40, 15, 5)
-    Retention(database, days=10, dead_letter_days=0, undo_days=7).sweep()
+    retention_of(database, days=10, dead_letter_days=0, undo_days=7).sweep()
     assert len(states(database)) == 3, "letters that are kept for ever keep their tasks"
-    Retention(database, days=30, dead_letter_days=20, undo_days=7).sweep()
+    retention_of(database, days=30, dead_letter_days=20, undo_days=7).sweep()
     assert old not in states(database)
     assert younger in lettered(database)
-    Retention(database, days=10, dead_letter_days=10, undo_days=7).sweep()
+    retention_of(database, days=10, dead_letter_days=10, undo_days=7).sweep()
     assert len(states(database)) == len(lettered(database)) == 1
 
 
 def test_letters_that_need_several_groups_all_go_in_one_sweep(database: Database) -> None:
     died_days_ago(database, *[9] * (SMALLEST + 3), 1)
-    Retention(database, days=0, dead_letter_days=5, undo_days=7).sweep()
+    retention_of(database, days=0, dead_letter_days=5, undo_days=7).sweep()
     assert len(lettered(database)) == 1
 
 
@@ -122,7 +135,7 @@ def test_what_undo_needs_goes_with_its_own_age(database: Database) -> None:
                 " VALUES (%s, %s, %s, '', '', '', '', 1, '', '', '')",
                 (number, number, now_ms() - days * 86_400_000),
             )
-    Retention(database, days=0, dead_letter_days=0, undo_days=7).sweep()
+    retention_of(database, days=0, dead_letter_days=0, undo_days=7).sweep()
     assert [row["operation"] for row in all_rows(database, "undo_rows")] == [2]
     assert len(all_rows(database, "audit")) == 2
 
@@ -144,17 +157,17 @@ def test_what_has_its_own_age_goes_in_groups_as_well(
         for number in range(SMALLEST + 30):
             note_change(transaction, "cancel", [number])
         transaction.execute("UPDATE changes SET at = 1000")
-    sweeper = Retention(database, days=1, dead_letter_days=0, undo_days=7)
+    sweeper = retention_of(database, days=1, dead_letter_days=0, undo_days=7)
     sweeper.sweep()
     assert groups == [SMALLEST]
     assert len(all_rows(database, "changes")) == 30
-    Retention(database, days=1, dead_letter_days=0, undo_days=7).sweep()
+    retention_of(database, days=1, dead_letter_days=0, undo_days=7).sweep()
     assert all_rows(database, "changes") == []
 
 
 def test_nothing_is_removed_after_the_stop(database: Database) -> None:
     died_days_ago(database, 9)
-    sweeper = Retention(database, days=1, dead_letter_days=1, undo_days=7)
+    sweeper = retention_of(database, days=1, dead_letter_days=1, undo_days=7)
     sweeper.stop()
     sweeper.sweep()
     assert len(lettered(database)) == len(states(database)) == 1

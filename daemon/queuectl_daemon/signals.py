@@ -1,0 +1,53 @@
+"""The signals that a daemon hears: TERM and INT are orders to stop, HUP is one to read the settings again.
+
+HUP comes also from a terminal that closes. A daemon that was started in it without nohup stops then.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+
+class Signals:
+    """Counts the orders to stop and notes the one to reload; ``happened`` wakes whoever waits for either."""
+
+    def __init__(self) -> None:
+        self.stops = 0
+        self.happened = threading.Event()
+        self._reload = False
+        self._outlives_terminal = True
+        self._had_terminal = False
+
+    def listen(self) -> None:
+        """Hear of signals from now on; to be called in the main thread."""
+        # Under nohup a daemon outlives its terminal; elsewhere it must not die with it like one that was killed.
+        self._outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._had_terminal = _has_terminal()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._hear)
+
+    def take_reload(self) -> bool:
+        """Tell, once for each time, whether the settings are to be read again."""
+        wanted, self._reload = self._reload, False
+        return wanted
+
+    def _hear(self, number: int, frame: object) -> None:
+        del frame
+        if number != signal.SIGHUP:
+            self.stops += 1
+        elif not self._had_terminal or _has_terminal():
+            self._reload = True
+        elif not self._outlives_terminal:
+            self.stops += 1
+        self.happened.set()
+
+
+def _has_terminal() -> bool:
+    """Tell whether this process has a controlling terminal that is still there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
