@@ -13,6 +13,7 @@ import pytest
 from queuectl.errors import ConfigurationError, ExitCode
 from queuectl.settings import HandlerSettings, Loaded, QueueSettings, Settings, load, shown, without_password
 from queuectl.settings.rules import HANDLER_RULES, QUEUE_RULES, RULES, TABLES
+from queuectl.settings.secret_files import SECRETS
 from queuectl.settings.sources import PLAIN_VARIABLES
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -396,7 +397,8 @@ def test_the_example_of_the_environment_names_every_variable(place: Path) -> Non
     text = (CONFIG / ".env.example").read_text(encoding="utf-8")
     named = re.findall(r"(?m)^# ([A-Z_]+)=", text)
     own = [f"QUEUECTL_{name.upper()}" for name in RULES if name not in {"database_url", "redis_url"}]
-    assert sorted(named) == sorted([*own, *PLAIN_VARIABLES, "QUEUECTL_CONFIG"])
+    in_files = [f"{secret}_FILE" for secret in SECRETS]
+    assert sorted(named) == sorted([*own, *PLAIN_VARIABLES, *in_files, "QUEUECTL_CONFIG"])
     values = {
         name: value
         for name, value in re.findall(r"(?m)^# ([A-Z_]+)=(.+)$", text)
