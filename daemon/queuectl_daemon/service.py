@@ -226,6 +226,7 @@ class Service:
         self._signals.happened.set()
 
     def _reload(self) -> None:
+        self._until(lambda: self._pump.steps > 0, _FLUSH_SECONDS)  # by then this node is listed
         self._reporting.reloading()
         reload = Reload(self._database, self.node, read=self._read, adopt=self._adopt)
         reload.run(self.settings)

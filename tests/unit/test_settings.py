@@ -402,7 +402,7 @@ def test_the_example_of_the_environment_names_every_variable(place: Path) -> Non
     values = {
         name: value
         for name, value in re.findall(r"(?m)^# ([A-Z_]+)=(.+)$", text)
-        if name not in {"QUEUECTL_HOME", "QUEUECTL_CONFIG", "REDIS_HOST"}
+        if name not in {"QUEUECTL_HOME", "QUEUECTL_CONFIG", "REDIS_HOST", *in_files}
     }
     (place / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     (place / ".env").chmod(0o600)
