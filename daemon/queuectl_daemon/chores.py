@@ -1,4 +1,4 @@
-"""What a daemon does now and then besides its tasks: schedules, the feed, published files, cleaning, late messages."""
+"""What a daemon does now and then besides its tasks: schedules, published files, reports, cleaning, late messages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from queuectl_daemon.anchor import ANCHOR_SECONDS, AuditAnchor
 from queuectl_daemon.feed import FeedWriter
 from queuectl_daemon.pruning import prune_starts
 from queuectl_daemon.published import PublishedFiles
+from queuectl_daemon.reports import Reports
 from queuectl_daemon.retention import Retention
 from queuectl_daemon.schedules import LOOK_SECONDS, Schedules
 from queuectl_daemon.ticker import Ticker
@@ -37,6 +38,7 @@ class Chores:
         self._schedules = Schedules(database, settings, node, ring=self._ticker.at, on_submitted=wake)
         self._retention = Retention(database, settings)
         self._adding_up = AddingUp(database, settings)
+        self._reports = Reports(database, settings, node)
 
     def publish(self, files: PublishedFiles, feed: FeedWriter, predecessor: str | None) -> None:
         """Keep the feed up to date, and mend the files of the node that ended in this home without a word."""
@@ -54,6 +56,7 @@ class Chores:
         self._ticker.every(_PRUNE_SECONDS, "old starts", lambda: prune_starts(self._database))
         self._ticker.every(_RETENTION_SECONDS, "retention", self._retention.sweep, at_once=True)
         self._adding_up.begin(self._ticker)
+        self._reports.begin(self._ticker)
         self._ticker.every(ANCHOR_SECONDS, "audit anchor", AuditAnchor(self._database).tell, at_once=True)
         self._ticker.start()
 
@@ -69,6 +72,7 @@ class Chores:
         """End all of it; what has begun may end later."""
         self._ticker.stop()
         self._adding_up.stop()
+        self._reports.stop()
         self._retention.stop()
 
     def adopt(self, settings: Settings) -> None:

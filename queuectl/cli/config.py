@@ -66,7 +66,9 @@ def _text(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, tuple | list):
-        return ", ".join(str(each) for each in value) or "-"
+        return ", ".join(_text(each) for each in value) or "-"
+    if isinstance(value, dict):
+        return " ".join(str(each) for each in value.values())
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -11,6 +11,7 @@ import typer
 
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
+from queuectl.cli.report_deliveries import deliveries
 from queuectl.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -150,6 +151,9 @@ def custom(
     _write(run, report, form, output, lang)
 
 
+command(app)(deliveries)
+
+
 def _day(run: Invocation, text: str | None) -> datetime | None:
     return None if text is None else _moment(run, text)
 
@@ -175,7 +179,7 @@ def _write(run: Invocation, report: Report, form: str | None, output: str | None
         return
     path = run.reporter.export_report(report, form, output, lang)
     if run.output.json:
-        from queuectl.cli.render.reports import receipt_shape
+        from queuectl.shapes.reports import receipt_shape
 
         run.output.document(
             receipt_shape(report, Path(path), form_for(Path(path), form).name, language(lang))

@@ -26,6 +26,12 @@ METRICS = (
 )
 """What a report can tell, in the order in which a whole report tells it."""
 
+FORMATS = ("html", "pdf", "md", "csv", "json")
+"""What a report can be written as; the names are what file names end in, too."""
+
+LANGUAGES = ("en", "zh")
+"""The languages in which reports are written."""
+
 LONGEST_TEXT = 160
 """A text from outside is cut to so many characters in a table."""
 

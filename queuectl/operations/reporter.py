@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, tzinfo
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from queuectl.clock import now_ms
 from queuectl.domain.report import Cell, Kind, Note, Report, Section, checked_metrics, count
@@ -20,6 +21,9 @@ from queuectl.reports.forms import Form, content, form_for, form_named
 from queuectl.reports.wording import language
 from queuectl.settings import Settings
 from queuectl.times import zone_named
+
+if TYPE_CHECKING:
+    from queuectl.operations.reporter_delivery import PlannedDelivery
 
 FOLDER = "reports"
 """The folder of the home that reports are written to where no other file is named."""
@@ -56,7 +60,7 @@ class Reporter(Verbs):
             InvalidInputError: the day is still to come, or the text is none.
             UnreachableError: the database does not answer.
         """
-        return self._made(day_of(self._day(day), self._zone, now_ms()))
+        return self.report_on(day_of(self._day(day), self._zone, now_ms()))
 
     def generate_weekly_report(self, last_day: date | datetime | str | None = None) -> Report:
         """Return the report on the seven days that end with ``last_day``, by default with today.
@@ -65,7 +69,7 @@ class Reporter(Verbs):
             InvalidInputError: they are still to come, or the text is no day.
             UnreachableError: the database does not answer.
         """
-        return self._made(week_to(self._day(last_day), self._zone, now_ms()))
+        return self.report_on(week_to(self._day(last_day), self._zone, now_ms()))
 
     def generate_monthly_report(self, year: int | None = None, month: int | None = None) -> Report:
         """Return the report on a month, by default on the present one; a month without a year is one of this year.
@@ -82,7 +86,7 @@ class Reporter(Verbs):
         numbers = (today.year if year is None else year, month)
         if not all(isinstance(each, int) for each in numbers):
             raise InvalidInputError("year and month are whole numbers", hint="write them as 2027 and 1")
-        return self._made(month_of(*numbers, self._zone, now_ms()))
+        return self.report_on(month_of(*numbers, self._zone, now_ms()))
 
     def generate_custom_report(
         self,
@@ -102,7 +106,18 @@ class Reporter(Verbs):
         """
         wanted = checked_metrics(metrics)
         period = between(_date(start_date), _date(end_date), self._zone, now_ms())
-        return self._made(period, wanted)
+        return self.report_on(period, wanted)
+
+    def report_on(self, period: Period, metrics: tuple[str, ...] | None = None) -> Report:
+        """Return the report on a period that was made before; None means all metrics.
+
+        Raises:
+            UnreachableError: the database does not answer.
+        """
+        wanted = checked_metrics(metrics)
+        figures = read_figures(self._database, self.settings, period, self._zone, wanted)
+        sections = tuple(_SECTIONS[metric](figures, self._zone) for metric in wanted)
+        return Report(period, self.settings.timezone, sections, _notes(figures))
 
     def export_report(
         self,
@@ -144,6 +159,12 @@ class Reporter(Verbs):
         """Return where a report is written if nothing else is said; the same report has the same place."""
         return self.settings.home / FOLDER / file_name(report, form, lang)
 
+    def planned_deliveries(self) -> list[PlannedDelivery]:
+        """Return which reports the daemon delivers by itself, and how far that is."""
+        from queuectl.operations.reporter_delivery import planned  # it stands on this module
+
+        return planned(self._database, self.settings)
+
     @property
     def _zone(self) -> tzinfo:
         return zone_named(self.settings.timezone)
@@ -155,12 +176,6 @@ class Reporter(Verbs):
         if not isinstance(given, datetime):
             return given
         return given.date() if given.tzinfo is None else given.astimezone(self._zone).date()
-
-    def _made(self, period: Period, metrics: tuple[str, ...] | None = None) -> Report:
-        wanted = checked_metrics(metrics)
-        figures = read_figures(self._database, self.settings, period, self._zone, wanted)
-        sections = tuple(_SECTIONS[metric](figures, self._zone) for metric in wanted)
-        return Report(period, self.settings.timezone, sections, _notes(figures))
 
 
 def file_name(report: Report, form: Form, lang: str) -> str:

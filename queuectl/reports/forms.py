@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from queuectl.domain.report import Report
+from queuectl.domain.report import FORMATS, Report
 from queuectl.errors import InvalidInputError
 from queuectl.reports.wording import Language
 
@@ -22,19 +22,16 @@ class Form(NamedTuple):
     place: str
 
 
-FORMS: Mapping[str, Form] = MappingProxyType(
-    {
-        form.name: form
-        for form in (
-            Form("html", "text/html; charset=utf-8", "html:html"),
-            Form("pdf", "application/pdf", "pdf:pdf"),
-            Form("md", "text/markdown; charset=utf-8", "markdown:markdown"),
-            Form("csv", "text/csv; charset=utf-8", "data:csv_text"),
-            Form("json", "application/json", "data:json_document"),
-        )
-    }
-)
-"""What a report can be written as; the names are what file names end in, too."""
+_MADE_BY = {
+    "html": ("text/html; charset=utf-8", "html:html"),
+    "pdf": ("application/pdf", "pdf:pdf"),
+    "md": ("text/markdown; charset=utf-8", "markdown:markdown"),
+    "csv": ("text/csv; charset=utf-8", "data:csv_text"),
+    "json": ("application/json", "data:json_document"),
+}
+
+FORMS: Mapping[str, Form] = MappingProxyType({name: Form(name, *_MADE_BY[name]) for name in FORMATS})
+"""What a report can be written as, by its name."""
 
 _OTHER_NAMES = {"htm": "html", "markdown": "md"}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Literal
+from typing import Literal, cast
 
-from queuectl.domain.report import LONGEST_TEXT, Cell, Kind, Note, Report
+from queuectl.domain.report import LANGUAGES, LONGEST_TEXT, Cell, Kind, Note, Report
 from queuectl.domain.report_period import Period
 from queuectl.domain.visible import visible
 from queuectl.errors import InvalidInputError
@@ -17,7 +17,6 @@ from queuectl.times import zone_named
 
 Language = Literal["en", "zh"]
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 NOTHING = "–"
 
 _MONTHS = [
@@ -51,7 +50,7 @@ def language(name: object) -> Language:
             f"there are no reports in the language {str(name)[:40]!r}",
             hint=f"{proposal}there are: en (English), zh (Chinese)",
         )
-    return short
+    return cast(Language, short)
 
 
 class Wording:

@@ -191,6 +191,11 @@ def _built(reading: Reading) -> Settings:
         )
     if (values.get("web_tls_cert") is None) != (values.get("web_tls_key") is None):
         reading.problems.append("web_tls_cert and web_tls_key belong together, and only one of them is set")
+    if values["webhook_secret"] is None and any(each.webhook for each in values["report_schedule"]):
+        reading.problems.append(
+            f"report_schedule has a webhook ({reading.origins['report_schedule']}), and webhook_secret, which signs"
+            " what is sent there, is not set"
+        )
     if reading.problems:
         raise ConfigurationError(reading.problems, hint="correct this, then see: queuectl config check")
     return Settings(**values)

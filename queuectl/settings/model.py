@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from queuectl.domain.report_delivery import ReportDelivery
 
 Isolation = Literal["process", "thread", "async"]
 
@@ -66,6 +69,8 @@ class Settings:
     statistics_hour_days: float = 90.0
     statistics_day_days: float = 0.0
     statistics_hosts: int = 100
+    report_schedule: tuple[ReportDelivery, ...] = ()
+    webhook_secret: str | None = field(default=None, repr=False)
     web_host: str = "127.0.0.1"
     web_port: int = 5555
     web_required: bool = False

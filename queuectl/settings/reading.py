@@ -11,7 +11,15 @@ from typing import Any
 from queuectl.domain.priority import LEVELS, QUEUES, queue_named
 from queuectl.errors import QueueNotFoundError
 from queuectl.settings.model import HandlerSettings, QueueSettings
-from queuectl.settings.rules import HANDLER_NAME, HANDLER_RULES, QUEUE_RULES, RULES, TABLES, Rule
+from queuectl.settings.rules import (
+    HANDLER_NAME,
+    HANDLER_RULES,
+    QUEUE_RULES,
+    RULES,
+    TABLES,
+    Rule,
+    UnfitValueError,
+)
 from queuectl.settings.sources import Found
 
 BUILT_IN_HANDLER = "article"
@@ -39,6 +47,9 @@ class Reading:
         """
         try:
             value = rule.check(found.value)
+        except UnfitValueError as error:
+            self.problems.append(f"{name} ({found.origin}): {error}; accepted is {rule.accepts}")
+            return None
         except ValueError:
             where = self._where(written or name, found)
             self.problems.append(f"{_said(name, rule, found, where)}; accepted is {rule.accepts}")

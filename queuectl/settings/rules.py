@@ -13,6 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 
+class UnfitValueError(ValueError):
+    """A value cannot be used, for a reason that is worth telling."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What one setting may be.
@@ -200,6 +204,24 @@ _SECONDS_OF_A_RUN = _number(0.1, 604_800, "seconds")
 _MEGABYTES = _whole(16, 1_048_576)
 _RETRIES = _whole(0, 1000)
 _BACKOFF = _number(0, 86_400, "seconds")
+
+
+def _secret(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable() or not 16 <= len(value) <= 200:
+        raise ValueError
+    return value
+
+
+def _report_schedule(value: object) -> tuple[Any, ...]:
+    from queuectl.settings.report_schedule import report_schedule  # few installations have one
+
+    return report_schedule(value)
+
+
+_REPORT_SCHEDULE = (
+    'tables such as {kind = "weekly", at = "08:00", format = "pdf", lang = "en", folder = "/srv/reports"},'
+    " with a webhook or a folder each"
+)
 _NAME = r"[A-Za-z_]\w*"
 _HOST_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,253}")
 _FLAG = Rule("true or false", _flag)
@@ -242,6 +264,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "statistics_hour_days": _number(0, 36_500, "days"),
         "statistics_day_days": _number(0, 36_500, "days"),
         "statistics_hosts": _whole(1, 10_000),
+        "report_schedule": Rule(_REPORT_SCHEDULE, _report_schedule),
+        "webhook_secret": Rule("a text of 16 to 200 characters", _secret, secret=True),
         "web_host": _text(r"[A-Za-z0-9_.:%-]{1,253}", "an address or a host name such as 127.0.0.1"),
         "web_port": _whole(0, 65_535),
         "web_required": _FLAG,

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from queuectl.settings.model import Settings
 
+_HIDDEN = "***"
+
 ADDRESSES = ("database_url", "redis_url")
 """The settings that may hold a password."""
 
@@ -46,4 +48,16 @@ def shown(settings: Settings) -> dict[str, Any]:
             values[name] = without_password(values[name])
     if settings.web_auth is not None:
         values["web_auth"] = f"{settings.web_auth.partition(':')[0]}:***"
+    if settings.webhook_secret is not None:
+        values["webhook_secret"] = _HIDDEN
+    values["report_schedule"] = [
+        {
+            "kind": each.kind,
+            "at": each.cron,
+            "format": each.format,
+            "lang": each.lang,
+            "to": each.shown_target,
+        }
+        for each in settings.report_schedule
+    ]
     return values

@@ -18,6 +18,7 @@ from queuectl.store.migrations import (
     m0007_audit,
     m0008_statistics,
     m0009_web,
+    m0010_report_deliveries,
 )
 
 Step = Callable[[Transaction], None]
@@ -32,6 +33,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("0007_audit", m0007_audit.apply),
     ("0008_statistics", m0008_statistics.apply),
     ("0009_web", m0009_web.apply),
+    ("0010_report_deliveries", m0010_report_deliveries.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

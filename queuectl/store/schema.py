@@ -6,7 +6,12 @@ import peewee
 
 from queuectl.store.audit_tables import AuditRow, UndoRowRow, UndoTaskRow
 from queuectl.store.history_tables import AttemptRow, ChangeRow, DeadLetterRow, TaskLogRow
-from queuectl.store.statistics_tables import FailureStatisticsRow, ObservationRow, StatisticsRow
+from queuectl.store.statistics_tables import (
+    FailureStatisticsRow,
+    ObservationRow,
+    ReportDeliveryRow,
+    StatisticsRow,
+)
 from queuectl.store.table import Table
 from queuectl.store.web_tables import SubmissionKeyRow, WebTokenRow
 
@@ -293,4 +298,5 @@ TABLES: tuple[type[Table], ...] = (
     FailureStatisticsRow,
     WebTokenRow,
     SubmissionKeyRow,
+    ReportDeliveryRow,
 )

@@ -1,4 +1,4 @@
-"""The tables of the statistics, as Peewee models: what is not added up yet, and the sums by minute, hour and day."""
+"""The tables of statistics and reports, as Peewee models: sums, what is not added up yet, and deliveries."""
 
 from __future__ import annotations
 
@@ -61,3 +61,19 @@ class FailureStatisticsRow(Table):
     class Meta:
         table_name = "failure_statistics"
         primary_key = peewee.CompositeKey("step", "start", "queue", "failure")
+
+
+class ReportDeliveryRow(Table):
+    """How far one line of the plan for reports is."""
+
+    entry = peewee.TextField(primary_key=True)
+    last_at = peewee.BigIntegerField()
+    claimed_until = peewee.BigIntegerField()
+    node = peewee.TextField(null=True)
+    tries = peewee.IntegerField()
+    next_try_at = peewee.BigIntegerField()
+    problem = peewee.TextField(null=True)
+    delivered_at = peewee.BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "report_deliveries"

@@ -44,6 +44,7 @@ STAYS_BEHIND = (
     "failure_statistics",
     "web_tokens",
     "submission_keys",
+    "report_deliveries",
 )
 """Tables about what has happened in one installation alone; a copy of the database has all of them."""
 

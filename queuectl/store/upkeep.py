@@ -34,6 +34,7 @@ STAYS = (
     "statistics",
     "failure_statistics",
     "web_tokens",
+    "report_deliveries",
 )
 """Tables that do not grow with the number of tasks, or whose users prune them as they go, or may forget nothing,
 as the audit must not.

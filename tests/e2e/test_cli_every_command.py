@@ -54,6 +54,7 @@ WITHOUT_DAEMON: dict[str, tuple[str, ExitCode]] = {
     "report weekly": ("--output week.md", DONE),
     "report monthly": ("--year 2024 --month 12 --lang zh", DONE),
     "report custom": ("--from 2024-01-01 --to 2024-01-31 --metrics summary,hosts", DONE),
+    "report deliveries": ("", DONE),
     "queue list": ("", DONE),
     "queue show": ("low", DONE),
     "queue set": ("low max_size=7", DONE),

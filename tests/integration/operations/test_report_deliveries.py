@@ -1,0 +1,263 @@
+"""Planned reports arrive: once for all nodes, the latest after an absence, again after a failure, over nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from queuectl.domain.report_delivery import ReportDelivery
+from queuectl.errors import StorageError
+from queuectl.operations.reporter_delivery import ReportDeliveries, planned, put
+from queuectl.settings import Settings
+from queuectl.store.database import Database
+
+DAY_MS = 86_400_000
+ZONE = "Asia/Shanghai"
+SECRET = "a secret of some length"
+
+
+def plan(settings: Settings, **fields) -> Settings:
+    fields.setdefault("folder", None if "webhook" in fields else str(settings.home / "out"))
+    delivery = ReportDelivery(fields.pop("kind", "daily"), fields.pop("cron", "0 0 * * *"), **fields)
+    return replace(
+        settings,
+        timezone=ZONE,
+        report_schedule=(delivery,),
+        webhook_secret=SECRET,
+        fetch_allow_networks=("127.0.0.0/8",),
+    )
+
+
+def look_back(database: Database, days: float) -> None:
+    """Let every line of the plan have been delivered so many days ago, and nobody be at it."""
+    with database.writing() as transaction:
+        transaction.execute(
+            "UPDATE report_deliveries SET last_at = %s, next_try_at = 0, claimed_until = 0",
+            (transaction.now() - round(days * DAY_MS),),
+        )
+
+
+def begun(database: Database, settings: Settings, node: str = "one", *, days: float = 3) -> ReportDeliveries:
+    deliveries = ReportDeliveries(database, settings, node)
+    assert deliveries.take() is None, "what lies before the plan is not made up for"
+    look_back(database, days)
+    return deliveries
+
+
+def yesterday(database: Database, settings: Settings) -> str:
+    with database.reading() as transaction:
+        now = transaction.now()
+    return f"{datetime.fromtimestamp(now / 1000 - 86_400, ZoneInfo(ZONE)):%Y-%m-%d}"
+
+
+@pytest.mark.parametrize("form", ["html", "pdf", "md", "csv", "json"])
+def test_the_latest_report_is_put_into_the_folder_once(database, settings, form):
+    wanted = plan(settings, format=form, lang="zh")
+    deliveries = begun(database, wanted)
+    due = deliveries.take()
+    assert due is not None
+    done = deliveries.carry_out(due)
+    assert done.problem is None
+    (file,) = (settings.home / "out").iterdir()
+    assert str(file) == done.place
+    assert file.name == f"daily-{yesterday(database, wanted)}.zh.{form}"
+    assert file.stat().st_size > 100
+    assert deliveries.take() is None
+    (shown,) = planned(database, wanted)
+    assert shown.state is not None
+    assert shown.state.delivered_at is not None
+    assert shown.next_at is not None
+
+
+def test_of_many_nodes_one_delivers(database, settings):
+    wanted = plan(settings)
+    begun(database, wanted)
+    found = []
+    start = threading.Barrier(6)
+
+    def look(number: int) -> None:
+        own = Database(wanted.database_url)
+        start.wait(30)
+        found.append(ReportDeliveries(own, wanted, f"node {number}").take())
+        own.close()
+
+    threads = [threading.Thread(target=look, args=(number,)) for number in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert len(found) == 6
+    assert len([each for each in found if each is not None]) == 1
+
+
+def test_what_a_dead_node_had_taken_is_delivered_by_another_one(database, settings):
+    wanted = plan(settings)
+    assert begun(database, wanted, "dead").take() is not None
+    other = ReportDeliveries(database, wanted, "other")
+    assert other.take() is None
+    with database.writing() as transaction:
+        transaction.execute("UPDATE report_deliveries SET claimed_until = %s", (transaction.now(),))
+    due = other.take()
+    assert due is not None
+    assert other.carry_out(due).problem is None
+
+
+def test_a_failed_delivery_is_told_and_repeated(database, settings):
+    wanted = plan(settings)
+    (settings.home / "out").write_text("not a folder")
+    deliveries = begun(database, wanted)
+    due = deliveries.take()
+    assert due is not None
+    done = deliveries.carry_out(due)
+    assert done.place is None
+    assert "cannot be made" in str(done.problem)
+    assert done.pause == 30_000
+    assert deliveries.take() is None, "not at once"
+    (shown,) = planned(database, wanted)
+    assert shown.state is not None
+    assert (shown.state.tries, shown.state.problem) == (1, done.problem)
+    with database.writing() as transaction:
+        transaction.execute("UPDATE report_deliveries SET next_try_at = 0")
+    (settings.home / "out").unlink()
+    again = deliveries.take()
+    assert again is not None
+    assert (again.tick, again.tries) == (due.tick, 1)
+    assert deliveries.carry_out(again).problem is None
+    assert len(list((settings.home / "out").iterdir())) == 1
+
+
+def test_nothing_that_is_there_is_replaced(tmp_path):
+    first = put(tmp_path, "a.html", b"one")
+    assert put(tmp_path, "a.html", b"one") == first, "what an earlier try wrote is found again"
+    second = put(tmp_path, "a.html", b"two")
+    assert (second.name, first.read_bytes(), second.read_bytes()) == ("a-2.html", b"one", b"two")
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "b.html").symlink_to(victim)
+    (tmp_path / "b-2.html").mkdir()
+    third = put(tmp_path, "b.html", b"three")
+    assert (third.name, victim.read_text()) == ("b-3.html", "mine")
+    assert not list(tmp_path.glob(".*")), "no half-written file stays"
+
+
+def test_a_folder_without_a_free_name_is_an_error(tmp_path):
+    for number in range(1, 100):
+        (tmp_path / ("a.html" if number == 1 else f"a-{number}.html")).write_text("other")
+    with pytest.raises(StorageError, match="99 other files"):
+        put(tmp_path, "a.html", b"one")
+    assert not list(tmp_path.glob(".*"))
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes what is posted and answers with the next of ``answers``, then with 200."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: list[int] = []
+        self.got: list[tuple[dict[str, str], bytes]] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        server = self.server
+        assert isinstance(server, Receiver)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        status = server.answers.pop(0) if server.answers else 200
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(30)
+
+
+def test_a_webhook_gets_the_file_signed_and_the_same_id_with_each_try(database, settings):
+    with receiver() as server:
+        server.answers = [503, 302, 404]
+        wanted = plan(
+            settings, webhook=f"http://127.0.0.1:{server.server_port}/hook?key=7", format="pdf", kind="weekly"
+        )
+        deliveries = begun(database, wanted)
+        problems = []
+        for _ in range(4):
+            due = deliveries.take()
+            assert due is not None
+            problems.append(deliveries.carry_out(due).problem)
+            with database.writing() as transaction:
+                transaction.execute("UPDATE report_deliveries SET next_try_at = 0")
+    port = server.server_port
+    assert problems == [*(f"127.0.0.1:{port} answered {status}" for status in (503, 302, 404)), None]
+    assert len({headers["webhook-id"] for headers, _ in server.got}) == 1
+    for headers, body in server.got:
+        assert body.startswith(b"%PDF-")
+        assert headers["content-type"] == "application/pdf"
+        assert headers["queuectl-event"] == "report.weekly"
+        assert headers["idempotency-key"] == headers["webhook-id"]
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        wanted_signature = base64.b64encode(
+            hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()
+        ).decode()
+        assert headers["webhook-signature"] == f"v1,{wanted_signature}"
+        assert 'filename="weekly-' in headers["content-disposition"]
+    assert deliveries.take() is None
+
+
+def test_a_webhook_is_guarded_as_a_fetch_is(database, settings):
+    with receiver() as server:
+        wanted = replace(
+            plan(settings, webhook=f"http://127.0.0.1:{server.server_port}/hook"), fetch_allow_networks=()
+        )
+        deliveries = begun(database, wanted)
+        due = deliveries.take()
+        assert due is not None
+        done = deliveries.carry_out(due)
+    assert "127.0.0.1" in str(done.problem)
+    assert server.got == []
+
+
+def test_a_webhook_where_nobody_listens_is_tried_again(database, settings):
+    with receiver() as server:
+        port = server.server_port
+    wanted = plan(settings, webhook=f"http://127.0.0.1:{port}/hook")
+    deliveries = begun(database, wanted)
+    due = deliveries.take()
+    assert due is not None
+    done = deliveries.carry_out(due)
+    assert f"127.0.0.1:{port}" in str(done.problem)
+    assert done.pause > 0
+
+
+def test_a_folder_is_made_where_it_is_missing(database, settings):
+    wanted = plan(settings, folder=str(settings.home / "far" / "away"))
+    deliveries = begun(database, wanted)
+    due = deliveries.take()
+    assert due is not None
+    place = deliveries.carry_out(due).place
+    assert place is not None
+    assert Path(place).parent == settings.home / "far" / "away"
