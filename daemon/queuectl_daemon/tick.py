@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from queuectl.clock import now_ms
 from queuectl.domain.ending import Ending
-from queuectl.domain.lifecycle import Move
+from queuectl.domain.lifecycle import Move, State
 from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
-from queuectl.store import articles, counters, history, hosts, nodes, queues, ready, tasks
+from queuectl.store import articles, history, hosts, nodes, queues, ready, tasks
 from queuectl.store.database import Transaction
 from queuectl.store.ending_rows import run_of
 from queuectl.store.hosts import HostNote
@@ -127,9 +127,7 @@ class Tick:
             if tasks.due(self.transaction, now, _DUE_GROUP):
                 view.forget()
             view.next_due = ready.next_due(self.transaction)
-        elif looking:
-            view.next_due = ready.next_due(self.transaction)
-        elif retries:
+        elif retries and not looking:
             view.next_due = min(retries if view.next_due is None else [*retries, view.next_due])
 
     def look(self, cancel: Callable[[int, int], None] | None) -> None:
@@ -139,12 +137,14 @@ class Tick:
         anything can be cancelled, is called at once: who wants it has committed that already, and is told
         by this tick's commit that no run begins any more.
         """
-        rules, longest_hold, self.wanted_workers = queues.seen_at_a_look(self.transaction, self.node)
-        self.became_limited = self.view.learn(rules)
+        seen = queues.seen_at_a_look(self.transaction, self.node)
+        self.wanted_workers = seen.wanted_workers
+        self.became_limited = self.view.learn(seen.rules)
         if self.became_limited:
             tasks.release_dispatched(self.transaction, queues=self.became_limited)
-        self.view.holds = {} if longest_hold is None else self._holds()
-        self.view.waiting &= counters.queued(self.transaction)
+        self.view.holds = {} if seen.longest_hold is None else self._holds()
+        self.view.waiting &= seen.waiting | self.transaction.tally.entered(State.QUEUED)
+        self.view.next_due = seen.next_due
         if cancel is not None:
             for task, fence in nodes.hear_cancel_requests(self.transaction, self.node):
                 cancel(task, fence)

@@ -19,7 +19,7 @@ import peewee
 from queuectl.errors import ConflictError, InvalidInputError, QueuectlError, RefusedError
 from queuectl.settings import without_password
 from queuectl.store import ordering
-from queuectl.store.counters import add
+from queuectl.store.counters import closing
 from queuectl.store.database import COUNTER_SHARDS, Database, Transaction
 from queuectl.store.failures import explained, sql_state
 from queuectl.wakeup import CHANNEL
@@ -90,7 +90,8 @@ class BorrowedDatabase(Database):
                     # Who waits longer is ranked by what is stored; a snapshot may show what was stored before.
                     ordering.stored_point(transaction, kept=True)
                 yield transaction
-                add(transaction, self._counter_shard())
+                for statement in closing(transaction, self._counter_shard()):
+                    self.run(*statement)
                 # It is delivered with the commit, and to nobody after a rollback.
                 self.run(f"NOTIFY {CHANNEL}")
             except BaseException:

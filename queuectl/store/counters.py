@@ -55,6 +55,10 @@ class Tally(dict[tuple[str, str], int]):
         self.enter(queue, source, -count)
         self.enter(queue, target, count)
 
+    def entered(self, state: State) -> set[str]:
+        """Return the queues of which more tasks come into a state than leave it."""
+        return {queue for (queue, name), change in self.items() if name == state.value and change > 0}
+
     def move_in_batch(self, batch: int | None, source: State, target: State, at: int) -> None:
         """Count one task's end, or its way back from it, for the batch that it belongs to, if it does."""
         if batch is None:
@@ -67,8 +71,11 @@ class Tally(dict[tuple[str, str], int]):
                 )
 
 
-def add(transaction: Transaction, shard: int) -> None:
-    """Write the transaction's tally, and what it adds to the statistics.
+Statement = tuple[str, list[object]]
+
+
+def closing(transaction: Transaction, shard: int) -> list[Statement]:
+    """Return what writes the transaction's tally, and what it adds to the statistics.
 
     The rows are sorted, so that two writers lock them in the same order and never deadlock.
     """
@@ -78,12 +85,11 @@ def add(transaction: Transaction, shard: int) -> None:
         # One way to the server and back instead of several, at the end of every tick.
         *first, (last, moves) = statements
         extra = ", ".join(f"part{place} AS ({sql})" for place, (sql, _) in enumerate(first))
-        statements = [(f"WITH {extra} {last}", [*(each for _, params in first for each in params), *moves])]
-    for sql, params in statements:
-        transaction.execute(sql, params)
+        return [(f"WITH {extra} {last}", [*(each for _, params in first for each in params), *moves])]
+    return statements
 
 
-def _queues(transaction: Transaction, shard: int) -> tuple[str, list[object]] | None:
+def _queues(transaction: Transaction, shard: int) -> Statement | None:
     changes = sorted((queue, state, count) for (queue, state), count in transaction.tally.items() if count)
     if not changes:
         return None
@@ -95,7 +101,7 @@ def _queues(transaction: Transaction, shard: int) -> tuple[str, list[object]] | 
     ), params
 
 
-def _batches(transaction: Transaction, shard: int) -> tuple[str, list[object]] | None:
+def _batches(transaction: Transaction, shard: int) -> Statement | None:
     changes = sorted((*key, *ends) for key, ends in transaction.tally.batches.items() if ends.tasks)
     if not changes:
         return None
@@ -113,17 +119,6 @@ def read(transaction: Transaction) -> dict[tuple[str, State], int]:
     """Return the number of tasks for each queue and state that has any."""
     rows = transaction.rows("SELECT queue, state, SUM(tasks) FROM counters GROUP BY queue, state")
     return {(queue, State(state)): int(count) for queue, state, count in rows if count}
-
-
-def queued(transaction: Transaction) -> set[str]:
-    """Return the queues that hold queued tasks, also those that this very transaction has sent there."""
-    rows = transaction.rows(
-        "SELECT queue FROM counters WHERE state = 'queued' GROUP BY queue HAVING SUM(tasks) > 0"
-    )
-    moved = {
-        queue for (queue, state), change in transaction.tally.items() if state == "queued" and change > 0
-    }
-    return {queue for (queue,) in rows} | moved
 
 
 def of_batches(transaction: Transaction, batches: Sequence[int]) -> dict[tuple[int, State], BatchEnds]:

@@ -6,7 +6,6 @@ engine it is or begins a transaction.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import random
@@ -24,42 +23,26 @@ from queuectl.domain.observed import Observed
 from queuectl.errors import DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
 from queuectl.store.audit import Former, Note, append
-from queuectl.store.counters import Tally, add
+from queuectl.store.connecting import BUSY_SECONDS, add_functions, for_sqlite, unconnected
+from queuectl.store.counters import Statement, Tally, closing
 from queuectl.store.failures import Engine, explained, is_damage
 from queuectl.store.rows import Columns, array, array_table, json_table
 from queuectl.wakeup import CHANNEL
 
 Row = tuple[Any, ...]
 
-BUSY_SECONDS = 60
-"""How long a writer waits for SQLite's one write lock; a bulk submission may hold it for seconds."""
-
 COUNTER_SHARDS = 16
 """PostgreSQL writers spread their counts over this many rows, so that they rarely wait for each other."""
 
-_SQLITE_PRAGMAS = {
-    "journal_mode": "wal",
-    "synchronous": "full",
-    "foreign_keys": 1,
-    "busy_timeout": BUSY_SECONDS * 1000,
-    "journal_size_limit": 64 * 1024 * 1024,
-    # Two connections that checkpoint at once can damage the file before SQLite 3.51.3, so this is
-    # the daemon's business; the bound is for programs that write for long without one.
-    "wal_autocheckpoint": 50_000,
-    "cache_size": -32 * 1024,
-}
-
 _CHECKPOINT_HERE = "PRAGMA wal_autocheckpoint = 2000"
 
-_POSTGRES_OPTIONS: dict[str, Any] = {
-    "application_name": "queuectl",
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    # Keepalives are silent while sent data is not acknowledged, so a cut link needs this one (milliseconds).
-    "tcp_user_timeout": 20_000,
-}
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class _Here(threading.local):
+    """What one thread has to send before its next statement, because its transaction has not begun yet."""
+
+    begin: str | None = None
 
 
 class Transaction:
@@ -104,9 +87,10 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine: Engine = "sqlite" if url.startswith("sqlite:") else "postgresql"
-        self.peewee = _open(url, self.engine)
+        self.peewee = unconnected(url, self.engine)
         self.shard = random.randrange(COUNTER_SHARDS) if self.engine == "postgresql" else 0
         self.on_observed: Callable[[Observed], None] | None = None
+        self._here = _Here()
         self._checkpointer: int | None = None
         _databases.add(self)
 
@@ -128,11 +112,12 @@ class Database:
             try:
                 transaction = Transaction(self)
                 yield transaction
-                if transaction.tally or transaction.observed:
-                    add(transaction, self.shard)
+                statements = closing(transaction, self.shard)
                 if transaction.note is not None:
+                    self._run_all(statements)
                     append(transaction, transaction.note)
-                self.peewee.commit()
+                    statements = []
+                self._commit(statements)
             except BaseException:
                 self._undo()
                 raise
@@ -155,7 +140,16 @@ class Database:
 
     def run(self, sql: str, params: Sequence[object] = ()) -> Any:
         """Run one statement on this thread's connection; only inside ``writing`` or ``reading``."""
-        return self.peewee.execute_sql(_for_sqlite(sql) if self.engine == "sqlite" else sql, params)
+        if self.engine == "sqlite":
+            return self.peewee.execute_sql(for_sqlite(sql), params)
+        begin, self._here.begin = self._here.begin, None
+        return self.peewee.execute_sql(sql, params) if begin is None else self._run_first(begin, sql, params)
+
+    def cursor(self) -> Any:
+        """Return a cursor of the driver's own, for what goes past Peewee; only inside ``writing`` or ``reading``."""
+        if self._here.begin is not None:
+            self.run("SELECT")
+        return self.peewee.connection().cursor()
 
     def values(self, columns: Columns, rows: Sequence[Sequence[object]]) -> tuple[str, list[object]]:
         """Return a table expression named ``v`` that holds ``rows``, and its parameters.
@@ -229,16 +223,41 @@ class Database:
 
     def _begin(self, *, reading: bool = False) -> None:
         self._connect()
+        if self.engine == "sqlite":
+            self.peewee.begin("DEFERRED" if reading else "IMMEDIATE")
+        else:  # it goes to the server together with the first statement
+            self._here.begin = _BEGIN_READING if reading else "BEGIN"
+
+    def _run_first(self, begin: str, sql: str, params: Sequence[object]) -> Any:
         try:
-            self._begin_once(reading)
-        except (peewee.OperationalError, peewee.InterfaceError) as error:
-            if self.engine == "sqlite":
+            return self.peewee.execute_sql(f"{begin}; {sql}", params)
+        except (peewee.OperationalError, peewee.InterfaceError):
+            if not self.peewee.connection().closed:
                 raise
             # The server may have restarted since the last use; nothing was done yet, so try afresh.
             self._forget_connection()
             self._connect()
-            del error
-            self._begin_once(reading)
+        return self.peewee.execute_sql(f"{begin}; {sql}", params)
+
+    def _commit(self, statements: Sequence[Statement]) -> None:
+        """Run what closes a transaction and commit, on PostgreSQL together with the last statement."""
+        if self.engine == "sqlite" or not statements:
+            self._run_all(statements)
+            if not self._has_not_begun():
+                self.peewee.commit()
+        else:
+            *first, (sql, params) = statements
+            self._run_all(first)
+            self.run(f"{sql}; COMMIT", params)
+
+    def _run_all(self, statements: Sequence[Statement]) -> None:
+        for sql, params in statements:
+            self.run(sql, params)
+
+    def _has_not_begun(self) -> bool:
+        """Tell, at the end of a transaction, whether nothing was sent to the server in it."""
+        begin, self._here.begin = self._here.begin, None
+        return begin is not None
 
     def leave_parents_connections(self) -> None:
         """In a process that was just forked, let go of its parent's connections; it opens its own."""
@@ -247,23 +266,13 @@ class Database:
             # the parent, alone by all that it can see, could take the log away from under it.
             self.peewee.connection().close()
         # PostgreSQL's is only dropped: closing it would tell the server that the parent is done.
-        self.peewee = _open(self.url, self.engine)
-
-    def _begin_once(self, reading: bool) -> None:
-        if self.engine == "sqlite":
-            self.peewee.begin("DEFERRED" if reading else "IMMEDIATE")
-        elif reading:
-            self.peewee.execute_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        else:
-            self.peewee.begin()
+        self.peewee = unconnected(self.url, self.engine)
 
     def _connect(self) -> None:
         if self.peewee.is_closed():
             self._connect_patiently()
             if self.engine == "sqlite":
-                self.peewee.connection().create_function(
-                    "contains_text", 2, _contains_text, deterministic=True
-                )
+                add_functions(self.peewee.connection())
                 if threading.get_ident() == self._checkpointer:
                     self.peewee.execute_sql(_CHECKPOINT_HERE)
 
@@ -283,6 +292,8 @@ class Database:
             threading.Event().wait(0.01)
 
     def _undo(self) -> None:
+        if self._has_not_begun():
+            return
         try:
             self.peewee.rollback()
         except (peewee.PeeweeException, sqlite3.Error):
@@ -321,19 +332,3 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
-
-
-def _open(url: str, engine: Engine) -> Any:
-    if engine == "sqlite":
-        path = url.removeprefix("sqlite:///")
-        return peewee.SqliteDatabase(path, pragmas=_SQLITE_PRAGMAS, timeout=BUSY_SECONDS, autoconnect=False)
-    return peewee.PostgresqlDatabase(url, autoconnect=False, **_POSTGRES_OPTIONS)
-
-
-def _contains_text(haystack: str | None, needle: str) -> bool:
-    return haystack is not None and needle.lower() in haystack.lower()
-
-
-@functools.lru_cache(maxsize=512)
-def _for_sqlite(sql: str) -> str:
-    return sql.replace("%s", "?")

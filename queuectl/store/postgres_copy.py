@@ -192,7 +192,7 @@ def _copy(transaction: Transaction, block: Block) -> Iterator[int]:
     if block.table not in _NAMES or not all(re.fullmatch(r"\w+", name) for name in block.columns):
         raise BadInputFileError(f"the archive holds a table {block.table!r:.80} that is not queuectl's")
     columns = ", ".join(f'"{name}"' for name in block.columns)
-    cursor = transaction.database.peewee.connection().cursor()
+    cursor = transaction.database.cursor()
     source = _File(block.rows)
     try:
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # its type stubs leave it out

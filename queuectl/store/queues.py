@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from queuectl.domain.admission import QueueRules
 from queuectl.domain.lifecycle import WAITING
@@ -10,7 +11,7 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.rate import RateLimit
 from queuectl.store import counters
 from queuectl.store.database import Row, Transaction
-from queuectl.store.ready import Place
+from queuectl.store.ready import NEXT_DUE, Place
 from queuectl.store.rows import placeholders
 
 _RULES = (
@@ -23,24 +24,43 @@ _SCORES_LOOKED_AT = 32
 
 def rules(transaction: Transaction) -> dict[str, QueueRules]:
     """Return every queue's rules, in the order in which queues are served."""
-    return seen_at_a_look(transaction, "")[0]
+    return _all_rules(transaction.rows(f"SELECT name, {_RULES} FROM queues"))
 
 
-def seen_at_a_look(
-    transaction: Transaction, node: str
-) -> tuple[dict[str, QueueRules], int | None, int | None]:
-    """Return every queue's rules, the end of the longest hold of a host, and how many workers a node is to have.
+class Seen(NamedTuple):
+    """What the pump asks at each look; the end of the longest hold of a host is by the database's clock.
 
-    The end is by the database's clock; both are None where nobody has said so. In one statement, because
-    the pump asks at each look and there is hardly ever either.
+    ``waiting`` are the queues that hold queued tasks by what is committed, ``next_due`` is when the next task
+    falls due, in UTC milliseconds. None are the workers that nobody has asked for, and what there is none of.
     """
-    hold = "(SELECT MAX(held_until) FROM hosts WHERE held_until IS NOT NULL)"
-    workers = "(SELECT wanted_workers FROM nodes WHERE id = %s)"
-    read = transaction.rows(f"SELECT name, {_RULES}, {hold}, {workers} FROM queues", (node,))
-    rows = {row[0]: row for row in read}
-    found = {name: _rules(rows[name][:-2]) if name in rows else QueueRules(name) for name in QUEUES}
-    *_, longest_hold, wanted = read[0] if read else (None, None)
-    return found, longest_hold, wanted
+
+    rules: dict[str, QueueRules]
+    waiting: set[str]
+    longest_hold: int | None
+    wanted_workers: int | None
+    next_due: int | None
+
+
+def seen_at_a_look(transaction: Transaction, node: str) -> Seen:
+    """Return what people, hosts and time may have changed, in one way to the server and back.
+
+    It lies between a submission and its start on an idle daemon.
+    """
+    read = transaction.rows(
+        f"SELECT name, {_RULES}, line.tasks,"
+        " (SELECT MAX(held_until) FROM hosts WHERE held_until IS NOT NULL),"
+        " (SELECT wanted_workers FROM nodes WHERE id = %s),"
+        f" ({NEXT_DUE}) FROM queues LEFT JOIN (SELECT queue, SUM(tasks) AS tasks FROM counters"
+        " WHERE state = 'queued' GROUP BY queue) AS line ON line.queue = queues.name",
+        (node,),
+    )
+    waiting = {row[0] for row in read if (row[-4] or 0) > 0}
+    return Seen(_all_rules([row[:-4] for row in read]), waiting, *read[0][-3:])
+
+
+def _all_rules(rows: Sequence[Row]) -> dict[str, QueueRules]:
+    found = {row[0]: _rules(row) for row in rows}
+    return {name: found.get(name) or QueueRules(name) for name in QUEUES}
 
 
 def _rules(row: Row) -> QueueRules:

@@ -14,6 +14,10 @@ START: Place = (-(2**62), 0, 0)
 """The place before every task."""
 
 
+NEXT_DUE = "SELECT MIN(due_at) FROM tasks WHERE state IN ('scheduled', 'retrying')"
+"""The query for when the next waiting task falls due, in UTC milliseconds."""
+
+
 class Candidate(NamedTuple):
     """A queued task that could be taken, with its place in the order of its queue."""
 
@@ -31,8 +35,7 @@ class Candidate(NamedTuple):
 
 def next_due(transaction: Transaction) -> int | None:
     """Return when the next waiting task falls due, in UTC milliseconds."""
-    rows = transaction.rows("SELECT MIN(due_at) FROM tasks WHERE state IN ('scheduled', 'retrying')")
-    value: int | None = rows[0][0]
+    value: int | None = transaction.rows(NEXT_DUE)[0][0]
     return value
 
 

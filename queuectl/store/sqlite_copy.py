@@ -17,7 +17,7 @@ from urllib.parse import quote
 from queuectl.clock import monotonic
 from queuectl.domain.backup import Manifest
 from queuectl.errors import BadInputFileError, ConflictError, StorageError
-from queuectl.store.database import BUSY_SECONDS
+from queuectl.store.connecting import BUSY_SECONDS
 
 HEAD = b"SQLite format 3\0"
 """How every SQLite file begins."""

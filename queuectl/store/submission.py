@@ -73,6 +73,11 @@ _PLACES = ", ".join("%s" for _ in NewTask._fields)
 _INSERT_RANKED = (
     f"INSERT INTO tasks ({_COLUMNS}) VALUES ({_PLACES}, {ordering.RANK_BY_STORED_AGING}) RETURNING id"
 )
+_INSERT_URL = "INSERT INTO task_urls (url_key, task_id) VALUES (%s, %s)"
+_INSERT_WITH_URL = (
+    f"WITH new AS ({_INSERT_RANKED}, url_key),"
+    " urls AS (INSERT INTO task_urls (url_key, task_id) SELECT url_key, id FROM new) SELECT id FROM new"
+)
 
 
 def insert(transaction: Transaction, task: NewTask) -> int:
@@ -83,14 +88,19 @@ def insert(transaction: Transaction, task: NewTask) -> int:
     """
     try:
         score = task.priority_score
-        row = transaction.rows(_INSERT_RANKED, (*task, task.due_at, score, score))[0]
+        values = (*task, task.due_at, score, score)
+        if (
+            transaction.database.engine == "postgresql"
+        ):  # one way to the server and back, where SQLite needs none
+            number = int(transaction.rows(_INSERT_WITH_URL, values)[0][0])
+        else:
+            number = int(transaction.rows(_INSERT_RANKED, values)[0][0])
+            transaction.execute(_INSERT_URL, (task.url_key, number))
     except peewee.IntegrityError as error:
         raise DuplicateTaskError(
             f"an open task for {task.url[:200]} exists already",
             hint=f"see: queuectl list --url '{task.url[:200]}'",
         ) from error
-    number = int(row[0])
-    transaction.execute("INSERT INTO task_urls (url_key, task_id) VALUES (%s, %s)", (task.url_key, number))
     transaction.tally.enter(task.queue, State(task.state))
     transaction.observed.count("submitted", task.created_at, task.queue, task.host)
     return number
@@ -177,7 +187,7 @@ def put_rows(
 ) -> None:
     """Insert rows as they are, as fast as the engine can; their counts and all that follows are the caller's."""
     names = ", ".join(columns)
-    cursor = transaction.database.peewee.connection().cursor()
+    cursor = transaction.database.cursor()
     # Past Peewee's own calls the drivers' errors arrive as they are; this makes them Peewee's.
     with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # its type stubs leave it out
         if transaction.database.engine == "sqlite":

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from queuectl.errors import StorageError
-from queuectl.store.database import BUSY_SECONDS
+from queuectl.store.connecting import BUSY_SECONDS
 
 
 def vacuum(path: Path) -> tuple[int, int]:

@@ -138,8 +138,8 @@ def test_a_server_that_restarts_is_found_again(own_postgres: Callable[..., Postg
     task = task_in(database, State.QUEUED)
     server.stop()
     for _ in range(2):
-        with pytest.raises(DatabaseUnreachableError), database.reading():
-            pass
+        with pytest.raises(DatabaseUnreachableError), database.reading() as transaction:
+            transaction.rows("SELECT 1")
     server.start()
     assert states(database) == {task: State.QUEUED}
     database.close()

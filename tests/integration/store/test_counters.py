@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from queuectl.domain.lifecycle import State
-from queuectl.store import counters, tasks
+from queuectl.domain.priority import QUEUES
+from queuectl.store import queues, tasks
 from queuectl.store.database import Database
 from tests.support.factories import NODE, NOW, task_in
 
 
 def waiting(database: Database) -> set[str]:
     with database.reading() as transaction:
-        return counters.queued(transaction)
+        return queues.seen_at_a_look(transaction, NODE).waiting
 
 
 def test_only_queues_with_queued_tasks_are_named(database: Database) -> None:
@@ -26,6 +27,19 @@ def test_only_queues_with_queued_tasks_are_named(database: Database) -> None:
 def test_what_the_transaction_itself_sends_to_a_queue_counts_at_once(database: Database) -> None:
     task = task_in(database, State.CANCELLED)
     with database.writing() as transaction:
-        assert counters.queued(transaction) == set()
+        assert transaction.tally.entered(State.QUEUED) == set()
         assert tasks.requeue(transaction, [task], NOW) == [task]
-        assert counters.queued(transaction) == {"medium_priority"}
+        assert transaction.tally.entered(State.QUEUED) == {"medium_priority"}
+
+
+def test_a_look_tells_the_next_due_time_and_the_workers_that_are_wanted(database: Database) -> None:
+    task_in(database, State.QUEUED)
+    with database.reading() as transaction:
+        seen = queues.seen_at_a_look(transaction, NODE)
+    assert (seen.next_due, seen.longest_hold, seen.wanted_workers) == (None, None, None)
+    assert list(seen.rules) == list(QUEUES)
+    later = task_in(database, State.SCHEDULED)
+    with database.writing() as transaction:
+        transaction.execute("UPDATE tasks SET due_at = %s WHERE id = %s", (NOW + 5, later))
+    with database.reading() as transaction:
+        assert queues.seen_at_a_look(transaction, NODE).next_due == NOW + 5
