@@ -134,7 +134,7 @@ def test_unused_space_of_sqlite_can_be_had_back(home: Path, migrated_file: bytes
     (home / "queuectl.db").write_bytes(migrated_file)
     settings = Settings(home=home, database_url=f"sqlite:///{home}/queuectl.db")
     with QueueManager(settings) as manager:
-        manager.submit_batch([f"https://example.com/{number}" for number in range(3_000)])
+        manager.submit_batch([f"https://example.com/{number}" for number in range(6_000)])
         manager.clear_queue("medium")
         manager.cleanup(0)
         lock = HomeLock(settings.home, settings.database_url)
@@ -144,7 +144,7 @@ def test_unused_space_of_sqlite_can_be_had_back(home: Path, migrated_file: bytes
         lock.free()
         before, after = database_vacuum(settings)
         assert after < before / 3
-        assert manager.submit_task("https://example.com/") == "task_3001"
+        assert manager.submit_task("https://example.com/") == "task_6001"
     assert failed(settings) == {}
 
 

@@ -12,6 +12,7 @@ import pytest
 from queuectl import Monitor, QueueManager, Settings
 from queuectl.domain.event import Event
 from queuectl.domain.lifecycle import Move, State
+from queuectl.domain.observed import Observed
 from queuectl.domain.selection import Selection
 from queuectl.store import events as stored_events
 from queuectl.store import submission, tasks
@@ -260,12 +261,11 @@ def test_the_moves_of_earlier_attempts_are_told_apart(
 ) -> None:
     """A database from before the moves were stored."""
     from queuectl.store import migrate as migrations
-    from queuectl.store.migrations import m0005_history
+    from queuectl.store.migrations import m0005_history, m0008_statistics
 
     database = Database(empty_url)
-    monkeypatch.setattr(
-        migrations, "STEPS", tuple(step for step in migrations.STEPS if step[1] is not m0005_history.apply)
-    )
+    later = (m0005_history.apply, m0008_statistics.apply)
+    monkeypatch.setattr(migrations, "STEPS", tuple(step for step in migrations.STEPS if step[1] not in later))
     migrations.migrate(database)
     old = "INSERT INTO attempts (task_id, fence, attempt, node, started_at, finished_at, outcome) VALUES "
     with database.writing() as transaction:
@@ -278,6 +278,7 @@ def test_the_moves_of_earlier_attempts_are_told_apart(
             (ids[1], 2, NOW, "interrupted"), (ids[1], 3, NOW, "cancelled"), (ids[1], 4, NOW, "succeeded"),
         ):  # fmt: skip
             transaction.execute(f"{old} (%s, %s, 1, 'n', {NOW}, %s, %s)", (task, fence, at, outcome))
+        transaction.observed = Observed()  # there were no statistics either
         m0005_history.apply(transaction)
     with database.reading() as transaction:
         rows = transaction.rows(
