@@ -26,16 +26,27 @@ _RETENTION_SECONDS = 60
 
 
 class Chores:
-    """The periodic work of one node; ``wake`` is called when there is something new to run."""
+    """The periodic work of one node.
+
+    ``wake`` is called when there is something new to run, ``on_late`` with how late a schedule was fired.
+    """
 
     def __init__(
-        self, database: Database, settings: Settings, node: str, *, wake: Callable[[], None]
+        self,
+        database: Database,
+        settings: Settings,
+        node: str,
+        *,
+        wake: Callable[[], None],
+        on_late: Callable[[int], None],
     ) -> None:
         self._database = database
         self._node = node
         self._wake = wake
         self._ticker = Ticker()
-        self._schedules = Schedules(database, settings, node, ring=self._ticker.at, on_submitted=wake)
+        self._schedules = Schedules(
+            database, settings, node, ring=self._ticker.at, on_submitted=wake, on_late=on_late
+        )
         self._retention = Retention(database, settings)
         self._adding_up = AddingUp(database, settings)
         self._reports = Reports(database, settings, node)

@@ -56,8 +56,8 @@ class Pump(threading.Thread):
     """Move tasks between the database and the workers.
 
     ``hand_over`` gives claimed tasks to the workers, ``cancel`` asks for the end of a run, ``scale`` for
-    another number of workers, ``on_rules`` is told what people have set for the queues; what ``describe``
-    returns, the node as it sees itself, is stored every second.
+    another number of workers, ``on_rules`` is told what people have set for the queues, ``on_tick`` how long
+    a tick took and how much it did; what ``describe`` returns, the node as it sees itself, is stored every second.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Pump(threading.Thread):
         scale: Callable[[int], None],
         on_rules: Callable[[Mapping[str, QueueRules]], None],
         describe: Callable[[Pace], nodes.NodeReport],
+        on_tick: Callable[[float, int, int], None],
     ) -> None:
         super().__init__(name="pump", daemon=True)
         self._database = database
@@ -83,14 +84,13 @@ class Pump(threading.Thread):
         self._scale = scale
         self._on_rules = on_rules
         self._describe = describe
+        self._on_tick = on_tick
         self.transport: RedisTransport | None = None
         self._punctuality = Punctuality()
         self._capacity = capacity
         self.stale = self.articles_stored = self.steps = 0
         self.failure: BaseException | None = None
-        self._bell = threading.Event()
-        self._full = threading.Event()
-        self._pause = threading.Event()
+        self._bell, self._full, self._pause = threading.Event(), threading.Event(), threading.Event()
         self._fetched: deque[Key] = deque()
         self._view = View(aging=aging)
         self._look = True
@@ -278,6 +278,7 @@ class Pump(threading.Thread):
         self._capacity.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started
         self._last_compare = started if comparing else self._last_compare
+        self._on_tick(monotonic() - started, len(tick.recorded), len(tick.claimed) + len(taking.claimed))
         self._act(tick, taking, endings)
         self._renew_trust(started)
 

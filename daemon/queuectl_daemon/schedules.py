@@ -34,7 +34,11 @@ Ring = Callable[[int, str, Callable[[], None]], None]
 
 
 class Schedules:
-    """Fires this node's share of the schedules; ``on_submitted`` is called when there are new tasks."""
+    """Fires this node's share of the schedules.
+
+    ``on_submitted`` is called when there are new tasks, ``on_late`` for each tick with how many milliseconds
+    after its moment it was fired.
+    """
 
     def __init__(
         self,
@@ -44,12 +48,14 @@ class Schedules:
         *,
         ring: Ring,
         on_submitted: Callable[[], None],
+        on_late: Callable[[int], None],
     ) -> None:
         self._database = database
         self._node = node
         self.adopt(settings)
         self._ring = ring
         self._on_submitted = on_submitted
+        self._on_late = on_late
         self._room = threading.Semaphore(_AT_ONCE)
         self._left_over: deque[Schedule] = deque()
         self._stopped = False
@@ -116,6 +122,8 @@ class Schedules:
     def _report(self, fired: Fired) -> None:
         schedule, tick = fired.schedule, fired.tick
         facts = {"action": f"tick_{tick.outcome}"}
+        if not tick.by_hand:
+            self._on_late(tick.fired_at - tick.tick_at)
         if tick.outcome == "submitted":
             if schedule.problem is not None:
                 logger.info("schedule %s: its source is good again", schedule.name, extra=facts)

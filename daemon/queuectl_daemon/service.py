@@ -30,6 +30,8 @@ from queuectl_daemon.feed import FeedWriter
 from queuectl_daemon.flights import Flights
 from queuectl_daemon.kinds import Kinds, caps_of
 from queuectl_daemon.listener import Listener
+from queuectl_daemon.measures import Measures
+from queuectl_daemon.metrics import Metrics
 from queuectl_daemon.middleware import DeadLetters
 from queuectl_daemon.node_report import node_report, transport_name
 from queuectl_daemon.notify import Notifier, Reporting
@@ -74,6 +76,7 @@ class Service:
         kinds = Kinds(caps_of(settings), self._kind_of, self._runner.kinds)
         in_turns = bool(settings.priority_aging)
         self._capacity = Capacity(self._flights, settings.workers, kinds, in_turns=in_turns)
+        self._measures = Measures(self._flights, self._capacity)
 
     def run(self) -> int:
         """Run until a signal; return the exit status.
@@ -108,8 +111,10 @@ class Service:
             )
         with self._database.reading() as transaction:
             self._budgets.learn(queues.rules(transaction))
+        self._database.on_observed = self._measures.take
         self._pump = self._make_pump()
-        web = WebPage(self.settings, self._database)
+        metrics = Metrics(self.settings, self._database, self._measures)
+        web = WebPage(self.settings, self._database, metrics)
         web.bind()
         self._files = PublishedFiles(self._database, self.settings.home)
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
@@ -155,6 +160,7 @@ class Service:
             scale=self._scale,
             on_rules=self._budgets.learn,
             describe=self._describe,
+            on_tick=self._measures.note_tick,
         )
         self._crew = Crew(broker, most=self._capacity.workers, worker_timeout=_WORKER_TIMEOUT_MS)
         self._attempts = Attempts(
@@ -196,13 +202,14 @@ class Service:
             on_lost=self._pump.transport_lost,
             on_switch=self._pump.transport_switched,
         )
-        self._pump.transport = transport
+        self._pump.transport = self._measures.transport = transport
         parts.callback(transport.stop)
         transport.connect()
         transport.start()
 
     def _start_chores(self, parts: ExitStack) -> None:
-        self._chores = Chores(self._database, self.settings, self.node, wake=self._pump.wake)
+        wake, on_late = self._pump.wake, self._measures.note_lag
+        self._chores = Chores(self._database, self.settings, self.node, wake=wake, on_late=on_late)
         self._chores.publish(self._files, self._feed, self._lock.predecessor)
         if self._pump.transport is not None:
             self._chores.resend()

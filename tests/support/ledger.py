@@ -16,6 +16,7 @@ from typing import Any
 from queuectl.domain.lifecycle import FINAL, State
 from queuectl.domain.retry import CRASH_LIMIT
 from queuectl.operations.administration import database_check
+from queuectl.operations.monitor import Monitor
 from queuectl.settings import Settings
 from queuectl.store.database import Database
 from tests.support.sightings import END, START, Sighting, Witness
@@ -23,6 +24,7 @@ from tests.support.sightings import END, START, Sighting, Witness
 Row = Mapping[str, Any]
 
 _SHOWN = 3  # tasks in a counter-example
+_FAR = 10_000_000_000_000  # UTC milliseconds, in the year 2286
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,20 @@ def check_books(
         raise AssertionError(_told(findings, accounts))
     for check in database_check(settings):
         assert check.ok, f"{check.name}: {check.detail}"
+    _check_statistics(settings, accounts)
     return accounts
+
+
+def _check_statistics(settings: Settings, accounts: Accounts) -> None:
+    """Compare the statistics with the rows: whoever was killed, each run and each task counts once."""
+    monitor = Monitor(settings)
+    total = monitor.get_statistics(0, _FAR).total
+    monitor.close()
+    moves = Counter(row["move"] for row in accounts.attempts)
+    assert total.submitted == len(accounts.tasks)
+    assert total.attempts == total.runs.count == moves.total() - moves["release"]
+    counted = (total.succeeded, total.retried, total.dead, total.released)
+    assert counted == tuple(moves[move] for move in ("succeed", "retry", "bury", "release"))
 
 
 def _told(findings: Sequence[Finding], accounts: Accounts) -> str:

@@ -121,6 +121,6 @@ def application(desk: Desk, logins: Logins, own_names: Iterable[str]) -> tuple[A
 
 def all_routes() -> tuple[Route, ...]:
     """Return every route of the page and of the interface."""
-    from queuectl_daemon.web import api, pages
+    from queuectl_daemon.web import api, pages, scrape
 
-    return (*health.ROUTES, *api.ROUTES, *pages.ROUTES)
+    return (*health.ROUTES, *scrape.ROUTES, *api.ROUTES, *pages.ROUTES)

@@ -9,6 +9,7 @@ from queuectl.operations.scheduler import Scheduler
 from queuectl.operations.web_tokens import TokenControl
 from queuectl.settings import Settings
 from queuectl.store.database import Database
+from queuectl_daemon.metrics import Metrics
 from queuectl_daemon.web.live import Live
 from queuectl_daemon.web.work import Workers
 
@@ -16,8 +17,9 @@ from queuectl_daemon.web.work import Workers
 class Desk:
     """The verbs by their nouns, and the threads to use them in."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, metrics: Metrics) -> None:
         self.settings = settings
+        self.metrics = metrics
         self.manager = QueueManager(settings, database)
         self.scheduler = Scheduler(settings, database)
         self.monitor = Monitor(settings, database)

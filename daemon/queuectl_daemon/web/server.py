@@ -25,6 +25,7 @@ from queuectl.operations.web_password import (
 )
 from queuectl.settings import Settings
 from queuectl.store.database import Database
+from queuectl_daemon.metrics import Metrics
 
 if TYPE_CHECKING:
     from queuectl_daemon.web.connections import Front
@@ -38,9 +39,10 @@ _STOP_SECONDS = 8.0
 class WebPage:
     """The page of one daemon; where it cannot be had, ``listeners`` is empty and the daemon does without."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, metrics: Metrics) -> None:
         self._settings = settings
         self._database = database
+        self._metrics = metrics
         self._context: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -135,7 +137,7 @@ class WebPage:
         from queuectl_daemon.web.identity import Logins
 
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # what strangers send is no news
-        desk = Desk(self._settings, self._database)
+        desk = Desk(self._settings, self._database, self._metrics)
         logins = Logins(self._settings, desk.tokens, desk.workers)
         app, gate, _ = application(desk, logins, own_names(self._settings))
         front: Front = Front(app, self.listeners, self._context, gate.is_proxy)

@@ -1,0 +1,82 @@
+"""What is read from the database for a scrape: in a thread of its own, and never waited for longer than is said."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from queuectl.clock import monotonic
+from queuectl.domain.health import Health
+from queuectl.domain.status import RealtimeStatus
+from queuectl.errors import QueuectlError
+from queuectl.operations.health import judge
+from queuectl.operations.monitor import Monitor
+from queuectl.settings import Settings
+from queuectl.store.database import Database
+
+logger = logging.getLogger("queuectl.daemon")
+
+TIME_OUT_SECONDS = 2.0
+"""A scrape waits so long for the database."""
+
+FRESH_SECONDS = 1.0
+"""Whoever scrapes within this time of another is answered by the same reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The system at one moment."""
+
+    status: RealtimeStatus
+    health: Health
+
+
+class Readings:
+    """Reads when asked, once for all who ask at the same time."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._monitor = Monitor(settings, database)
+        self._lock = threading.Lock()
+        self._under_way: _UnderWay | None = None
+        self._kept: tuple[float, Reading] | None = None
+
+    def latest(self, time_out: float = TIME_OUT_SECONDS) -> Reading | None:
+        """Return a fresh reading; None if the database does not answer within so many seconds."""
+        with self._lock:
+            if self._kept is not None and monotonic() - self._kept[0] < FRESH_SECONDS:
+                return self._kept[1]
+            if self._under_way is None:
+                self._under_way = _UnderWay()
+                threading.Thread(
+                    target=self._read, args=(self._under_way,), name="metrics", daemon=True
+                ).start()
+            under_way = self._under_way
+        under_way.done.wait(time_out)
+        return under_way.reading
+
+    def _read(self, under_way: _UnderWay) -> None:
+        try:
+            status = self._monitor.get_realtime_status()
+            under_way.reading = Reading(status, judge(self._database, self._settings, status))
+        except QueuectlError:
+            under_way.reading = None  # the pump says what is wrong with the database
+        except Exception:  # a scrape must not end the daemon's other threads' peace
+            logger.exception("the metrics could not be read", extra={"action": "metrics_failed"})
+        finally:
+            with self._lock:
+                self._under_way = None
+                if under_way.reading is not None:
+                    self._kept = (monotonic(), under_way.reading)
+            under_way.done.set()
+            self._database.close()
+
+
+class _UnderWay:
+    """A reading that may not have ended."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.reading: Reading | None = None
