@@ -1,15 +1,12 @@
-"""When reports are delivered by themselves, and on which periods they report."""
+"""A report that is delivered by itself: one line of the plan, as the settings hold it.
+
+Every command reads the settings, so this imports nothing that takes time.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
-from hashlib import sha256
 from typing import Literal
-
-from queuectl.domain.cron import parse
-from queuectl.domain.report_period import Period, day_of, month_of, week_to
-from queuectl.domain.ticks import last_ticks, next_tick
 
 DeliveryKind = Literal["daily", "weekly", "monthly"]
 
@@ -46,6 +43,8 @@ class ReportDelivery:
     @property
     def key(self) -> str:
         """What tells it from the other lines of the plan; a line that is changed is another one."""
+        from hashlib import sha256
+
         parts = (self.kind, self.cron, self.format, self.lang, self.folder or "", self.webhook or "")
         return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -53,30 +52,6 @@ class ReportDelivery:
 def cron_for(kind: DeliveryKind, hour: int, minute: int) -> str:
     """Return the expression for a time of day: each day, each Monday, or the first of each month."""
     return f"{minute} {hour} {_DAYS[kind]}"
-
-
-def due_tick(delivery: ReportDelivery, zone: tzinfo, *, after: int, now: int) -> int | None:
-    """Return the last moment after another one, and not after now, at which it is to be delivered."""
-    ticks = last_ticks(parse(delivery.cron), zone, after, now, 1)
-    return ticks[0].at if ticks else None
-
-
-def following_tick(delivery: ReportDelivery, zone: tzinfo, now: int) -> int | None:
-    """Return when it is to be delivered next."""
-    tick = next_tick(parse(delivery.cron), zone, now)
-    return None if tick is None else tick.at
-
-
-def reported(delivery: ReportDelivery, zone: tzinfo, tick: int) -> Period:
-    """Return the last whole day, seven days or month before the day of a tick."""
-    today = datetime.fromtimestamp(tick / 1000, zone).date()
-    yesterday = today - timedelta(days=1)
-    if delivery.kind == "daily":
-        return day_of(yesterday, zone, tick)
-    if delivery.kind == "weekly":
-        return week_to(yesterday, zone, tick)
-    last = today.replace(day=1) - timedelta(days=1)
-    return month_of(last.year, last.month, zone, tick)
 
 
 def pause_ms(tries: int) -> int:

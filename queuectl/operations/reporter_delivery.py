@@ -10,13 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from queuectl.domain.report import Report
-from queuectl.domain.report_delivery import (
-    ReportDelivery,
-    due_tick,
-    following_tick,
-    pause_ms,
-    reported,
-)
+from queuectl.domain.report_delivery import ReportDelivery, pause_ms
+from queuectl.domain.report_ticks import due_tick, following_tick, reported
 from queuectl.errors import QueuectlError, StorageError
 from queuectl.operations.opening import make_folder
 from queuectl.operations.reporter import Reporter, file_name

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from queuectl.domain.report_delivery import ReportDelivery
+from queuectl.domain.report_delivery import ReportDelivery
 
 Isolation = Literal["process", "thread", "async"]
 

@@ -35,6 +35,9 @@ MEASURES = (
     Measure("async", "2,000 async functions that wait for 20 ms, 100 at a time", "asynchronous"),
     Measure("cores", "a handler that computes, in one process and in two"),
     Measure("startup", "queuectl --help, and queuectl status with a million tasks, as whole processes"),
+    Measure(
+        "reports", "a report on a month with a million tasks, as a whole process, as a page and as a PDF"
+    ),
     Measure("take", "taking 100 tasks where a million wait and where 10,000 wait"),
     Measure("memory", "what an idle daemon keeps resident"),
     Measure("articles", "500 local articles through the whole handler, beside a bare loop"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from queuectl.clock import now_ms
+from queuectl.domain.lifecycle import State
 from tests.support.daemon import POSTGRES, SQLITE, Installation, MakeInstallation
 from tests.support.waiting import wait_until
 
@@ -74,7 +75,9 @@ def test_a_delivery_that_fails_is_told_repeated_and_in_nobodys_way(install: Make
     wait_until(
         lambda: "not delivered to" in site.daemon.log(), within=40, describing="the failure is in the log"
     )
-    site.wait_for(site.submit("work"))
+    # The process in which others are started reads the same settings, with the plan among them.
+    done = site.wait_for(site.submit("work"), site.submit("p_work"))
+    assert [task.state for task in done] == [State.SUCCEEDED] * 2
     folder.unlink()
     site.write("UPDATE report_deliveries SET next_try_at = 0")
     wait_until(lambda: delivered(site), within=60, describing="the report is delivered")

@@ -7,15 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from queuectl.domain.report_delivery import (
-    LONGEST_PAUSE_MS,
-    ReportDelivery,
-    cron_for,
-    due_tick,
-    following_tick,
-    pause_ms,
-    reported,
-)
+from queuectl.domain.report_delivery import LONGEST_PAUSE_MS, ReportDelivery, cron_for, pause_ms
+from queuectl.domain.report_ticks import due_tick, following_tick, reported
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY_MS = 86_400_000
