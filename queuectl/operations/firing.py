@@ -271,10 +271,11 @@ class Firing:
 
 
 def _free_moment(transaction: Transaction, schedule: int, at: int) -> int:
-    """Return the first moment from ``at`` on of which a tick by hand takes the place of no other."""
-    while at % _MINUTE_MS == 0 or ticks.happened(
-        transaction, schedule, at
-    ):  # planned ones are at whole minutes
+    """Return the first moment from ``at`` on at which a tick by hand takes the place of no other.
+
+    Planned ticks are at whole minutes.
+    """
+    while at % _MINUTE_MS == 0 or ticks.happened(transaction, schedule, at):
         at += 1
     return at
 

@@ -88,39 +88,39 @@ def _resume(scheduler: Scheduler) -> None:
     scheduler.resume(name)
 
 
-def _purge(manager: QueueManager, database: Database) -> None:
+def _purge(manager: QueueManager, database: Database, **options: Any) -> None:
     task_in(database, State.DEAD)
     with database.writing() as transaction:
         transaction.execute("UPDATE dead_letters SET died_at = 1")
-    manager.cleanup_dead_letter_queue(1)
+    manager.cleanup_dead_letter_queue(1, **options)
 
 
-def _cleanup(manager: QueueManager, database: Database) -> None:
+def _cleanup(manager: QueueManager, database: Database, **options: Any) -> None:
     task = task_in(database, State.SUCCEEDED)
     with database.writing() as transaction:
         transaction.execute("UPDATE tasks SET finished_at = 1 WHERE id = %s", (task,))
-    manager.cleanup(1)
+    manager.cleanup(1, **options)
 
 
-def _import(manager: QueueManager, database: Database) -> None:
+def _import(manager: QueueManager, database: Database, **options: Any) -> None:
     task_in(database, State.QUEUED)
     file = manager.settings.home / "tasks.json"
     manager.export_queue(None, file)
-    manager.import_queue(file, on_conflict="new")
+    manager.import_queue(file, on_conflict="new", **options)
 
 
-def _optimize(manager: QueueManager, scheduler: Scheduler) -> None:
+def _optimize(manager: QueueManager, scheduler: Scheduler, **options: Any) -> None:
     start = datetime.now(UTC) + timedelta(hours=1)
     task = manager.submit_task("https://a.test/")
     window = {"start": start, "end": start + timedelta(hours=2), "max_per_hour": 5}
-    scheduler.optimize_schedule([task], window)
+    scheduler.optimize_schedule([task], window, **options)
 
 
-def _optimize_selection(manager: QueueManager, scheduler: Scheduler) -> None:
+def _optimize_selection(manager: QueueManager, scheduler: Scheduler, **options: Any) -> None:
     start = datetime.now(UTC) + timedelta(hours=1)
     manager.submit_task("https://a.test/")
     window = {"start": start, "end": start + timedelta(hours=2), "max_per_hour": 5}
-    scheduler.optimize_selection(Selection(), window)
+    scheduler.optimize_selection(Selection(), window, **options)
 
 
 Deed = Callable[[QueueManager, Scheduler, Database], object]
@@ -221,7 +221,7 @@ def test_single_submissions_leave_no_line(
         lambda manager, scheduler: scheduler.schedule_recurring(SOURCE, "nonsense"),
     ],
 )
-def test_what_changes_nothing_leaves_no_line(
+def test_what_changes_nothing_leaves_no_line_and_makes_no_key(
     manager: QueueManager,
     scheduler: Scheduler,
     trail: AuditTrail,
@@ -229,6 +229,26 @@ def test_what_changes_nothing_leaves_no_line(
 ) -> None:
     with contextlib.suppress(QueuectlError):
         deed(manager, scheduler)
+    assert not (manager.settings.home / "audit.key").exists()
+    assert verbs(trail) == []
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        lambda m, s, d: _purge(m, d, dry_run=True),
+        lambda m, s, d: _cleanup(m, d, dry_run=True),
+        lambda m, s, d: _import(m, d, dry_run=True),
+        lambda m, s, d: _optimize(m, s, dry_run=True),
+        lambda m, s, d: _optimize_selection(m, s, dry_run=True),
+    ],
+    ids=["dead purge", "cleanup", "import", "optimize", "optimize a selection"],
+)
+def test_a_dry_run_makes_no_key(
+    manager: QueueManager, scheduler: Scheduler, database: Database, trail: AuditTrail, deed: Deed
+) -> None:
+    deed(manager, scheduler, database)
+    assert not (manager.settings.home / "audit.key").exists()
     assert verbs(trail) == []
 
 
