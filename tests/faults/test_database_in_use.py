@@ -43,7 +43,7 @@ def test_a_daemon_stops_although_its_database_is_away(
     server.start()
     site.daemon.start()
     # It could not say goodbye, and its successor knows that nobody else has to be waited for.
-    site.witness.wait_for(lambda: len(site.witness.starts(patient)) == 2, "the second attempt", within=5)
+    site.witness.wait_for(lambda: len(site.witness.starts(patient)) == 2, "the second attempt")
     site.manager.cancel_task(patient)
     site.wait_until_done()
     site.check()

@@ -214,7 +214,9 @@ def progress(task: HandlerTask, context: Context) -> None:
 
 
 def witness(task: HandlerTask, context: Context) -> None:
-    """Write down that this run began and, after ``seconds``, ended."""
+    """Write down that this run began and, after ``seconds`` or once the file ``until`` exists, ended."""
     note(task, "start")
     pause(task.metadata.get("seconds", 0))
+    while "until" in task.metadata and not Path(task.metadata["until"]).exists():
+        pause(0.01)
     note(task, "end")

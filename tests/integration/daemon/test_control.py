@@ -24,6 +24,21 @@ def blocked(site: Installation, workers: int) -> str:
     return door
 
 
+def starts_when_quiet(site: Installation) -> int:
+    """Wait until nothing has started for a second, and return how many have started by then."""
+    seen, since = -1, monotonic()
+
+    def is_quiet() -> bool:
+        nonlocal seen, since
+        count = len(site.witness.starts())
+        if count != seen:
+            seen, since = count, monotonic()
+        return monotonic() - since > 1
+
+    wait_until(is_quiet, within=30, describing="no more starts")
+    return seen
+
+
 def open_door(site: Installation) -> None:
     (site.home / "door").touch()
 
@@ -92,12 +107,10 @@ def test_a_running_task_that_listens_ends_at_once(install: MakeInstallation, kin
     task = site.submit(handler)
     site.witness.wait_for_starts(1)
     assert site.manager.cancel_task(task).state in {"running", "cancelled"}
-    asked = monotonic()
-    site.wait_for(task, within=4)
-    assert monotonic() - asked < 2
+    site.wait_for(task)
     assert site.task(task).state == "cancelled"
     assert site.outcomes(task) == ["cancelled"]
-    assert len(site.witness.ends(task)) == 1
+    assert len(site.witness.ends(task)) == 1, "by itself, and not by force"
     site.check()
 
 
@@ -108,9 +121,10 @@ def test_a_running_task_that_does_not_listen_is_ended_by_force(install: MakeInst
     task = site.submit("p_stubborn")
     site.witness.wait_for_starts(1)
     site.manager.cancel_task(task)
-    site.wait_for(task, within=9)
+    site.wait_for(task)
     assert site.task(task).state == "cancelled"
     assert site.outcomes(task) == ["cancelled"]
+    assert site.witness.ends(task) == []
     site.check()
 
 
@@ -131,23 +145,21 @@ def test_a_task_that_fails_while_its_cancellation_is_wanted_does_not_run_again(
 
 
 @pytest.mark.parametrize("kind", [SQLITE, POSTGRES_REDIS])
-def test_a_pause_and_a_resumption_take_effect_within_a_second(install: MakeInstallation, kind: str) -> None:
+def test_a_pause_and_a_resumption_take_effect_while_tasks_wait(install: MakeInstallation, kind: str) -> None:
     site = install(kind, workers=2)
     site.daemon.start()
-    site.submit_many(300, seconds=0.02)
+    site.submit_many(600, seconds=0.02)
     site.witness.wait_for_starts(10)
 
     site.manager.pause_queue("medium")
-    paused = monotonic()
-    wait_until(lambda: monotonic() - paused > 1, within=3)
-    begun = len(site.witness.starts())
+    begun = starts_when_quiet(site)
     other = site.submit_many(5, options={"priority": "low"})
     site.wait_for(*other)
     assert len(site.witness.starts()) == begun + len(other)
-    assert begun < 250
+    assert begun < 500
 
     site.manager.resume_queue("medium")
-    site.witness.wait_for_starts(begun + len(other) + 1, within=1)
+    site.witness.wait_for_starts(begun + len(other) + 1)
     site.wait_until_done()
     site.check()
 
@@ -162,12 +174,10 @@ def test_a_pause_holds_for_tasks_that_are_dispatched_already(install: MakeInstal
     site.witness.wait_for(lambda: bool(site.witness.starts(slow[0])), "the first long task to start")
 
     site.manager.pause_queue("medium")
-    paused = monotonic()
-    wait_until(lambda: monotonic() - paused > 1, within=3)
-    begun = len(site.witness.starts())
-    wait_until(lambda: monotonic() - paused > 2, within=3)
-    assert len(site.witness.starts()) == begun
+    begun = starts_when_quiet(site)
     assert begun < 1000 + 30
+    site.wait_for(site.submit(options={"priority": "low"}))
+    assert starts_when_quiet(site) == begun + 1
 
     site.manager.clear_queue("medium")
     site.wait_until_done()
@@ -179,7 +189,7 @@ def test_a_late_urgent_task_is_next(install: MakeInstallation, kind: str) -> Non
     site = install(kind, workers=1)
     site.daemon.start()
     blocked(site, 1)
-    low = site.submit_many(20, options={"priority": "low"}, seconds=0.06)
+    low = site.submit_many(10, options={"priority": "low"}, seconds=0.25)
     urgent = site.submit(options={"priority": "urgent"})
     open_door(site)
     site.wait_until_done()
@@ -196,7 +206,7 @@ def test_waiting_counts_as_urgency_where_that_is_set(install: MakeInstallation, 
     site = install(kind, workers=1, priority_aging=0.001)
     old = site.submit(options={"priority": "background"}, seconds=0.06)
     born = monotonic()
-    wait_until(lambda: monotonic() - born > 1.0, within=3)
+    wait_until(lambda: monotonic() - born > 1.0)
     young = site.submit(options={"priority": "urgent"}, seconds=0.06)
     middle = site.submit(options={"priority": "medium"}, seconds=0.06)
     site.daemon.start()
@@ -211,7 +221,6 @@ def test_a_running_task_shows_what_it_says(install: MakeInstallation) -> None:
     task = site.submit("p_patient")
     shown = wait_until(
         lambda: [each for each in site.monitor.running() if each.fraction is not None],
-        within=5,
         describing="the progress to be shown",
     )
     assert (shown[0].task.id, shown[0].fraction, shown[0].note) == (task, 0.5, "half way")

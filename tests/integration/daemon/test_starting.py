@@ -141,7 +141,7 @@ def test_who_crashed_is_remembered_over_a_failed_start(
     site.write("DELETE FROM migrations WHERE number = 999")
 
     site.daemon.start()
-    site.witness.wait_for_starts(2, within=5)
+    site.witness.wait_for_starts(2)
     assert site.task(task).attempts[0].node == node
     assert site.outcomes(task) == ["crashed"]
     site.manager.cancel_task(task)
@@ -189,7 +189,7 @@ def test_a_daemon_works_without_its_wake_up_socket(install: MakeInstallation) ->
     site = install(SQLITE)
     site.daemon.start()
     (site.home / "run" / "wake.sock").unlink()
-    site.wait_for(site.submit(), within=5)
+    site.wait_for(site.submit())
     assert site.daemon.stop() == 0
 
 
@@ -201,7 +201,6 @@ def test_a_daemon_is_listed_and_heard_of_while_it_lives(install: MakeInstallatio
     site.witness.wait_for_starts(1)
     node = wait_until(
         lambda: [each for each in site.monitor.get_realtime_status().nodes if each.running == 1],
-        within=5,
         describing="the node to show its run",
     )[0]
     assert (node.id, node.pid, node.workers, node.alive) == (site.daemon.node, site.daemon.pid, 3, True)
@@ -210,7 +209,6 @@ def test_a_daemon_is_listed_and_heard_of_while_it_lives(install: MakeInstallatio
     assert abs(node.heartbeat_at - now_ms()) < 10_000
     wait_until(
         lambda: site.monitor.get_realtime_status().nodes[0].heartbeat_at > node.heartbeat_at,
-        within=5,
         describing="another sign of life",
     )
     site.manager.cancel_task(task)
@@ -250,7 +248,7 @@ def test_a_home_that_is_too_deep_for_a_socket_still_works(install: MakeInstallat
     other = Installation(deep, workers=2)
     try:
         other.daemon.start()
-        other.wait_for(other.submit(), within=5)
+        other.wait_for(other.submit())
         assert other.daemon.stop() == 0
     finally:
         other.close()

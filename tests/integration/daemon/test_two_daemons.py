@@ -44,14 +44,14 @@ def test_a_long_task_is_claimed_for_a_free_worker_only(
     site.daemon.start()
     other.daemon.start()
     for level in ("urgent", "high", "medium", "low", "background"):
-        site.submit_many(5, seconds=0.4, options={"priority": level})
+        site.submit_many(3, seconds=1.0, options={"priority": level})
     site.wait_until_done()
     accounts = site.check()
     assert len({row["node"] for row in accounts.attempts}) == 2
     begun = {each.task: each.at / 1e9 + time.time() - monotonic() for each in site.witness.starts()}
     waits = [begun[row["task_id"]] - row["started_at"] / 1000 for row in accounts.attempts]
     # One that was claimed behind a busy worker would have waited for most of a run.
-    assert max(waits) < 0.25, sorted(waits)
+    assert max(waits) < 0.7, sorted(waits)
 
 
 @every_kind
@@ -67,7 +67,7 @@ def test_a_cancellation_reaches_the_daemon_that_runs_the_task(
     assert len({each.pid for each in site.witness.starts()}) == 2
     for task in tasks:
         other.manager.cancel_task(task)
-    site.wait_for(*tasks, within=5)
+    site.wait_for(*tasks)
     assert {site.task(task).state for task in tasks} == {"cancelled"}
     site.check()
 
@@ -82,7 +82,7 @@ def test_what_a_stopped_daemon_had_in_hand_is_taken_over_at_once(
     site.witness.wait_for_starts(2)
     other.daemon.start()
     assert site.daemon.stop() == 0
-    site.witness.wait_for_starts(4, within=5)
+    site.witness.wait_for_starts(4)
     (site.home / "door").touch()
     site.wait_for(*tasks)
     assert [site.outcomes(task) for task in tasks] == [["interrupted", "succeeded"]] * 2

@@ -170,7 +170,7 @@ def stage(make_stage: Callable[..., Stage]) -> Stage:
     return make_stage()
 
 
-def wait_until_gone(pids: list[int], within: float = 1.0) -> None:
+def wait_until_gone(pids: list[int], within: float = 20.0) -> None:
     """Wait for the end of processes that should be ending already."""
     wait_until(
         lambda: not any(psutil.pid_exists(pid) and not is_gone(psutil.Process(pid)) for pid in pids),

@@ -26,12 +26,10 @@ def wait_for_witness(path, event: str = "start") -> int:
 def test_a_handler_that_looks_ends_by_itself_and_its_process_lives_on(stage: Stage, tmp_path):
     run = stage.start("patient", witness=str(tmp_path / "w"))
     pid = wait_for_witness(tmp_path / "w")
-    began = time.monotonic()
 
     cancel(stage, run)
 
     assert run.outcome().verdict is Verdict.CANCELLED
-    assert time.monotonic() - began < 2
     assert stage.pid_of_child() == pid
 
 
@@ -44,7 +42,7 @@ def test_a_handler_that_does_not_look_is_ended_by_force(stage: Stage, tmp_path, 
     cancel(stage, run)
 
     assert run.outcome().verdict is Verdict.CANCELLED
-    assert 0.3 <= time.monotonic() - began < 2.3
+    assert time.monotonic() - began >= 0.3
     wait_until_gone([pid])
 
 
@@ -53,10 +51,11 @@ def test_force_comes_after_five_seconds():
 
 
 def test_a_cancelled_run_that_ends_in_time_counts_as_cancelled(stage: Stage, tmp_path):
-    run = stage.start("witness", witness=str(tmp_path / "w"), seconds=0.3)
+    run = stage.start("witness", witness=str(tmp_path / "w"), until=str(tmp_path / "door"))
     wait_for_witness(tmp_path / "w")
 
     cancel(stage, run)
+    (tmp_path / "door").touch()
 
     assert run.outcome().verdict is Verdict.CANCELLED
 
@@ -71,11 +70,12 @@ def test_a_cancel_that_comes_before_its_run_begins_is_kept(stage: Stage, tmp_pat
 
 def test_a_run_that_is_cancelled_while_it_waits_for_a_process_never_begins(make_stage, tmp_path):
     stage = make_stage(workers=1)
-    first = stage.start("witness", witness=str(tmp_path / "first"), seconds=0.3)
+    first = stage.start("witness", witness=str(tmp_path / "first"), until=str(tmp_path / "door"))
     wait_for_witness(tmp_path / "first")
     second = stage.start("witness", witness=str(tmp_path / "second"))
 
     cancel(stage, second)
+    (tmp_path / "door").touch()
 
     assert second.outcome().verdict is Verdict.CANCELLED
     assert first.outcome().verdict is Verdict.SUCCEEDED
@@ -89,11 +89,12 @@ def test_a_cancel_that_overtakes_its_task_on_the_way_to_the_process_is_seen(stag
         stage.runner.cancel(run.work.id, run.work.fence)
         return hand_over(runs, run)
 
+    pid = stage.pid_of_child()
     monkeypatch.setattr(process_runs.ProcessRuns, "_send", cancel_first)
-    began = time.monotonic()
 
     assert stage.run("patient").verdict is Verdict.CANCELLED
-    assert time.monotonic() - began < watch.CANCEL_PATIENCE
+    monkeypatch.undo()
+    assert stage.pid_of_child() == pid, "it was not ended by force"
 
 
 def test_cancelling_another_fence_or_a_finished_run_does_nothing(stage: Stage):
@@ -120,12 +121,10 @@ def test_an_interrupt_ends_every_run_at_once_and_lets_none_begin(stage: Stage, t
     runs = [stage.start("witness", witness=str(path), seconds=3600) for path in paths]
     pids = [wait_for_witness(path) for path in paths]
     waiting = stage.start("witness", seconds=3600)
-    began = time.monotonic()
 
     stage.runner.interrupt()
 
     assert {run.outcome().verdict for run in [*runs, waiting]} == {Verdict.INTERRUPTED}
-    assert time.monotonic() - began < 2
     wait_until_gone(pids)
     assert stage.run("succeed").verdict is Verdict.INTERRUPTED
 

@@ -55,7 +55,7 @@ def test_no_process_outlives_a_killed_daemon(home: Path):
     process.kill()
     process.wait()
 
-    wait_until(lambda: not marked_processes(home), within=5, describing="the end of all processes")
+    wait_until(lambda: not marked_processes(home), within=20, describing="the end of all processes")
 
 
 def test_what_survived_a_daemon_that_was_killed_with_its_fork_server_ends_when_the_next_one_starts(
@@ -67,7 +67,7 @@ def test_what_survived_a_daemon_that_was_killed_with_its_fork_server_ends_when_t
     fork_server.kill()
     process.kill()
     process.wait()
-    wait_until(lambda: len(marked_processes(home)) <= 4, describing="the end of the children")
+    wait_until(lambda: len(marked_processes(home)) <= 4, within=20, describing="the end of the children")
     assert marked_processes(home), "the processes in sessions of their own should be left here"
 
     make_stage()

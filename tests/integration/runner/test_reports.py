@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from queuectl.clock import monotonic
 from queuectl.domain.outcome import Verdict
 from tests.integration.runner.conftest import Stage, sample
 
@@ -22,9 +23,10 @@ def test_progress_arrives_with_the_task_and_its_fence(stage: Stage):
 
 
 def test_no_more_than_five_reports_a_second_are_passed_on(stage: Stage):
+    began = monotonic()
     stage.run("progress", steps=10_000)
 
-    assert 5 <= len(stage.reports) <= 10  # it may take a little more than a second on a busy machine
+    assert 5 <= len(stage.reports) <= 5 * (int(monotonic() - began) + 1)
 
 
 def test_log_lines_arrive_with_the_task_they_belong_to(stage: Stage, caplog):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 
 import psutil
 import pytest
@@ -85,17 +84,3 @@ def test_a_report_that_cannot_be_taken_does_not_fail_the_run(shared_stage: Stage
 
     assert shared_stage.run("thread:progress").verdict is Verdict.SUCCEEDED
     assert "could not be passed on" in caplog.text
-
-
-def test_ten_thousand_runs_in_a_thread_take_well_under_a_second(shared_stage: Stage):
-    work = shared_stage.work("thread:succeed")
-    shared_stage.runner.run(work)
-    run = shared_stage.runner.run
-    best = float("inf")
-    for _ in range(5):
-        began = time.thread_time()
-        for _ in range(2000):
-            run(work)
-        best = min(best, (time.thread_time() - began) / 2000)
-
-    assert best < 15e-6  # seconds of processor time for one run
