@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from queuectl.clock import now_ms
@@ -17,6 +18,8 @@ from queuectl_daemon.reports import Reports
 from queuectl_daemon.retention import Retention
 from queuectl_daemon.schedules import LOOK_SECONDS, Schedules
 from queuectl_daemon.ticker import Ticker
+
+logger = logging.getLogger("queuectl.daemon")
 
 _LATE_MESSAGE_MS = 15_000
 _LATE_LOOK_SECONDS = 5
@@ -96,4 +99,10 @@ class Chores:
             # Its own only: they carry its own clock's time, and a dead node's are released by recovery.
             late = tasks.release_dispatched(transaction, node=self._node, before=now_ms() - _LATE_MESSAGE_MS)
         if late:
+            logger.info(
+                "%d messages that nobody had taken for %d s are sent again",
+                late,
+                _LATE_MESSAGE_MS // 1000,
+                extra={"action": "late"},
+            )
             self._wake()

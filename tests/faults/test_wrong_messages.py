@@ -68,7 +68,7 @@ def test_messages_that_come_twice_or_long_after_run_nothing_again(
     site.daemon.start()
     with Meddler(client) as meddler:
         with Load(site, handlers=("work", "p_work"), pause=0.004, seconds=0.012):
-            site.witness.wait_for_starts(250, within=40)
+            site.witness.wait_for_starts(250)
             site.witness.wait_for(lambda: meddler.pushed > 300, "the meddler to have done his worst")
         site.wait_until_done()
     assert meddler.pushed > 100
@@ -89,11 +89,12 @@ def test_forged_messages_start_nothing_and_hold_nothing_up(
     client.rpush(MEDIUM, *forged)
     client.rpush(f"{NAMESPACE}:low_priority", *forged)
 
-    site.wait_for(*site.submit_many(20), within=10)
+    site.wait_for(*site.submit_many(20))
 
     assert site.task(waiting).state == "queued"
     site.manager.resume_queue("low")
     site.wait_for(waiting)
+    assert site.sent_nothing_again()
     site.check()
 
 
@@ -131,8 +132,9 @@ def test_garbage_in_the_lists_is_thrown_away(
     site.daemon.start()
     for garbage in GARBAGE:
         client.rpush(MEDIUM, garbage, garbage)
-        site.wait_for(*site.submit_many(3), within=10)
+        site.wait_for(*site.submit_many(3))
     assert "tick has failed" not in site.daemon.log()
+    assert site.sent_nothing_again()
     site.check()
 
 
@@ -144,7 +146,8 @@ def test_a_list_full_of_garbage_holds_nothing_up_for_long(
     site.daemon.start()
     for queue in QUEUES:
         client.rpush(f"{NAMESPACE}:{queue}", *(chance.randbytes(chance.randrange(30)) for _ in range(1000)))
-    site.wait_for(*site.submit_many(20), within=10)
+    site.wait_for(*site.submit_many(20))
+    assert site.sent_nothing_again()
     site.check()
 
 
@@ -155,12 +158,13 @@ def test_keys_of_the_wrong_kind_in_redis_stop_nothing(
     for queue in QUEUES:
         client.set(f"{NAMESPACE}:{queue}", "no list")
     site.daemon.start()
-    site.wait_for(*site.submit_many(20), within=15)
+    site.wait_for(*site.submit_many(20))
     client.flushdb()
     client.hset(f"{NAMESPACE}:epoch", "no", "text")
-    site.wait_for(*site.submit_many(20), within=15)
+    site.wait_for(*site.submit_many(20))
     client.delete(f"{NAMESPACE}:epoch")
-    site.wait_for(*site.submit_many(20), within=15)
+    site.wait_for(*site.submit_many(20))
+    assert site.sent_nothing_again()
     site.check()
 
 

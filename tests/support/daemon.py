@@ -316,6 +316,10 @@ class Installation:
         except AssertionError as error:
             raise AssertionError(f"{error}; still open: {self.open_tasks(numbers)}") from None
 
+    def sent_nothing_again(self) -> bool:
+        """Tell whether no task had to wait for the last resort, by which late messages are sent again."""
+        return "that nobody had taken for" not in self.daemon.log()
+
     def wait_for_state(self, number: int, *states: str, within: float = 20.0) -> Task:
         """Wait until a task is in one of these states, and return it."""
         wait_until(

@@ -15,8 +15,8 @@ from tests.support.waiting import wait_until
 LIMIT = 0.5
 """Seconds that the tasks here may run."""
 
-GRACE = 2.0
-"""Seconds after its limit by which a run has ended, with whatever it has started."""
+GRACE = 10.0
+"""Seconds after its limit by which a run has ended on the busiest machine, with whatever it has started."""
 
 _STRAY = (
     "import os, signal; os.fork() and signal.pause(); os.setsid(); os.fork() and os._exit(0); signal.pause()"

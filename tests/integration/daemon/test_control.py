@@ -59,14 +59,14 @@ def test_a_waiting_task_is_cancelled_for_good(install: MakeInstallation, kind: s
 
 @every_kind
 def test_a_retrying_and_a_scheduled_task_are_cancelled_for_good(install: MakeInstallation, kind: str) -> None:
-    site = install(kind, retry_backoff=0.7, retry_backoff_max=0.7)
+    site = install(kind, retry_backoff=4, retry_backoff_max=4)
     site.daemon.start()
     retrying = site.submit(failing=[1, 2, 3])
-    scheduled = site.submit(options={"publish_at": datetime.now(UTC) + timedelta(seconds=0.8)})
+    scheduled = site.submit(options={"publish_at": datetime.now(UTC) + timedelta(seconds=4)})
     site.wait_for_state(retrying, "retrying")
     for task in (retrying, scheduled):
         assert site.manager.cancel_task(task).state == "cancelled"
-    later = site.submit(options={"publish_at": datetime.now(UTC) + timedelta(seconds=1.2)})
+    later = site.submit(options={"publish_at": datetime.now(UTC) + timedelta(seconds=4.5)})
     site.wait_for(later)
     assert len(site.witness.starts(retrying)) == 1
     assert site.witness.starts(scheduled) == []

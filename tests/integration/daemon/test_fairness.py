@@ -19,13 +19,13 @@ WINDOW = WORKERS + 6
 def test_a_background_task_starts_within_its_bound(install: MakeInstallation, kind: str) -> None:
     site = install(kind, workers=WORKERS, priority_aging=POINT_MS / 60_000)
     site.daemon.start()
-    high: list[int] = site.submit_many(60, options={"priority": "high"}, seconds=0.02)
+    high: list[int] = site.submit_many(200, options={"priority": "high"}, seconds=0.02)
     background = site.submit(options={"priority": "background"}, seconds=0.02)
 
     def has_started() -> bool:
         open_high = site.rows("SELECT COUNT(*) FROM tasks WHERE finished_at IS NULL AND priority_score = 8")
-        if open_high[0][0] < 60:
-            high.extend(site.submit_many(40, options={"priority": "high"}, seconds=0.02))
+        if open_high[0][0] < 200:
+            high.extend(site.submit_many(100, options={"priority": "high"}, seconds=0.02))
         return bool(site.task(background).started_at)
 
     wait_until(has_started, within=20, describing="the background task to start")

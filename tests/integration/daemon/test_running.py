@@ -157,7 +157,7 @@ def test_metadata_and_results_come_through_unchanged(install: MakeInstallation, 
 def test_a_scheduled_task_starts_at_its_time_and_never_before(install: MakeInstallation, kind: str) -> None:
     site = install(kind)
     site.daemon.start()
-    due = datetime.now(UTC) + timedelta(seconds=0.7)
+    due = datetime.now(UTC) + timedelta(seconds=2)
     task = site.submit(options={"publish_at": due})
     assert site.task(task).state == "scheduled"
     done = site.wait_for(task)[0]

@@ -162,8 +162,15 @@ def test_a_task_from_another_process_wakes_an_idle_daemon(install: MakeInstallat
         site.witness.wait_for_starts(seen + 1)
         waits.append(site.witness.starts(task)[0].at / 1e9 - before)
         site.wait_for(task)
-    # The daemon looks by itself four times a second; then the middle would be an eighth of a second.
-    assert statistics.median(waits) < 0.09, waits
+    assert woken_at_once(waits), waits
+
+
+def woken_at_once(waits: list[float]) -> bool:
+    """Tell whether a daemon was woken; by itself it looks a quarter of a second after it has last done something.
+
+    The quickest quarter tells, since a busy machine may add to any of them and takes away from none.
+    """
+    return statistics.quantiles(waits, n=4)[0] < 0.09
 
 
 @pytest.mark.parametrize("kind", [POSTGRES, POSTGRES_REDIS])
@@ -182,7 +189,7 @@ def test_a_task_from_another_machine_wakes_an_idle_daemon(
         site.witness.wait_for_starts(seen + 1)
         waits.append(site.witness.starts(task)[0].at / 1e9 - before)
         site.wait_for(task)
-    assert statistics.median(waits) < 0.09, waits
+    assert woken_at_once(waits), waits
 
 
 def test_a_daemon_works_without_its_wake_up_socket(install: MakeInstallation) -> None:

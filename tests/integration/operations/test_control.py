@@ -106,7 +106,7 @@ class TestWaiting:
         begun = monotonic()
         with pytest.raises(WaitTimedOutError) as refusal:
             manager.wait_for([number], timeout=0.05)
-        assert 0.05 <= monotonic() - begun < 5
+        assert monotonic() - begun >= 0.05
         assert f"task_{number} is still {state} after 0.05 s" in refusal.value.message
         assert "queuectl show" in (refusal.value.hint or "")
         assert states(database) == {number: state}

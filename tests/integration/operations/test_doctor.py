@@ -281,7 +281,7 @@ def _server_saying(info: str) -> Iterator[int]:
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         yield server.getsockname()[1]
-        thread.join(5)
+        thread.join(30)
 
 
 class TestDaemon:

@@ -41,14 +41,14 @@ def ticker(clocks: Clocks) -> Iterator[Ticker]:
 def test_it_rings_at_a_moment_that_may_be_past(ticker: Ticker) -> None:
     rung = threading.Event()
     ticker.at(now_ms() - 60_000, "late", rung.set)
-    assert rung.wait(5)
+    assert rung.wait(30)
 
 
 def test_a_later_wish_of_the_same_name_replaces_the_earlier(ticker: Ticker) -> None:
     rung, other = threading.Event(), threading.Event()
     ticker.at(now_ms() + 60_000, "it", other.set)
     ticker.at(now_ms() + 10, "it", rung.set)
-    assert rung.wait(5)
+    assert rung.wait(30)
     assert not other.is_set()
 
 
@@ -60,7 +60,7 @@ def test_a_clock_that_jumps_does_not_stop_what_is_periodic(ticker: Ticker, clock
     assert not ticker.keep_time()
     clocks.pass_by(0.5, jump=jump)
     assert ticker.keep_time()
-    assert rung.wait(5), "it would have been silent for an hour"
+    assert rung.wait(30), "it would have been silent for an hour"
     clocks.pass_by(0.5)
     assert not ticker.keep_time()
 
