@@ -107,7 +107,7 @@ def test_no_error_ever_gets_into_the_shell(cli: CommandLine, shell: str, trouble
     began = time.monotonic()
     result = ask(cli, "queuectl show t", shell)
     assert (result.code, result.out, result.err) == (0, "", "")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert "status" in ask(cli, "queuectl statu", shell).out
 
 
