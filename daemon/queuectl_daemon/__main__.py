@@ -11,7 +11,8 @@ from pathlib import Path
 
 from queuectl import __version__
 from queuectl.errors import ExitCode, QueuectlError
-from queuectl.settings import load
+from queuectl.settings import in_clear, load
+from queuectl.settings.model import ROLES
 
 _PATIENCE_SECONDS = 2.0
 
@@ -40,6 +41,8 @@ def run(arguments: list[str]) -> int:
         from queuectl_daemon.service import Service
 
         log.set_up(settings, options.log_file)
+        for sentence in in_clear(settings):
+            log.logger.warning("%s", sentence, extra={"action": "unencrypted"})
         return Service(settings, read=read, log_file=options.log_file).run()
     except QueuectlError as error:
         sys.stderr.write(f"queuectld: {error.message}\n")
@@ -51,7 +54,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, object]:
-    return {"workers": options.workers, "web_port": 0 if options.no_web else None}
+    return {"role": options.role, "workers": options.workers, "web_port": 0 if options.no_web else None}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--home", type=Path, help="the folder that holds everything")
     parser.add_argument("--config", type=Path, help="the configuration file")
+    parser.add_argument(
+        "--role", choices=ROLES, help="run tasks only, or everything but tasks; by default all"
+    )
     parser.add_argument("--workers", type=int, help="how many tasks run at a time")
     parser.add_argument("--no-web", action="store_true", help="serve no web page")
     parser.add_argument(

@@ -46,6 +46,7 @@ class Chores:
         self._database = database
         self._node = node
         self._wake = wake
+        self._role = settings.role
         self._ticker = Ticker()
         self._schedules = Schedules(
             database, settings, node, ring=self._ticker.at, on_submitted=wake, on_late=on_late
@@ -65,14 +66,18 @@ class Chores:
         self._ticker.every(_LATE_LOOK_SECONDS, "late messages", self._redispatch_late)
 
     def start(self) -> None:
-        """Begin with all of it."""
+        """Begin with all of it; a worker leaves schedules, sums and the removal of what is old to the others."""
+        if self._role != "worker":
+            self._start_for_all_nodes()
+        self._ticker.every(ANCHOR_SECONDS, "audit anchor", AuditAnchor(self._database).tell, at_once=True)
+        self._ticker.start()
+
+    def _start_for_all_nodes(self) -> None:
         self._ticker.every(LOOK_SECONDS, "schedules", self._schedules.look)
         self._ticker.every(_PRUNE_SECONDS, "old starts", lambda: prune_starts(self._database))
         self._ticker.every(_RETENTION_SECONDS, "retention", self._retention.sweep, at_once=True)
         self._adding_up.begin(self._ticker)
         self._reports.begin(self._ticker)
-        self._ticker.every(ANCHOR_SECONDS, "audit anchor", AuditAnchor(self._database).tell, at_once=True)
-        self._ticker.start()
 
     def keep_time(self) -> None:
         """Notice when the wall clock has jumped."""

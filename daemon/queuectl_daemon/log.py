@@ -13,6 +13,8 @@ from queuectl.domain.visible import visible
 from queuectl.settings import Settings
 from queuectl_daemon.log_file import LogFile
 
+logger = logging.getLogger("queuectl.daemon")
+
 _FACTS = ("action", "task_id", "queue", "attempt", "node", "duration_ms")
 _URGENCY = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """Levels and what they are called where a line begins with such a number in angle brackets."""

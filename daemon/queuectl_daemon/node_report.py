@@ -47,6 +47,7 @@ def node_report(
         handlers=json.dumps(registry.names(settings)),
         kinds=json.dumps(runner.kinds()),
         held_back=json.dumps(capacity.held_back),
+        role=settings.role,
     )
 
 

@@ -262,7 +262,7 @@ class Pump(threading.Thread):
                 tick.keep_holds()
                 tick.claim(messages)
                 tick.promote(looking=looking)
-                if not self._draining:
+                if not self._draining and self._capacity.workers:
                     has_lists = self.transport is not None
                     filling = Filling(taking, self._capacity, tick.claimed, self._fetched, has_lists)
                     filling.fill(lists, looking=looking)
@@ -325,7 +325,7 @@ class Pump(threading.Thread):
             self._cancel(task, fence)
         if self.transport is not None and self.transport.up:
             self.transport.push(taking.dispatched)
-            if not self._draining:
+            if not self._draining and self._capacity.workers:
                 self.transport.invite(self._capacity.to_invite(len(self._fetched), self._view.paused))
         unwanted = QUEUES if self._draining else self._view.paused
         self._give_back(self._flights.drop_unwanted(unwanted, self._view.holds))

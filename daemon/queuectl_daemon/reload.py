@@ -65,7 +65,7 @@ class Reload:
         after = {name: each for name, (_, each) in shown.items()}
         try:
             with operation.writing() as transaction:
-                if "workers" in changed:
+                if "workers" in changed and present.role != "scheduler":
                     nodes.want_workers(transaction, self._node, changed["workers"][1])
                 operation.note(
                     transaction,

@@ -75,7 +75,8 @@ class Service:
         self._runner = Runner(settings, on_progress=self._progressed)
         kinds = Kinds(caps_of(settings), self._kind_of, self._runner.kinds)
         in_turns = bool(settings.priority_aging)
-        self._capacity = Capacity(self._flights, settings.workers, kinds, in_turns=in_turns)
+        workers = 0 if settings.role == "scheduler" else settings.workers
+        self._capacity = Capacity(self._flights, workers, kinds, in_turns=in_turns)
         self._measures = Measures(self._flights, self._capacity)
 
     def run(self) -> int:
@@ -140,7 +141,7 @@ class Service:
         logger.info(
             "node %s is ready: %d workers, %s, %s",
             self.node,
-            self.settings.workers,
+            self._capacity.workers,
             self._database.shown,
             transport_name(self._pump.transport),
             extra={"action": "ready", "node": self.node},

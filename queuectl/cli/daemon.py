@@ -13,6 +13,7 @@ from queuectl.cli.daemon_scale import scale
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import ExitCode
+from queuectl.settings.model import Role
 
 if TYPE_CHECKING:
     from queuectl.domain.status import NodeStatus
@@ -24,27 +25,37 @@ Workers = Annotated[
     int | None, typer.Option(metavar="N", min=1, max=512, help="How many tasks run at a time.")
 ]
 NoWeb = Annotated[bool, typer.Option("--no-web", help="Serve no web page.")]
+ChosenRole = Annotated[
+    Role | None,
+    typer.Option(
+        metavar="ROLE",
+        help="Of several daemons: worker runs tasks only, scheduler does everything else, all does both.",
+    ),
+]
 
 
 @command(app)
-def run(ctx: typer.Context, workers: Workers = None, no_web: NoWeb = False) -> None:
+def run(ctx: typer.Context, workers: Workers = None, role: ChosenRole = None, no_web: NoWeb = False) -> None:
     """Run the daemon in the foreground; Ctrl-C stops it in order.
 
     Examples:
       queuectl daemon run
       queuectl daemon run --workers 16
+      queuectl daemon run --role worker
     """
     from queuectl.cli.daemon_process import command_line
 
     invocation: Invocation = ctx.obj
-    words = command_line(invocation.loaded, workers, web=not no_web)
+    words = command_line(invocation.loaded, workers, web=not no_web, role=role)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(words[0], words)  # noqa: S606  our own interpreter, and no shell
 
 
 @command(app)
-def start(ctx: typer.Context, workers: Workers = None, no_web: NoWeb = False) -> None:
+def start(
+    ctx: typer.Context, workers: Workers = None, role: ChosenRole = None, no_web: NoWeb = False
+) -> None:
     """Start the daemon in the background and return when it is ready.
 
     Examples:
@@ -59,14 +70,14 @@ def start(ctx: typer.Context, workers: Workers = None, no_web: NoWeb = False) ->
         invocation.output.say("the daemon is running already")
         _show(invocation, found)
         return
-    _start(invocation, workers, web=not no_web)
+    _start(invocation, workers, web=not no_web, role=role)
 
 
-def _start(invocation: Invocation, workers: int | None, *, web: bool) -> None:
+def _start(invocation: Invocation, workers: int | None, *, web: bool, role: str | None) -> None:
     from queuectl.cli.daemon_process import start as start_process
     from queuectl.operations.local_daemon import log_file
 
-    found = start_process(invocation.loaded, workers, web=web)
+    found = start_process(invocation.loaded, workers, web=web, role=role)
     invocation.output.say(f"the daemon is ready; its log is {log_file(invocation.settings.home)}")
     _show(invocation, found)
 
@@ -98,7 +109,9 @@ def _stop(invocation: Invocation) -> None:
 
 
 @command(app)
-def restart(ctx: typer.Context, workers: Workers = None, no_web: NoWeb = False) -> None:
+def restart(
+    ctx: typer.Context, workers: Workers = None, role: ChosenRole = None, no_web: NoWeb = False
+) -> None:
     """Stop the daemon in order, if one is running, and start it with the present settings.
 
     Examples:
@@ -106,7 +119,7 @@ def restart(ctx: typer.Context, workers: Workers = None, no_web: NoWeb = False) 
     """
     invocation: Invocation = ctx.obj
     _stop(invocation)
-    _start(invocation, workers, web=not no_web)
+    _start(invocation, workers, web=not no_web, role=role)
 
 
 @command(app)

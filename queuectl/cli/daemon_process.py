@@ -31,7 +31,9 @@ class DaemonFailedError(QueuectlError):
         self.exit_code = ExitCode(code) if code in set(ExitCode) and code else ExitCode.FAILED
 
 
-def command_line(loaded: Loaded, workers: int | None, *, web: bool = True) -> list[str]:
+def command_line(
+    loaded: Loaded, workers: int | None, *, web: bool = True, role: str | None = None
+) -> list[str]:
     """Return the command that runs the daemon with just these settings.
 
     ``-P`` keeps the working directory off the import path, as it is for the installed commands.
@@ -39,13 +41,20 @@ def command_line(loaded: Loaded, workers: int | None, *, web: bool = True) -> li
     words = [sys.executable, "-P", "-m", "queuectl_daemon", "--home", str(loaded.settings.home)]
     if loaded.file is not None:
         words += ["--config", str(loaded.file)]
+    if role is not None:
+        words += ["--role", role]
     if workers is not None:
         words += ["--workers", str(workers)]
     return words if web else [*words, "--no-web"]
 
 
 def start(
-    loaded: Loaded, workers: int | None, *, web: bool = True, environ: Mapping[str, str] | None = None
+    loaded: Loaded,
+    workers: int | None,
+    *,
+    web: bool = True,
+    role: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> LocalDaemon:
     """Start a detached daemon and return when it is ready.
 
@@ -60,7 +69,7 @@ def start(
     with open(log, "ab", opener=_private) as output:
         begin = output.tell()
         process = subprocess.Popen(
-            [*command_line(loaded, workers, web=web), "--log-file", str(log)],
+            [*command_line(loaded, workers, web=web, role=role), "--log-file", str(log)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -91,7 +91,8 @@ class QueueStatus:
 class NodeStatus:
     """One daemon; ``per_minute`` is the rate of finished runs over the last minute.
 
-    ``kinds`` says where each handler runs: ``process``, ``thread`` or ``async``.
+    ``kinds`` says where each handler runs: ``process``, ``thread`` or ``async``. ``role`` is ``all``, ``worker``, which
+    only runs tasks, or ``scheduler``, which runs none.
     """
 
     id: str
@@ -107,6 +108,7 @@ class NodeStatus:
     per_minute: float
     alive: bool
     kinds: Mapping[str, str] = field(default_factory=dict)
+    role: str = "all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ def _daemons(transaction: Transaction, now: int) -> tuple[Worker, ...]:
             _held_back(node),
         )
         for node in nodes.every(transaction)
-        if node.lease_until > now
+        if node.lease_until > now and node.workers
     )
 
 

@@ -327,6 +327,7 @@ def _node_status(node: nodes.NodeRecord, now: int) -> NodeStatus:
         per_minute=node.per_minute,
         alive=node.lease_until > now,
         kinds=json.loads(node.kinds),
+        role=node.role,
     )
 
 

@@ -83,9 +83,12 @@ def _chosen(database: Database, settings: Settings, node: str | None, everywhere
 
 
 def _alive(database: Database) -> list[NodeRecord]:
+    """Return the daemons that run tasks."""
     with database.reading() as transaction:
         now = transaction.now()
-        return [each for each in nodes.every(transaction) if each.lease_until > now]
+        return [
+            each for each in nodes.every(transaction) if each.lease_until > now and each.role != "scheduler"
+        ]
 
 
 def _local(database: Database, settings: Settings) -> list[NodeRecord]:

@@ -196,6 +196,11 @@ def _built(reading: Reading) -> Settings:
             f"report_schedule has a webhook ({reading.origins['report_schedule']}), and webhook_secret, which signs"
             " what is sent there, is not set"
         )
+    if values["role"] != "all" and values["database_url"].startswith("sqlite:"):
+        reading.problems.append(
+            f"role is '{values['role']}' ({reading.origins['role']}), which needs a database that several daemons "
+            "share; set DATABASE_URL to a PostgreSQL one"
+        )
     if reading.problems:
         raise ConfigurationError(reading.problems, hint="correct this, then see: queuectl config check")
     return Settings(**values)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from queuectl.domain.report_delivery import ReportDelivery
 
 Isolation = Literal["process", "thread", "async"]
+Role = Literal["all", "worker", "scheduler"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Settings:
     database_url: str = field(repr=False)  # these two may hold a password
     redis_url: str | None = field(default=None, repr=False)
     redis_namespace: str = "queuectl"
+    role: Role = "all"
     workers: int = 8
     workers_process: int | None = None
     workers_thread: int | None = None

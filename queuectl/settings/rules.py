@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from queuectl.settings.model import ROLES
+
 
 class UnfitValueError(ValueError):
     """A value cannot be used, for a reason that is worth telling."""
@@ -237,6 +239,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "redis_namespace": _text(
             r"[A-Za-z0-9_.-]{1,64}", "up to 64 letters, digits, dots, dashes and underscores"
         ),
+        "role": _one_of(*ROLES),
         "workers": _WORKERS,
         "workers_process": _WORKERS,
         "workers_thread": _WORKERS,

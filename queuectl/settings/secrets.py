@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from queuectl.settings.model import Settings
 
@@ -12,6 +12,9 @@ _HIDDEN = "***"
 
 ADDRESSES = ("database_url", "redis_url")
 """The settings that may hold a password."""
+
+
+_ENCRYPTED = ("require", "verify-ca", "verify-full")
 
 
 def without_password(url: str) -> str:
@@ -37,6 +40,31 @@ def without_password(url: str) -> str:
     query = "***" if "password=" in parts.query else parts.query
     netloc = f"{user}:***@{host}" if at and secret is not None else parts.netloc
     return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+def in_clear(settings: Settings) -> list[str]:
+    """Return a sentence for each server on another machine to which everything would go unencrypted."""
+    database, redis = urlsplit(settings.database_url), urlsplit(settings.redis_url or "")
+    found = []
+    modes = parse_qs(database.query).get("sslmode", [""])
+    if (
+        database.scheme.startswith("postgres")
+        and _is_elsewhere(database.hostname)
+        and modes[-1] not in _ENCRYPTED
+    ):
+        found.append(
+            f"{without_password(settings.database_url)} may be reached without TLS; "
+            "add sslmode=verify-full and sslrootcert to DATABASE_URL"
+        )
+    if redis.scheme == "redis" and _is_elsewhere(redis.hostname):
+        found.append(
+            f"{without_password(settings.redis_url or '')} is reached without TLS, with its password; use rediss://"
+        )
+    return found
+
+
+def _is_elsewhere(host: str | None) -> bool:
+    return host is not None and host not in ("localhost", "::1") and not host.startswith("127.")
 
 
 def shown(settings: Settings) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from queuectl.store.migrations import (
     m0008_statistics,
     m0009_web,
     m0010_report_deliveries,
+    m0011_roles,
 )
 
 Step = Callable[[Transaction], None]
@@ -34,6 +35,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("0008_statistics", m0008_statistics.apply),
     ("0009_web", m0009_web.apply),
     ("0010_report_deliveries", m0010_report_deliveries.apply),
+    ("0011_roles", m0011_roles.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

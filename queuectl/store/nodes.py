@@ -12,7 +12,7 @@ from queuectl.store.rows import placeholders
 
 _COLUMNS = (
     "id, host, pid, version, started_at, workers, running, transport, transport_up, per_minute, progress, handlers,"
-    " kinds, held_back, heartbeat_at, lease_until, clock_ahead"
+    " kinds, held_back, role, heartbeat_at, lease_until, clock_ahead"
 )
 _NUMBER = _COLUMNS.count(",") + 1
 
@@ -25,7 +25,8 @@ class NodeReport:
     """One daemon as it describes itself; ``started_at`` is UTC milliseconds.
 
     JSON text are ``progress``, ``handlers``, the names that its tasks may use, ``kinds``, where each of them runs,
-    and ``held_back``, those of which it takes nothing more, because their kind is at its cap.
+    and ``held_back``, those of which it takes nothing more, because their kind is at its cap. ``role`` is what it does:
+    ``all``, ``worker`` or ``scheduler``, which has no workers.
     """
 
     id: str
@@ -42,6 +43,7 @@ class NodeReport:
     handlers: str
     kinds: str
     held_back: str
+    role: str
 
 
 @dataclass(frozen=True, slots=True)

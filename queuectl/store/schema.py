@@ -228,6 +228,7 @@ class NodeRow(Table):
     wanted_workers = peewee.IntegerField(null=True)
     kinds = peewee.TextField()
     held_back = peewee.TextField()
+    role = peewee.TextField()
 
     class Meta:
         table_name = "nodes"

@@ -104,5 +104,6 @@ def _live_through(transaction: Transaction, at: int) -> None:
         id=NODE, host="here", pid=77, version="0.1.0", started_at=at, workers=4, running=1, transport="in-process",
         transport_up=1, per_minute=12.5, progress=json.dumps({"3": [0.5, "提取正文"]}), handlers='["article"]',
         kinds='{"article": "process"}', held_back="[]",
+        role="all",
     )  # fmt: skip
     nodes.save(transaction, node, 600_000)

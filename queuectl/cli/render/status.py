@@ -200,7 +200,10 @@ def _node_text(node: NodeStatus, status: RealtimeStatus) -> str:
     # The pace of the only daemon is that of the system, which has a line of its own.
     rate = "" if alone and status.pace.runs else f", {node.per_minute:,.0f} runs/min"
     up = brief(status.at - node.started_at)
-    return f"pid {node.pid} on {node.host}, {busy} of {node.workers} workers busy, {transport}{rate}, up {up}"
+    if node.role == "scheduler":
+        return f"pid {node.pid} on {node.host}, scheduler, {transport}, up {up}"
+    role = "" if node.role == "all" else f"{node.role}, "
+    return f"pid {node.pid} on {node.host}, {role}{busy} of {node.workers} workers busy, {transport}{rate}, up {up}"
 
 
 def node_line(node: NodeStatus, status: RealtimeStatus) -> Text:

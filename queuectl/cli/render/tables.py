@@ -226,6 +226,7 @@ def daemon_facts(found: LocalDaemon, node: NodeStatus | None, log: str, zone: st
     if node is not None:
         rows += [
             ("node", f"{node.id} on {node.host}, version {node.version}"),
+            *([("role", node.role)] if node.role != "all" else []),
             ("workers", f"{node.workers}, {node.running} busy"),
             (
                 "transport",

@@ -11,7 +11,7 @@ from shlex import quote
 
 from queuectl.operations.administration import Check
 from queuectl.operations.local_daemon import is_locked
-from queuectl.settings import Settings
+from queuectl.settings import Settings, in_clear
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 _EVERYBODY_WRITES, _OTHERS = 0o002, 0o077
@@ -60,6 +60,9 @@ def privacy(settings: Settings) -> Iterator[Check]:
         yield Check("privacy", ok=True, warning=True, detail=f"other users may look into {path}", hint=hint)
     if not found:
         yield Check("privacy", ok=True, detail="only its owner may look into the home")
+    for sentence in in_clear(settings):
+        what, _, hint = sentence.partition("; ")
+        yield Check("privacy", ok=True, warning=True, detail=what, hint=hint)
 
 
 def disk(settings: Settings) -> Iterator[Check]:

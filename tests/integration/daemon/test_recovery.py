@@ -45,7 +45,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def heard_of(database: Database, node: str, *, ago_ms: int = 0, lease_ms: int = LEASE_MS) -> None:
     """Let a node have been heard of a while ago."""
     with database.writing() as transaction:
-        report = NodeReport(node, "host", 1, "0", 0, 4, 0, "in-process", 1, 0.0, "{}", "[]", "{}", "[]")
+        report = NodeReport(
+            node, "host", 1, "0", 0, 4, 0, "in-process", 1, 0.0, "{}", "[]", "{}", "[]", "all"
+        )
         nodes.save(transaction, report, lease_ms)
         transaction.execute(
             "UPDATE nodes SET heartbeat_at = heartbeat_at - %s, lease_until = lease_until - %s WHERE id = %s",

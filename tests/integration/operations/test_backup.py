@@ -185,7 +185,9 @@ def test_a_daemon_of_another_home_keeps_its_database_too(
     backup(settings, file)
     database = Database(emptied_postgres)
     with database.writing() as transaction:
-        report = nodes.NodeReport("n", "elsewhere", 7, "1", 0, 1, 0, "redis", 1, 0.0, "{}", "[]", "{}", "[]")
+        report = nodes.NodeReport(
+            "n", "elsewhere", 7, "1", 0, 1, 0, "redis", 1, 0.0, "{}", "[]", "{}", "[]", "all"
+        )
         nodes.save(transaction, report, 30_000)
     with pytest.raises(RefusedError, match="used by the daemon on elsewhere"):
         restore(settings, file)

@@ -35,6 +35,7 @@ DAEMON = NodeReport(
     handlers='["article", "fail"]',
     kinds='{"article": "process", "fail": "thread"}',
     held_back="[]",
+    role="all",
 )
 
 

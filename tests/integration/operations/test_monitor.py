@@ -61,6 +61,7 @@ def a_node(**fields: object) -> NodeReport:
         handlers='["article"]',
         kinds="{}",
         held_back="[]",
+        role="all",
     )
     return replace(node, **fields)  # type: ignore[arg-type]
 
