@@ -10,10 +10,12 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from queuectl.settings import Settings
+from queuectl.settings.rules import RULES
 from queuectl_daemon.runner import family
 from queuectl_daemon.runner.nursery import BORN, REPORT, REQUEST, encode_settings
 
@@ -153,7 +155,8 @@ class ForkServer:
 
 def _without_secrets(settings: Settings) -> Settings:
     """Return what handlers need; they get by without the passwords, so nothing here passes them on."""
-    return replace(settings, database_url="", redis_url=None, web_auth=None)
+    secrets: dict[str, Any] = {name: None for name, rule in RULES.items() if rule.secret}
+    return replace(settings, **(secrets | {"database_url": ""}))
 
 
 def _boot(pid: int) -> str:
