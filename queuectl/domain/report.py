@@ -47,6 +47,7 @@ class Kind(StrEnum):
     DURATION = "duration"  # milliseconds
     MOMENT = "moment"  # UTC milliseconds
     DAY = "day"  # UTC milliseconds of the day's beginning in the report's zone
+    DATE = "date"  # the same, said with its year
     HOUR = "hour"  # UTC milliseconds of the hour's beginning
     CLOCK = "clock"  # the same, of a report on one day
     WORD = "word"  # one of our own words, said in the language of the reader

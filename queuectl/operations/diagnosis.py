@@ -12,6 +12,7 @@ from queuectl.operations.doctor.handlers import handlers
 from queuectl.operations.doctor.home import disk, home, logs, pid_file, privacy
 from queuectl.operations.doctor.machine import open_files
 from queuectl.operations.doctor.redis import redis
+from queuectl.operations.doctor.reports import reports
 from queuectl.operations.doctor.schedules import schedules
 from queuectl.settings import Settings
 
@@ -43,4 +44,5 @@ _LOOKS: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
     ("handlers", handlers),
     ("open files", open_files),
     ("schedules", schedules),
+    ("reports", reports),
 )

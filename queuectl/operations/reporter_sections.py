@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Mapping, Sequence
-from datetime import tzinfo
+from datetime import datetime, time, tzinfo
 
 from queuectl.domain.histogram import RELATIVE_ERROR, Histogram
 from queuectl.domain.priority import QUEUES
@@ -36,25 +36,23 @@ NOTHING = (Note("nothing"),)
 
 def summary(figures: Figures, zone: tzinfo) -> Section:
     """Return the figures that matter most, each with its change against the period before."""
-    del zone
     former = {name.value: value for name, value in _figures(figures.former.total, figures, former=True)}
     rows = tuple(
         (name, value, _change(former[name.value], value))
         for name, value in _figures(figures.now.total, figures)
     )
-    return Section("summary", (Table(("figure", "value", "change"), rows),), notes=_compared(figures))
+    return Section("summary", (Table(("figure", "value", "change"), rows),), notes=_compared(figures, zone))
 
 
 def comparison(figures: Figures, zone: tzinfo) -> Section:
     """Return every figure of this period beside that of the one before."""
-    del zone
     former = dict(_named(_figures(figures.former.total, figures, former=True)))
     rows = tuple(
         (name, former[str(name.value)], value, _change(former[str(name.value)], value))
         for name, value in _figures(figures.now.total, figures)
     )
     columns = ("figure", "before", "now", "change")
-    return Section("comparison", (Table(columns, rows),), notes=_compared(figures))
+    return Section("comparison", (Table(columns, rows),), notes=_compared(figures, zone))
 
 
 def throughput(figures: Figures, zone: tzinfo) -> Section:
@@ -229,10 +227,16 @@ def _change(former: Cell, now: Cell) -> Cell:
     return change(old, new)
 
 
-def _compared(figures: Figures) -> tuple[Note, ...]:
-    begin, end = figures.former_period.begin, figures.former_period.end
-    values = (("begin", Cell(Kind.MOMENT, begin)), ("end", Cell(Kind.MOMENT, end)))
-    return (Note("compared_with", values),)
+def _compared(figures: Figures, zone: tzinfo) -> tuple[Note, ...]:
+    """Say what it is compared with: whole days as days, anything else from moment to moment."""
+    former = figures.former_period
+    first, last = (datetime.fromtimestamp(at / 1000, zone) for at in (former.begin, former.end - 1))
+    kind, end = Kind.MOMENT, former.end
+    if first.time() == time() and datetime.fromtimestamp(former.end / 1000, zone).time() == time():
+        kind, end = Kind.DATE, former.end - 1
+        if first.date() == last.date():
+            return (Note("compared_with_day", (("begin", Cell(kind, former.begin)),)),)
+    return (Note("compared_with", (("begin", Cell(kind, former.begin)), ("end", Cell(kind, end)))),)
 
 
 def _over_time(figures: Figures, zone: tzinfo) -> tuple[str, tuple[Cell, ...], list[Counts]]:

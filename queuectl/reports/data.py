@@ -17,7 +17,7 @@ from queuectl.times import iso, zone_named
 VERSION = 1
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-_MOMENTS = {Kind.MOMENT, Kind.DAY, Kind.HOUR, Kind.CLOCK}
+_MOMENTS = {Kind.MOMENT, Kind.DAY, Kind.DATE, Kind.HOUR, Kind.CLOCK}
 _LONGEST_CELL = 2_000
 
 

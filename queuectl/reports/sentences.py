@@ -94,6 +94,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "These times are accurate to within {share}; the longest and the mean are exact.",
             "这些时间的误差不超过 {share}；最长值和平均值是精确的。",
         ),
+        "compared_with_day": (
+            "Compared with {begin}.",
+            "对比时段：{begin}。",
+        ),
         "compared_with": (
             "Compared with {begin} – {end}.",
             "对比时段：{begin} – {end}。",

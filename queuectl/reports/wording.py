@@ -113,14 +113,21 @@ class Wording:
                 return self._points(value)
             case Kind.DURATION:
                 return self.duration(round(value))
-            case Kind.MOMENT:
-                return self._moment(round(value))
-            case Kind.DAY:
-                return self.day(round(value))
-            case Kind.CLOCK:
-                return f"{self._local(round(value)):%H:%M}"
             case _:
-                return self._hour(round(value))
+                return self._said_moment(kind, round(value))
+
+    def _said_moment(self, kind: Kind, at: int) -> str:
+        match kind:
+            case Kind.MOMENT:
+                return self._moment(at)
+            case Kind.DAY:
+                return self.day(at)
+            case Kind.DATE:
+                return self.date(at)
+            case Kind.CLOCK:
+                return f"{self._local(at):%H:%M}"
+            case _:
+                return self._hour(at)
 
     def _percent(self, value: float, sign: str) -> str:
         percent = abs(value) * 100

@@ -17,18 +17,20 @@ from redis import Redis
 
 from queuectl import __version__
 from queuectl.clock import now_ms
+from queuectl.domain.report_delivery import ReportDelivery
 from queuectl.errors import ExitCode, QueuectlError
 from queuectl.operations.administration import Check, exit_code_of
 from queuectl.operations.diagnosis import diagnose
 from queuectl.operations.doctor import database as looking_at_database
 from queuectl.operations.doctor import home as looking_at_home
 from queuectl.operations.doctor import redis as looking_at_redis
+from queuectl.operations.doctor import reports as looking_at_reports
 from queuectl.operations.home_lock import HomeLock
 from queuectl.operations.local_daemon import local_daemon
 from queuectl.operations.manager import QueueManager
 from queuectl.operations.scheduler import Scheduler
 from queuectl.settings import HandlerSettings, Settings
-from queuectl.store import nodes
+from queuectl.store import nodes, report_deliveries
 from queuectl.store.database import Database
 from tests.support.cli import UNREACHABLE_PORT, CommandLine, obey_permissions
 from tests.support.postgres import PostgresServer
@@ -419,3 +421,27 @@ def test_a_warning_is_no_failure() -> None:
     assert exit_code_of([fine, careful]) == ExitCode.DONE
     assert exit_code_of([fine, failed]) == ExitCode.FAILED
     assert exit_code_of([failed, gone]) == ExitCode.UNREACHABLE
+
+
+def test_reports_that_need_what_is_not_installed(plain: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(plain, "reports").detail == "as HTML, PDF and others"
+    monkeypatch.setattr(looking_at_reports, "_PDF_PACKAGES", ("typst", "a_package_that_nobody_has"))
+    missing = found(plain, "reports")
+    assert (missing.ok, missing.hint) == (True, "run: pip install 'queuectl[pdf]'")
+    planned = replace(plain, report_schedule=(ReportDelivery("daily", "@daily", "pdf", folder="/x"),))
+    assert not found(planned, "reports").ok
+
+
+def test_a_planned_report_that_could_not_be_delivered(plain: Settings) -> None:
+    delivery = ReportDelivery("daily", "0 0 * * *", folder="/x")
+    planned = replace(plain, report_schedule=(delivery,))
+    assert found(planned, "planned reports").detail == "1 planned, none with a problem"
+    database = Database(plain.database_url)
+    with database.writing() as transaction:
+        report_deliveries.begin(transaction, delivery.key, 1)
+        (state,) = report_deliveries.known(transaction, [delivery.key]).values()
+        assert report_deliveries.claim(transaction, state, "node", now=2, until=3)
+        report_deliveries.failed(transaction, delivery.key, "node", "no space", next_try_at=4)
+    database.close()
+    failed = found(planned, "daily report to /x")
+    assert (failed.ok, failed.detail, failed.hint) == (False, "no space", "see: queuectl report deliveries")

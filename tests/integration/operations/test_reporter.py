@@ -318,4 +318,4 @@ def test_every_kind_of_value_has_its_place(database, reporter):
     kinds = {
         cell.kind for each in report.sections for table in each.tables for row in table.rows for cell in row
     }
-    assert set(Kind) - kinds == {Kind.DAY, Kind.HOUR}
+    assert set(Kind) - kinds == {Kind.DAY, Kind.DATE, Kind.HOUR}

@@ -168,6 +168,7 @@ def test_an_unknown_language_or_metric_is_refused_with_a_proposal():
         (Kind.DURATION, 86_399_000, "1 d", "1 天"),
         (Kind.DURATION, 183_600_000, "2 d 3 h", "2 天 3 小时"),
         (Kind.MOMENT, 1_764_259_200_000, "28 Nov 2025 00:00", "2025年11月28日 00:00"),
+        (Kind.DATE, 1_764_259_200_000, "28 November 2025", "2025年11月28日"),
         (Kind.HOUR, 1_764_262_800_000, "28 Nov 01:00", "11月28日 01:00"),
         (Kind.CLOCK, 1_764_262_800_000, "01:00", "01:00"),
         (Kind.WORD, "urgent_priority", "urgent", "紧急"),
