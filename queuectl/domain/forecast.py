@@ -36,7 +36,8 @@ class AtWork:
 class Situation:
     """Everything that decides what starts when, at the moment ``now``; ``rules`` are in the order of service.
 
-    ``starts`` are the moments of a queue's recent starts, ``hosts`` what is known of hosts. With
+    ``starts`` are the moments of a queue's recent starts, ``hosts`` what is known of hosts, ``caps`` how many
+    tasks of a kind of work may run at a time, if fewer than there are workers, ``kinds`` the kind by handler. With
     ``aging`` the ranks decide between queues. Each waiting task stands for ``weight`` tasks that
     follow each other, where there are too many to follow every one.
     """
@@ -47,6 +48,8 @@ class Situation:
     at_work: Sequence[AtWork] = ()
     starts: Mapping[str, Sequence[int]] = field(default_factory=dict)
     hosts: Mapping[str, HostUse] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    caps: Mapping[str, int] = field(default_factory=dict)
     workers: int = 1
     aging: bool = False
     weight: int = 1

@@ -13,8 +13,8 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 
 from queuectl.domain.admission import QueueRules, admit, admit_in_order
-from queuectl.domain.forecast import Forecast, QueueForecast, Situation, Waiting
-from queuectl.domain.lane import Hosts, Lane
+from queuectl.domain.forecast import AtWork, Forecast, QueueForecast, Situation, Waiting
+from queuectl.domain.lane import Hosts, Kinds, Lane
 from queuectl.domain.rate import RateLimit
 from queuectl.domain.run_times import RunTimes
 
@@ -45,8 +45,9 @@ class _Simulation:
             use.held_until is not None for use in situation.hosts.values()
         )
         busy = Counter(task.queue for task in situation.at_work)
+        self._kinds = Kinds(situation.kinds, situation.caps, [task.handler for task in situation.at_work])
         self._lanes = {
-            name: Lane(rule, situation.starts.get(name, ()), busy[name], by_host=by_host)
+            name: Lane(rule, situation.starts.get(name, ()), busy[name], by_host=by_host, kinds=self._kinds)
             for name, rule in self._rules.items()
         }
         self._limited = {name for name, rule in self._rules.items() if rule.limits_starts}
@@ -54,7 +55,7 @@ class _Simulation:
         self._hosts = Hosts(dict(situation.hosts))
         self._free = situation.workers - len(situation.at_work)
         self._due = sorted(situation.waiting, key=lambda task: task.due_at, reverse=True)
-        self._ends: list[tuple[int, int, str, str]] = []
+        self._ends: list[tuple[int, int, str, str, str]] = []
         self._tasks = Counter(task.queue for task in situation.waiting) + busy
         self._last_end: dict[str, int] = {}
         self._longest_wait: dict[str, int] = defaultdict(int)
@@ -62,7 +63,7 @@ class _Simulation:
         for task in situation.at_work:
             elapsed = max(0, self._now - task.started_at)
             took = times.at_quantile(task.queue, task.handler, chance_of(task.id), beyond=elapsed)
-            self._end_later(task.id, task.queue, task.host, self._now + took - elapsed)
+            self._end_later(task, self._now + took - elapsed)
 
     def run(self) -> Forecast:
         """Let time pass until nothing can happen any more."""
@@ -85,13 +86,15 @@ class _Simulation:
 
     def _finish(self) -> None:
         while self._ends and self._ends[0][0] <= self._now:
-            _, _, queue, host = heapq.heappop(self._ends)
+            _, _, queue, host, handler = heapq.heappop(self._ends)
             self._free += 1
             self._lanes[queue].end()
+            self._kinds.end(handler)
             if self._by_host:
                 self._hosts.end(host)
+            if self._by_host or self._kinds.capped:
                 for lane in self._lanes.values():
-                    lane.release(host)
+                    lane.release(host, self._kinds.of(handler))
 
     def _start(self) -> None:
         """Start what may, in the order of admission, until no worker is free or nothing more may."""
@@ -125,11 +128,11 @@ class _Simulation:
         self._free -= 1
         self._starts[task.id] = self._now
         self._longest_wait[task.queue] = max(self._longest_wait[task.queue], self._now - task.due_at)
-        self._end_later(task.id, task.queue, task.host, self._now + took * self._weight)
+        self._end_later(task, self._now + took * self._weight)
 
-    def _end_later(self, task: int, queue: str, host: str, at: int) -> None:
-        heapq.heappush(self._ends, (at, task, queue, host))
-        self._last_end[queue] = max(self._last_end.get(queue, 0), at)
+    def _end_later(self, task: Waiting | AtWork, at: int) -> None:
+        heapq.heappush(self._ends, (at, task.id, task.queue, task.host, task.handler))
+        self._last_end[task.queue] = max(self._last_end.get(task.queue, 0), at)
 
     def _next_moment(self) -> int | None:
         moments = [lane.next_moment(self._now) for lane in self._lanes.values()] if self._free > 0 else []

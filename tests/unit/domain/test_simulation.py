@@ -105,6 +105,44 @@ class TestLimits:
         guard = 100  # a fiftieth of the gap, within which a start may happen after it was granted
         assert starts(situation(*tasks, rules=rules, hosts=known)) == {1: 0, 3: 3_000, 2: 5_000 + guard}
 
+    def test_a_kind_at_its_cap_lets_other_kinds_pass(self) -> None:
+        kinds = {"article": "process", "index": "process", "poll": "async"}
+        tasks = [
+            replace(waiting(number, took=took), handler=handler)
+            for number, (handler, took) in enumerate(
+                [
+                    ("article", 1_000),
+                    ("index", 300),
+                    ("article", 500),
+                    ("index", 100),
+                    ("poll", 50),
+                    ("odd", 50),
+                ]
+            )
+        ]
+        work = AtWork(9, "medium_priority", "a", "poll", NOW - 400)
+        capped = situation(*tasks, at_work=[work], kinds=kinds, caps={"process": 2, "async": 1}, workers=9)
+        assert starts(capped) == {0: 0, 1: 0, 5: 0, 2: 300, 4: 600, 3: 800}
+
+    def test_caps_of_kinds_go_together_with_limits_of_hosts(self) -> None:
+        rules = {name: {"host_concurrency": 1} for name in QUEUES}
+        tasks = [
+            replace(waiting(number, queue, took=took, host=host), handler=handler)
+            for number, (queue, handler, host, took) in enumerate(
+                [
+                    ("high_priority", "page", "a", 1_000),
+                    ("high_priority", "note", "a", 100),
+                    ("medium_priority", "page", "b", 400),
+                    ("medium_priority", "note", "b", 100),
+                    ("low_priority", "page", "c", 100),
+                ]
+            )
+        ]
+        found = starts(
+            situation(*tasks, rules=rules, kinds={"page": "process"}, caps={"process": 1}, workers=9)
+        )
+        assert found == {0: 0, 3: 0, 1: 1_000, 2: 1_000, 4: 1_400}
+
     def test_a_held_host_waits_until_its_hold_ends(self) -> None:
         known = {"a": HostUse(0, None, NOW + 7_000)}
         assert starts(situation(waiting(1), waiting(2, host="b"), hosts=known)) == {2: 0, 1: 7_000}
