@@ -6,6 +6,7 @@ the same simulation. The forecast knows nothing of what will be submitted later.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -165,7 +166,8 @@ def _check(wanted: WhatIf) -> None:
 def _situation(transaction: Transaction, settings: Settings) -> tuple[Situation, bool]:
     now = transaction.now()
     rules = queues.rules(transaction)
-    alive = sum(node.workers for node in nodes.every(transaction) if node.lease_until > now)
+    alive = [node for node in nodes.every(transaction) if node.lease_until > now and node.workers]
+    workers = sum(node.workers for node in alive)
     open_states = (State.SCHEDULED, State.QUEUED, State.DISPATCHED, State.RETRYING)
     waiting = sum(count for (_, state), count in counters.read(transaction).items() if state in open_states)
     weight = max(1, -(-waiting // MOST_FOLLOWED))
@@ -177,11 +179,22 @@ def _situation(transaction: Transaction, settings: Settings) -> tuple[Situation,
         at_work=at_work,
         starts={name: starts.moments(transaction, rule, now) for name, rule in rules.items()},
         hosts=_hosts(transaction, [task.host for task in at_work], now),
-        workers=alive or settings.workers,
+        kinds={name: kind for node in alive for name, kind in json.loads(node.kinds).items()},
+        caps=_caps(alive),
+        workers=workers or settings.workers,
         aging=ordering.stored_point(transaction) is not None,
         weight=weight,
     )
     return situation, bool(alive)
+
+
+def _caps(alive: Sequence[nodes.NodeRecord]) -> dict[str, int]:
+    """Return how many tasks of each kind all daemons together run, where that is bounded on any of them."""
+    caps = [(node, json.loads(node.caps)) for node in alive]
+    return {
+        kind: sum(min(node.workers, bounded.get(kind, node.workers)) for node, bounded in caps)
+        for kind in {kind for _, bounded in caps for kind in bounded}
+    }
 
 
 def _hosts(transaction: Transaction, running: Sequence[str], now: int) -> dict[str, HostUse]:

@@ -20,6 +20,7 @@ from queuectl.store.migrations import (
     m0009_web,
     m0010_report_deliveries,
     m0011_roles,
+    m0012_caps,
 )
 
 Step = Callable[[Transaction], None]
@@ -36,6 +37,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("0009_web", m0009_web.apply),
     ("0010_report_deliveries", m0010_report_deliveries.apply),
     ("0011_roles", m0011_roles.apply),
+    ("0012_caps", m0012_caps.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

@@ -12,7 +12,7 @@ from queuectl.store.rows import placeholders
 
 _COLUMNS = (
     "id, host, pid, version, started_at, workers, running, transport, transport_up, per_minute, progress, handlers,"
-    " kinds, held_back, role, heartbeat_at, lease_until, clock_ahead"
+    " kinds, held_back, role, caps, heartbeat_at, lease_until, clock_ahead"
 )
 _NUMBER = _COLUMNS.count(",") + 1
 
@@ -26,7 +26,8 @@ class NodeReport:
 
     JSON text are ``progress``, ``handlers``, the names that its tasks may use, ``kinds``, where each of them runs,
     and ``held_back``, those of which it takes nothing more, because their kind is at its cap. ``role`` is what it does:
-    ``all``, ``worker`` or ``scheduler``, which has no workers.
+    ``all``, ``worker`` or ``scheduler``, which has no workers. ``caps``, JSON text as well, says how many tasks of a
+    kind it runs at a time where that is bounded.
     """
 
     id: str
@@ -44,6 +45,7 @@ class NodeReport:
     kinds: str
     held_back: str
     role: str
+    caps: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,7 @@ class NodeRow(Table):
     kinds = peewee.TextField()
     held_back = peewee.TextField()
     role = peewee.TextField()
+    caps = peewee.TextField()
 
     class Meta:
         table_name = "nodes"

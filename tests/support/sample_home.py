@@ -105,5 +105,6 @@ def _live_through(transaction: Transaction, at: int) -> None:
         transport_up=1, per_minute=12.5, progress=json.dumps({"3": [0.5, "提取正文"]}), handlers='["article"]',
         kinds='{"article": "process"}', held_back="[]",
         role="all",
+        caps="{}",
     )  # fmt: skip
     nodes.save(transaction, node, 600_000)

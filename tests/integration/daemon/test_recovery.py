@@ -46,7 +46,7 @@ def heard_of(database: Database, node: str, *, ago_ms: int = 0, lease_ms: int = 
     """Let a node have been heard of a while ago."""
     with database.writing() as transaction:
         report = NodeReport(
-            node, "host", 1, "0", 0, 4, 0, "in-process", 1, 0.0, "{}", "[]", "{}", "[]", "all"
+            node, "host", 1, "0", 0, 4, 0, "in-process", 1, 0.0, "{}", "[]", "{}", "[]", "all", "{}"
         )
         nodes.save(transaction, report, lease_ms)
         transaction.execute(

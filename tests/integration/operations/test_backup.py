@@ -186,7 +186,7 @@ def test_a_daemon_of_another_home_keeps_its_database_too(
     database = Database(emptied_postgres)
     with database.writing() as transaction:
         report = nodes.NodeReport(
-            "n", "elsewhere", 7, "1", 0, 1, 0, "redis", 1, 0.0, "{}", "[]", "{}", "[]", "all"
+            "n", "elsewhere", 7, "1", 0, 1, 0, "redis", 1, 0.0, "{}", "[]", "{}", "[]", "all", "{}"
         )
         nodes.save(transaction, report, 30_000)
     with pytest.raises(RefusedError, match="used by the daemon on elsewhere"):

@@ -162,7 +162,9 @@ def test_a_database_in_use_is_not_written_to(settings: Settings, source: Databas
 
 
 def test_what_a_running_daemon_uses_is_not_copied(settings: Settings, source: Database, there: str) -> None:
-    report = NodeReport("n", "host", 7, "1", NOW, 1, 0, "in-process", 1, 0.0, "{}", "[]", "{}", "[]", "all")
+    report = NodeReport(
+        "n", "host", 7, "1", NOW, 1, 0, "in-process", 1, 0.0, "{}", "[]", "{}", "[]", "all", "{}"
+    )
     with source.writing() as transaction:
         nodes.save(transaction, report, 60_000)
     with pytest.raises(DaemonRunningError, match="pid 7 on host"):

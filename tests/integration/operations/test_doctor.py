@@ -301,7 +301,7 @@ class TestDaemon:
             me = local_daemon(plain.home)
             assert me is not None
             report = nodes.NodeReport(
-                "me", "here", me.pid, version, 0, 1, 0, "redis", 1, 0.0, "{}", "[]", "{}", "[]", "all"
+                "me", "here", me.pid, version, 0, 1, 0, "redis", 1, 0.0, "{}", "[]", "{}", "[]", "all", "{}"
             )
             with database.writing() as transaction:
                 nodes.save(transaction, report, 30_000)
@@ -341,7 +341,7 @@ class TestDaemon:
         database = Database(on_postgres.database_url)
         with database.writing() as transaction:
             report = nodes.NodeReport(
-                "n", "elsewhere", 7, "1", 0, 1, 0, "redis", 1, 0.0, "{}", "[]", "{}", "[]", "all"
+                "n", "elsewhere", 7, "1", 0, 1, 0, "redis", 1, 0.0, "{}", "[]", "{}", "[]", "all", "{}"
             )
             nodes.save(transaction, report, 30_000)
         database.close()

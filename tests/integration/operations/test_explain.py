@@ -36,6 +36,7 @@ DAEMON = NodeReport(
     kinds='{"article": "process", "fail": "thread"}',
     held_back="[]",
     role="all",
+    caps="{}",
 )
 
 

@@ -13,7 +13,9 @@ from queuectl.domain.rate import RateLimit
 from queuectl.errors import InvalidInputError, QueueNotFoundError
 from queuectl.operations import forecast
 from queuectl.operations.forecast import WhatIf
+from queuectl.store import nodes
 from queuectl.store.database import Database
+from queuectl.store.nodes import NodeReport
 from tests.support.factories import all_rows, ending, finish, new_task, started, submit, task_in
 
 
@@ -130,3 +132,19 @@ def test_a_change_that_is_none_is_refused(monitor: Monitor, wanted: WhatIf, says
 def test_a_limit_for_a_queue_that_is_not_there_is_refused(monitor: Monitor) -> None:
     with pytest.raises(QueueNotFoundError, match="there is no queue 'lowest'"):
         monitor.simulate(WhatIf(rate_limits={"lowest": "1/h"}))
+
+
+def test_caps_of_kinds_count_for_all_nodes_together(database: Database, monitor: Monitor) -> None:
+    recorded(database, 3_000)
+    ids = queued(database, 5)
+    for name, caps in (("one", '{"process": 1}'), ("two", '{"process": 2, "async": 50}')):
+        report = NodeReport(
+            name, "here", 7, "1", 0, 8, 0, "redis", 1, 0.0, "{}", '["article"]', '{"article": "process"}', "[]",
+            "all", caps,
+        )  # fmt: skip
+        with database.writing() as transaction:
+            nodes.save(transaction, report, 60_000)
+    found = monitor.simulate()
+    assert (found.workers, found.daemon_runs) == (16, True)
+    starts = [(found.present.start_of(number) or 0) - found.at for number in ids]
+    assert starts == [0, 0, 0, 3_000, 3_000]

@@ -62,6 +62,7 @@ def a_node(**fields: object) -> NodeReport:
         kinds="{}",
         held_back="[]",
         role="all",
+        caps="{}",
     )
     return replace(node, **fields)  # type: ignore[arg-type]
 
