@@ -6,7 +6,7 @@ import random
 import threading
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
@@ -299,10 +299,8 @@ def test_what_a_person_does_is_counted(database: Database, settings: Settings) -
     number = latest_operation()
     assert number is not None
     manager.undo(number)
-    now = datetime.now(UTC)
-    total = read_statistics(
-        database, settings, now.replace(year=now.year - 1), now.replace(year=now.year + 1)
-    ).total
+    now, day = datetime.now(UTC), timedelta(days=1)
+    total = read_statistics(database, settings, now - day, now + day).total
     counted = (total.submitted, total.cancelled, total.requeued, total.restored, total.attempts)
     assert counted == (2, 2, 1, 1, 0)
 
@@ -369,8 +367,8 @@ def test_a_caller_reads_them_from_the_monitor(settings: Settings) -> None:
     manager = QueueManager(settings)
     manager.submit_batch([f"https://example.com/{number}" for number in range(30)])
     monitor = Monitor(settings)
-    now = datetime.now(UTC)
-    found = monitor.get_statistics(now.replace(hour=0, minute=0), now.replace(year=now.year + 1), by="queue")
+    now, day = datetime.now(UTC), timedelta(days=1)
+    found = monitor.get_statistics(now - day, now + day, by="queue")
     assert found.by_name()["medium_priority"].submitted == 30
 
 
