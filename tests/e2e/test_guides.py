@@ -108,6 +108,8 @@ def test_the_comparison_of_outputs_sees_what_differs_and_passes_over_what_may() 
     assert not agrees(shown, real.replace("queued", "running"))
     assert not agrees(shown, real + "\none line more")
     assert not agrees("", real)
+    assert agrees("1 https://example.com/gone.html 2 s ago", "1 https://example.com/go… 14 s ago")
+    assert not agrees("1 https://example.com/gone.html", "1 file://…")
 
 
 @pytest.mark.parametrize("name", [ENGLISH, CHINESE])

@@ -21,6 +21,8 @@ SKIPPED = "…"
 _FENCE = re.compile(r"^```(?P<language>\w+)(?: (?P<word>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"\s{2,}# (?P<text>[^'\"]*)$")
 _INLINE = re.compile(r"`((?:queuectl|tail) [^`\n]*)`")
+_MOST_LEFT = 8  # letters that are compared of a word that is cut
+_LEFT = range(1, _MOST_LEFT + 1)
 _CHANGING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( UTC| [+-]\d\d:\d\d)?", "<time>"),
     (r"\b\d\d:\d\d:\d\d\.\d+", "<time>"),
@@ -30,7 +32,10 @@ _CHANGING = (
     (r"\d+(\.\d+)? (KiB|MiB|GiB)", "<size>"),
     (r"\d+(\.\d+)? (runs(/min| a minute)|over\b)", "<rate>"),
     (r"\d+ (of \d+ workers) busy", r"<some> \1 busy"),  # as of the daemon's last heartbeat
-    (rf"(\S{{0,8}})\S*{SKIPPED}", rf"\1{SKIPPED}"),  # where a screen cuts depends on the columns beside
+    (
+        rf"(\S{{0,{_MOST_LEFT}}})\S*{SKIPPED}",
+        rf"\1{SKIPPED}",
+    ),  # where a screen cuts depends on the columns beside
 )
 
 
@@ -122,7 +127,14 @@ def agrees(shown: str, real: str) -> bool:
 def _pattern(line: str) -> str:
     if line == SKIPPED:
         return r"(?:.*\n)*"
-    return ".*".join(re.escape(part) for part in line.split(SKIPPED)) + r"\n"
+    return " ".join(map(_word, line.split(" "))) + r"\n"
+
+
+def _word(word: str) -> str:
+    """Return the pattern of a word, which a screen may have cut where another column has become wider."""
+    if SKIPPED in word:
+        return ".*".join(map(re.escape, word.split(SKIPPED)))
+    return "|".join(["(?:" + re.escape(word), *(re.escape(word[:left] + SKIPPED) for left in _LEFT)]) + ")"
 
 
 def _steady(text: str) -> list[str]:
