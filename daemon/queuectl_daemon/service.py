@@ -70,6 +70,7 @@ class Service:
         self._flights = Flights()
         self._budgets = Budgets(settings)
         self._lock = HomeLock(settings.home, settings.database_url)
+        self._web = WebPage(settings)
         self._notifier = Notifier()  # before there are children that could inherit its variables
         # The fork server must begin while this process has one thread and no connection.
         self._runner = Runner(settings, on_progress=self._progressed)
@@ -89,6 +90,7 @@ class Service:
             self._lock.take()
             parts.callback(self._lock.free)
             parts.callback(self._runner.stop)
+            self._web.bind()
             self._runner.start()
             self._signals.listen()
             self._start(parts)
@@ -114,9 +116,6 @@ class Service:
             self._budgets.learn(queues.rules(transaction))
         self._database.on_observed = self._measures.take
         self._pump = self._make_pump()
-        metrics = Metrics(self.settings, self._database, self._measures)
-        web = WebPage(self.settings, self._database, metrics)
-        web.bind()
         self._files = PublishedFiles(self._database, self.settings.home)
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
         parts.callback(self._leave)
@@ -136,8 +135,8 @@ class Service:
         parts.callback(listener.stop)
         listener.start()
         self._start_chores(parts)
-        parts.callback(web.stop)
-        web.start()
+        parts.callback(self._web.stop)
+        self._web.start(self._database, Metrics(self.settings, self._database, self._measures))
         logger.info(
             "node %s is ready: %d workers, %s, %s",
             self.node,

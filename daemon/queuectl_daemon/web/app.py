@@ -80,8 +80,10 @@ class _Endpoint:
         draft = Call(self._desk, request, identity, request.path_params, None, None)
         draft.need(route.role)
         query = read_query(request, route.query) if not route.form else None
-        content = await request.body() if route.method not in ("GET", "HEAD") else b""
-        body = self._body(route, request, content)
+        content, body = b"", None
+        if route.method != "GET":
+            content = await request.body()
+            body = self._body(route, request, content)
         call = Call(self._desk, request, identity, request.path_params, query, body, content)
         if route.streams:
             streamed: Response = await route.answer(call)

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from queuectl.errors import QueuectlError
@@ -76,6 +76,8 @@ class Gate:
             await self._app(scope, guarded.receive, guarded.send)
         except QueuectlError as error:
             await self._answer(request, problem_of(error), guarded, receive)
+        except ClientDisconnect:
+            return
         except Exception:  # whatever it was, nobody outside learns more than that it was
             logger.exception("a request of the web page has failed", extra={"action": "web_failed"})
             await self._answer(request, problem_of(None), guarded, receive)
@@ -111,7 +113,8 @@ class Gate:
         hosts = request.headers.getlist("host")
         name = _without_port(hosts[0]) if len(hosts) == 1 else ""
         # No other site's name can be made to mean this machine where the machine is asked for by its number.
-        if name not in self._names and not _is_address(name.strip("[]")):
+        number = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+        if name not in self._names and not _is_address(number):
             raise Problem(
                 403,
                 "host_not_known",

@@ -20,14 +20,19 @@ async def alive(call: Call) -> Response:
 
 def ready(call: Call) -> Response:
     """Say whether the database answers and, where there is Redis, a daemon reaches it."""
+    problem = call.desk.readiness.now(lambda: _problem(call))
+    return PlainTextResponse(f"{problem or 'ok'}\n", 503 if problem else 200)
+
+
+def _problem(call: Call) -> str:
     try:
         status = call.desk.monitor.get_realtime_status()
     except QueuectlError:
-        return PlainTextResponse("the database does not answer\n", 503)
+        return "the database does not answer"
     nodes = [node for node in status.nodes if node.alive]
     if nodes and not any(node.transport_up for node in nodes):
-        return PlainTextResponse("the transport does not answer\n", 503)
-    return PlainTextResponse("ok\n")
+        return "the transport does not answer"
+    return ""
 
 
 ROUTES = (

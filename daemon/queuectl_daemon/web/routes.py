@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import msgspec
+import msgspec.inspect
 from starlette.requests import Request
 
 from queuectl.domain.web_access import Role
@@ -71,7 +73,8 @@ class Route:
     """A method and a path, who may use them, what they take, and what answers.
 
     ``answer`` runs in a thread that may block. What it returns is the content of a document, or a response.
-    ``streams`` says that it is a coroutine function in the loop, whose response does not end.
+    ``streams`` says that it is a coroutine function in the loop, whose response does not end; ``form`` that it takes
+    the fields of a form, ``file`` that it returns a file, ``once`` that a key keeps it from happening twice.
     """
 
     method: str
@@ -86,6 +89,7 @@ class Route:
     once: bool = False
     tag: str = ""
     form: bool = False
+    file: bool = False
 
 
 def read_query(request: Request, kind: type[msgspec.Struct] | None) -> Any:
@@ -108,12 +112,12 @@ def converted(pairs: list[tuple[str, str]], kind: type[msgspec.Struct]) -> Any:
     Raises:
         InvalidInputError: one is unknown or not acceptable.
     """
-    hints = {each.encode_name: each.type for each in msgspec.structs.fields(kind)}
+    lists = _lists_of(kind)
     found: dict[str, Any] = {}
     for name, value in pairs:
         if not value.strip():
             continue
-        if _takes_list(hints.get(name)):
+        if name in lists:
             found.setdefault(name, []).append(value)
         else:
             found[name] = value
@@ -199,8 +203,18 @@ def _check_plain(value: Any, depth: int = 0) -> None:
             _check_plain(each, depth + 1)
 
 
-def _takes_list(kind: Any) -> bool:
-    return get_origin(kind) is list or any(get_origin(each) is list for each in get_args(kind))
+@cache
+def _lists_of(kind: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the names of the fields that hold several values."""
+    found = msgspec.inspect.type_info(kind)
+    fields = found.fields if isinstance(found, msgspec.inspect.StructType) else ()
+    return frozenset(each.encode_name for each in fields if _takes_list(each.type))
+
+
+def _takes_list(kind: msgspec.inspect.Type) -> bool:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return any(_takes_list(each) for each in kind.types)
+    return isinstance(kind, msgspec.inspect.ListType)
 
 
 def _said(error: Exception) -> str:

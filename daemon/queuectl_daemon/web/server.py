@@ -39,14 +39,12 @@ _STOP_SECONDS = 8.0
 class WebPage:
     """The page of one daemon; where it cannot be had, ``listeners`` is empty and the daemon does without."""
 
-    def __init__(self, settings: Settings, database: Database, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._database = database
-        self._metrics = metrics
         self._context: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+        self._thread: threading.Thread | None = None
         self.listeners: list[socket.socket] = []
 
     @property
@@ -86,11 +84,12 @@ class WebPage:
                 extra={"action": "web_off"},
             )
 
-    def start(self) -> None:
-        """Begin to serve, if there is something to serve at."""
+    def start(self, database: Database, metrics: Metrics) -> None:
+        """Begin to serve what is in a database, if there is something to serve at."""
         if not self.listeners:
             return
         self._make_password()
+        self._thread = threading.Thread(target=self._run, args=(database, metrics), name="web", daemon=True)
         self._thread.start()
         logger.info("the web page is at %s", self.address, extra={"action": "web"})
 
@@ -100,7 +99,7 @@ class WebPage:
         if loop is not None and stop is not None:
             with contextlib.suppress(RuntimeError):  # it has ended by itself
                 loop.call_soon_threadsafe(stop.set)
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
         for listener in self.listeners:
             listener.close()
@@ -122,22 +121,22 @@ class WebPage:
             extra={"action": "web_password"},
         )
 
-    def _run(self) -> None:
+    def _run(self, database: Database, metrics: Metrics) -> None:
         try:
-            asyncio.run(self._serve())
+            asyncio.run(self._serve(database, metrics))
         except Exception:  # the page must not take the daemon with it
             logger.exception(
                 "the web page has failed; tasks go on without it", extra={"action": "web_failed"}
             )
 
-    async def _serve(self) -> None:
+    async def _serve(self, database: Database, metrics: Metrics) -> None:
         from queuectl_daemon.web.app import application
         from queuectl_daemon.web.connections import Front
         from queuectl_daemon.web.desk import Desk
         from queuectl_daemon.web.identity import Logins
 
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # what strangers send is no news
-        desk = Desk(self._settings, self._database, self._metrics)
+        desk = Desk(self._settings, database, metrics)
         logins = Logins(self._settings, desk.tokens, desk.workers)
         app, gate, _ = application(desk, logins, own_names(self._settings))
         front: Front = Front(app, self.listeners, self._context, gate.is_proxy)

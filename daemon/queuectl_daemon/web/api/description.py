@@ -11,10 +11,11 @@ import msgspec
 
 from queuectl import __version__
 from queuectl.domain.web_access import Role
+from queuectl.reports.forms import FORMS
 from queuectl_daemon.web.routes import Call, Route
 
 _NAMES = "#/components/schemas/{name}"
-_ALWAYS = (400, 401, 403, 429, 503)
+_ALWAYS = (400, 401, 403, 404, 414, 429, 503)
 _REASONS = {
     400: "A parameter or field is not acceptable",
     401: "Nobody is logged in",
@@ -22,6 +23,7 @@ _REASONS = {
     404: "There is no such thing",
     409: "The request is understood and declined",
     413: "The content is too large",
+    414: "The address is too long",
     415: "The content is not JSON",
     422: "A source cannot be used",
     429: "Too many wrong passwords",
@@ -142,15 +144,16 @@ def _header_parameters(route: Route) -> list[dict[str, Any]]:
 def _responses(route: Route) -> dict[str, Any]:
     if route.streams:
         good: dict[str, Any] = {"description": "A stream of events", "content": {"text/event-stream": {}}}
+    elif route.file:
+        kinds = sorted({form.media_type for form in FORMS.values()})
+        good = {"description": "A file", "content": {kind: {"schema": {}} for kind in kinds}}
     else:
         document = {"type": "object", "required": ["version"], "properties": {"version": {"const": 1}}}
         good = {"description": "The document", "content": {"application/json": {"schema": document}}}
     problem = {"content": {"application/json": {"schema": {"$ref": _NAMES.format(name="Problem")}}}}
     statuses = set(_ALWAYS)
-    if "{" in route.path:
-        statuses.add(404)
     if route.method != "GET":
-        statuses |= {404, 409, 413, 415, 422, 502}
+        statuses |= {409, 413, 415, 422, 502}
     return {str(route.status): good} | {
         str(status): {"description": _REASONS[status], **problem} for status in sorted(statuses)
     }

@@ -264,3 +264,12 @@ class Simulate(Struct, forbid_unknown_fields=True, kw_only=True):
     add: Number = 0
     priority: Word = "medium"
     duration_ms: Number | None = None
+
+
+class StatisticsWanted(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A period, by default the last day; ``step`` is minute, hour or day, ``by`` queue or host."""
+
+    since: Word | None = None
+    until: Word | None = None
+    step: Word | None = None
+    by: Word | None = None

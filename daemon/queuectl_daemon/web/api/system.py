@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
+from queuectl.clock import now_ms
 from queuectl.domain.audit import may_be_number
 from queuectl.domain.event import Event
 from queuectl.domain.priority import queue_named
+from queuectl.domain.statistics import Step, Subject
 from queuectl.domain.task import task_number
 from queuectl.domain.web_access import Role
 from queuectl.errors import InvalidInputError
@@ -18,15 +21,21 @@ from queuectl.operations.forecast import WhatIf
 from queuectl.operations.selectors import moment_in_past
 from queuectl.shapes.audit import line_shape, operation_shape, plan_shape, result_shape, verification_shape
 from queuectl.shapes.forecasts import simulation_shape
+from queuectl.shapes.health import health_shape
+from queuectl.shapes.statistics import statistics_shape
 from queuectl.shapes.status import status_shape
 from queuectl.shapes.tasks import event_shape
 from queuectl.store.audit import AuditSelection
 from queuectl_daemon.web.api import forms
 from queuectl_daemon.web.api.common import in_time
 from queuectl_daemon.web.live import with_heartbeats
+from queuectl_daemon.web.reports import ReportWanted, report_response
 from queuectl_daemon.web.routes import Call, Route
 
 _RUNNING = 20
+_DAY_MS = 86_400_000
+
+E = TypeVar("E", bound=StrEnum)
 HEARTBEAT_SECONDS = 5.0
 
 
@@ -79,7 +88,7 @@ def audit_list(call: Call) -> Mapping[str, Any]:
 
 def audit_show(call: Call) -> Mapping[str, Any]:
     """Return one operation with its lines."""
-    summary, lines = call.desk.audit.operation(_number(call.path["number"]))
+    summary, lines = call.desk.audit.operation(operation_number(call.path["number"]))
     return operation_shape(summary) | {"groups": [line_shape(each) for each in lines]}
 
 
@@ -90,7 +99,7 @@ def audit_verify(call: Call) -> Mapping[str, Any]:
 
 def undo(call: Call) -> Mapping[str, Any]:
     """Put back what an operation has changed."""
-    number = _number(call.path["number"])
+    number = operation_number(call.path["number"])
     plan = call.desk.manager.undo_plan(number)
     if call.body.dry_run:
         return plan_shape(plan)
@@ -120,14 +129,50 @@ def simulate(call: Call) -> Mapping[str, Any]:
     return simulation_shape(call.desk.monitor.simulate(what_if))
 
 
-def _number(text: str) -> int:
+def operation_number(text: str) -> int:
+    """Return the number of an operation.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
     if not (text.isascii() and text.isdigit()) or len(text) > 18 or not may_be_number(int(text)):
         raise InvalidInputError(f"{text[:40]!r} is no number of an operation")
     return int(text)
 
 
+def health(call: Call) -> Mapping[str, Any]:
+    """Return the score and what takes points away."""
+    return health_shape(call.desk.monitor.get_health())
+
+
+def statistics(call: Call) -> Mapping[str, Any]:
+    """Return what happened in a period, in steps."""
+    asked: forms.StatisticsWanted = call.query
+    now = now_ms()
+    start = moment_in_past(call.zone, asked.since) or now - _DAY_MS
+    end = moment_in_past(call.zone, asked.until) or now + 1
+    found = call.desk.monitor.get_statistics(
+        start, end, step=_word(asked.step, Step), by=_word(asked.by, Subject)
+    )
+    return statistics_shape(found)
+
+
+def _word(text: str | None, kind: type[E]) -> E | None:
+    if text is None:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        raise InvalidInputError(
+            f"there is no {text[:40]!r} here", hint=f"choose one of {', '.join(kind)}"
+        ) from None
+
+
 ROUTES = (
     Route("GET", "/status", Role.READ, status, "Show queues, daemons and running tasks"),
+    Route("GET", "/health", Role.READ, health, "Show the health as a score"),
+    Route("GET", "/statistics", Role.READ, statistics, "What happened", query=forms.StatisticsWanted),
+    Route("GET", "/report", Role.READ, report_response, "Make a report", query=ReportWanted, file=True),
     Route("GET", "/events", Role.READ, events, "Show the last events", query=forms.Events),
     Route(
         "GET",

@@ -84,7 +84,7 @@ def submit_task(call: Call) -> Mapping[str, Any]:
     asked: forms.Submit = call.body
     if asked.priority is not None and asked.score is not None:
         raise InvalidInputError("a priority and a score contradict each other", hint="give one of them")
-    start = moment(call, asked.run_at)
+    start, once = moment(call, asked.run_at), submission_key(call)
     task_id = call.desk.manager.submit_task(
         asked.url,
         asked.priority,
@@ -96,8 +96,10 @@ def submit_task(call: Call) -> Mapping[str, Any]:
         memory_limit=asked.memory_limit,
         max_retries=asked.max_retries,
         unique=asked.unique or None,
-        once=submission_key(call),
+        once=once,
     )
+    if once is not None:
+        return _submitted(call.desk.manager.get_task(task_id))  # it may be the one of an earlier request
     score = asked.score
     if score is None:
         score = (level_named(asked.priority) if asked.priority else DEFAULT).score
@@ -108,6 +110,16 @@ def submit_task(call: Call) -> Mapping[str, Any]:
         "queue": level_of_score(score).queue,
         "priority_score": score,
         "run_at": iso(at),
+    }
+
+
+def _submitted(task: Task) -> Mapping[str, Any]:
+    return {
+        "task_id": task_name(task.id),
+        "state": task.state.value,
+        "queue": task.queue,
+        "priority_score": task.priority_score,
+        "run_at": iso(task.run_at),
     }
 
 

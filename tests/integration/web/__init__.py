@@ -1,0 +1,1 @@
+"""The web page and the HTTP interface over real sockets, on both engines."""
