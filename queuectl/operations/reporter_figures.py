@@ -22,8 +22,7 @@ class Figures:
     """What was read for a report; what none of its metrics needs is empty.
 
     ``now`` tells queues apart and has steps, ``former`` is the period before as a whole, ``hosts`` the period by
-    host. ``runs_there`` and ``succeeded_there`` count the runs and the succeeded tasks of the period whose rows
-    are still there.
+    host. ``runs_there`` and ``succeeded_there`` count the runs of the period whose rows are still there.
     """
 
     period: Period
@@ -59,12 +58,12 @@ def read_figures(
         if wanted & {"summary", "publishing", "comparison"}:
             articles = report_rows.articles(transaction, period.begin, period.end, SHOWN)
             articles_before = report_rows.count_articles(transaction, former.begin, former.end)
-        if "publishing" in wanted:
-            succeeded_there = report_rows.count_succeeded(transaction, period.begin, period.end)
+        if wanted & {"publishing", "slowest"}:
+            runs_there, succeeded_there = report_rows.count_runs(transaction, period.begin, period.end)
         if "schedules" in wanted:
             ticks = report_rows.ticks(transaction, period.begin, period.end)
         if "slowest" in wanted:
-            slowest, runs_there = report_rows.longest_runs(transaction, period.begin, period.end, SHOWN)
+            slowest = report_rows.longest_runs(transaction, period.begin, period.end, SHOWN)
     return Figures(
         period,
         former,

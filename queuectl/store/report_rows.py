@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from queuectl.store.database import Transaction
 from queuectl.store.rows import placeholders
 
+_ENDED = "WHERE finished_at >= %s AND finished_at < %s AND move <> 'release'"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredTitle:
@@ -80,13 +82,13 @@ def count_articles(transaction: Transaction, begin: int, end: int) -> int:
     return int(rows[0][0])
 
 
-def count_succeeded(transaction: Transaction, begin: int, end: int) -> int:
-    """Return how many tasks are there that succeeded in a period."""
+def count_runs(transaction: Transaction, begin: int, end: int) -> tuple[int, int]:
+    """Return how many runs are there that ended in a period, and how many of them succeeded."""
     rows = transaction.rows(
-        "SELECT COUNT(*) FROM tasks WHERE finished_at >= %s AND finished_at < %s AND state = 'succeeded'",
+        f"SELECT COUNT(*), COALESCE(SUM(CASE WHEN move = 'succeed' THEN 1 ELSE 0 END), 0) FROM attempts {_ENDED}",
         (begin, end),
     )
-    return int(rows[0][0])
+    return int(rows[0][0]), int(rows[0][1])
 
 
 def ticks(transaction: Transaction, begin: int, end: int) -> list[ScheduleTicks]:
@@ -102,18 +104,13 @@ def ticks(transaction: Transaction, begin: int, end: int) -> list[ScheduleTicks]
     return [ScheduleTicks(row[0], *(int(number) for number in row[1:])) for row in rows]
 
 
-def longest_runs(transaction: Transaction, begin: int, end: int, most: int) -> tuple[list[LongRun], int]:
-    """Return the runs that took longest of those that ended in a period, and how many there are of them in all."""
+def longest_runs(transaction: Transaction, begin: int, end: int, most: int) -> list[LongRun]:
+    """Return the runs that took longest of those that ended in a period."""
     rows = transaction.rows(
-        "SELECT task_id, attempt, outcome, started_at, took, attempts_there FROM"
-        " (SELECT task_id, fence, attempt, outcome, started_at, finished_at - started_at AS took,"
-        " COUNT(*) OVER () AS attempts_there FROM attempts"
-        " WHERE finished_at >= %s AND finished_at < %s AND move <> 'release') AS ended"
-        " ORDER BY took DESC, task_id, fence LIMIT %s",
+        "SELECT task_id, attempt, outcome, started_at, finished_at - started_at AS took"
+        f" FROM attempts {_ENDED} ORDER BY took DESC, task_id, fence LIMIT %s",
         (begin, end, most),
     )
-    if not rows:
-        return [], 0
     known = {
         task: (queue, address, title)
         for task, queue, address, title in transaction.rows(
@@ -122,9 +119,8 @@ def longest_runs(transaction: Transaction, begin: int, end: int, most: int) -> t
             [row[0] for row in rows],
         )
     }
-    runs = [
+    return [
         LongRun(task, attempt, outcome, started, took, *known[task])
-        for task, attempt, outcome, started, took, _ in rows
+        for task, attempt, outcome, started, took in rows
         if task in known
     ]
-    return runs, int(rows[0][5])
