@@ -59,6 +59,10 @@ class Metrics:
             self._registry = self._made_registry()
         return generate_latest(self._registry)
 
+    def forget(self) -> None:
+        """Let the next scrape read anew, however soon it comes."""
+        self._readings.forget()
+
     def collect(self) -> Iterator[Metric]:
         """Yield every metric as it is now; the library calls this."""
         yield from self._of_process()

@@ -57,6 +57,11 @@ class Readings:
         under_way.done.wait(time_out)
         return under_way.reading
 
+    def forget(self) -> None:
+        """Keep nothing of what was read before."""
+        with self._lock:
+            self._kept = None
+
     def _read(self, under_way: _UnderWay) -> None:
         try:
             status = self._monitor.get_realtime_status()

@@ -44,7 +44,8 @@ def status(
         from queuectl.shapes.status import status_shape
 
         alerts = [(alert.message, alert.hint) for alert in screen.alerts()]
-        output.document(status_shape(screen.status, screen.running, alerts))
+        health = run.monitor.get_health(screen.status)
+        output.document(status_shape(screen.status, screen.running, alerts, health))
     elif output.on_terminal:
         output.draw(rich_status(screen, output.console.width))
     else:

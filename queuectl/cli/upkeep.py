@@ -27,6 +27,7 @@ _THINGS = (
     ("dead_letters", "dead letter", "dead letters"),
     ("batches", "batch", "batches"),
     ("changes", "recorded change", "recorded changes"),
+    ("statistics", "row of statistics", "rows of statistics"),
     ("submission_keys", "key of a submission", "keys of submissions"),
 )
 """What is told of; other tables' rows go with these."""

@@ -90,11 +90,14 @@ class Gathering:
 
     def add(self, ms: int) -> None:
         """Count one time; clocks of two machines may make it negative, which counts as none."""
-        ms = max(ms, 0)
+        if ms < 0:
+            ms = 0
         bucket = bucket_of(ms)
-        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        buckets = self.buckets
+        buckets[bucket] = buckets.get(bucket, 0) + 1
         self.total_ms += ms
-        self.longest_ms = max(self.longest_ms, ms)
+        if ms > self.longest_ms:
+            self.longest_ms = ms
 
     def merge(self, other: Gathering | Histogram) -> None:
         """Add all of another distribution."""
@@ -121,7 +124,8 @@ class Gathering:
 
     def flat(self) -> list[int]:
         """Return each bucket's number and count in turn."""
-        return [number for pair in sorted(self.buckets.items()) for number in pair]
+        pairs = self.buckets.items()
+        return [number for pair in (sorted(pairs) if len(pairs) > 1 else pairs) for number in pair]
 
     def histogram(self) -> Histogram:
         """Return the distribution as it is now."""

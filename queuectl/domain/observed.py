@@ -7,7 +7,6 @@ statistics where that is cheap, not where tasks move.
 from __future__ import annotations
 
 import json
-from collections import Counter
 
 from queuectl.domain.ending import Ending
 from queuectl.domain.histogram import Gathering
@@ -46,19 +45,33 @@ FailureKey = tuple[int, str, str, str]
 """A minute since the epoch, a queue, a cause and the first line of an error."""
 
 
+class Numbers(dict[str, int]):
+    """How often what has happened; anything else 0 times. It is made once for a task, so it is no ``Counter``."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> int:
+        return 0
+
+    def merge(self, other: dict[str, int]) -> None:
+        """Add other numbers."""
+        for name, number in other.items():
+            self[name] = self.get(name, 0) + number
+
+
 class Seen:
     """What happened in one minute to the tasks of one queue and host."""
 
     __slots__ = ("counts", "runs", "waits")
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
+        self.counts = Numbers()
         self.waits = Gathering()
         self.runs = Gathering()
 
     def merge(self, other: Seen) -> None:
         """Add what another one has seen."""
-        self.counts.update(other.counts)
+        self.counts.merge(other.counts)
         self.waits.merge(other.waits)
         self.runs.merge(other.runs)
 
@@ -93,13 +106,18 @@ class Observed:
     def end(self, ending: Ending) -> None:
         """Take in the end of a run. One that was given back is counted as that, and measured by no clock."""
         work, move = ending.work, ending.move
-        seen = self.of(ending.finished_at, work.queue, work.host)
-        seen.counts[_COUNT_OF_MOVE[move]] += 1
+        finished = ending.finished_at
+        key = (finished // MINUTE_MS, work.queue, work.host)
+        seen = self.seen.get(key)
+        if seen is None:
+            seen = self.seen[key] = Seen()
+        counts, name = seen.counts, _COUNT_OF_MOVE[move]
+        counts[name] = counts.get(name, 0) + 1
         if move is Move.RELEASE:
             return
-        seen.counts["attempts"] += 1
+        counts["attempts"] = counts.get("attempts", 0) + 1
         seen.waits.add(work.started_at - work.due_at)
-        seen.runs.add(ending.finished_at - work.started_at)
+        seen.runs.add(finished - work.started_at)
         if move is Move.RETRY or move is Move.BURY:
             cause = ending.cause or (
                 "exhausted" if ending.verdict is Verdict.FAILED else ending.verdict.value
@@ -128,7 +146,7 @@ class Observed:
         all_seen, failures = json.loads(text)
         for minute, queue, host, counts, waits, waited, longest_wait, runs, ran, longest_run in all_seen:
             seen = self.of(minute * MINUTE_MS, queue, host)
-            seen.counts.update(counts)
+            seen.counts.merge(counts)
             seen.waits.merge_flat(waits, waited, longest_wait)
             seen.runs.merge_flat(runs, ran, longest_run)
         for minute, queue, cause, line, retried, dead in failures:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import tzinfo
 
 from queuectl.clock import now_ms
 from queuectl.domain.dead_letter import error_shape, failure_key
-from queuectl.domain.observed import MINUTE_MS, Observed
+from queuectl.domain.observed import MINUTE_MS, Observed, Seen
 from queuectl.domain.statistics import OTHER, Step, Subject, begin_of
 from queuectl.settings import Settings
 from queuectl.store import observations, statistics
@@ -92,16 +92,24 @@ class _TakenError(Exception):
 
 
 def _spread(transaction: Transaction, observed: Observed, sums: Sums, zone: tzinfo, most_hosts: int) -> None:
-    """Say to which rows what was seen is to be added."""
-    shown = _Names(transaction, observed, most_hosts)
+    """Say to which rows what was seen is to be added.
+
+    First all hosts that will share their rows are put together, which with many hosts are most of them.
+    """
     begins = _begins({minute for minute, _, _ in observed.seen}, zone)
+    shown = _Names(transaction, observed, most_hosts)
+    queues: defaultdict[tuple[int, str], Seen] = defaultdict(Seen)
+    hosts: defaultdict[tuple[int, tuple[str, ...]], Seen] = defaultdict(Seen)
     for (minute, queue, host), seen in observed.seen.items():
+        queues[minute, queue].merge(seen)
+        names = tuple([shown.of_host(step, start, host) for step, start in begins[minute]])
+        hosts[minute, names].merge(seen)
+    for (minute, queue), seen in queues.items():
         for step, start in begins[minute]:
-            for subject, name in (
-                (Subject.QUEUE, queue),
-                (Subject.HOST, shown.of_host(step, start, host)),
-            ):
-                sums.at((step, subject, start, name)).merge(seen)
+            sums.at((step, Subject.QUEUE, start, queue)).merge(seen)
+    for (minute, names), seen in hosts.items():
+        for (step, start), name in zip(begins[minute], names, strict=True):
+            sums.at((step, Subject.HOST, start, name)).merge(seen)
 
 
 def _begins(minutes: Iterable[int], zone: tzinfo) -> dict[int, list[tuple[Step, int]]]:
@@ -119,7 +127,7 @@ class _Names:
         # Where not all hosts of this round can have one, those get a name that have most to count.
         self._weights: Counter[str] = Counter()
         for (_, _, host), seen in observed.seen.items():
-            self._weights[host] += seen.counts.total()
+            self._weights[host] += sum(seen.counts.values())
 
     def of_host(self, step: Step, start: int, host: str) -> str:
         known = self._known.get((step, start))

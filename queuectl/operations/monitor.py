@@ -115,12 +115,14 @@ class Monitor:
             schedule_problems=tuple(troubled),
         )
 
-    def get_health(self) -> Health:
+    def get_health(self, status: RealtimeStatus | None = None) -> Health:
         """Return how well the system is: a score from 100 down to 0, and each check with what mends it.
 
-        A database that does not answer is a finding like any other.
+        It is judged by a ``status`` that has been read already, or by one of now. A database that does not
+        answer is a finding like any other.
         """
-        return measure_health(self._database, self.settings, self.get_realtime_status)
+        read = self.get_realtime_status if status is None else lambda: status
+        return measure_health(self._database, self.settings, read)
 
     def explain(self, task_id: str | int) -> Explanation:
         """Return why a task does not run, what comes before it, and when it could start at the earliest.

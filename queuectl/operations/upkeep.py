@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from queuectl.errors import ConflictError
+from queuectl.operations.adding_up import forget_old
 from queuectl.operations.auditing import Operation
 from queuectl.operations.dead_letters import moment_days_ago
 from queuectl.operations.verbs import Verbs
@@ -53,7 +54,8 @@ class Upkeep(Verbs):
         """Remove tasks that ended more than ``days`` ago, with their attempts, dead letters and articles.
 
         It works in groups, so that daemons and submitters go on, and memory stays flat. The published
-        files of the articles stay unless ``articles`` is set. ``on_progress`` is told the number of
+        files of the articles stay unless ``articles`` is set. Statistics go by the settings that say how long
+        they are kept. ``on_progress`` is told the number of
         tasks removed so far; ``should_stop`` is asked between groups.
 
         Raises:
@@ -65,6 +67,9 @@ class Upkeep(Verbs):
             with self._database.reading() as transaction:
                 report.rows = upkeep.count(transaction, report.before)
             return report
+        while gone := forget_old(self._database, self.settings, _GROUP):
+            report.rows["statistics"] += gone
+            threading.Event().wait(_PAUSE_SECONDS)
         place: upkeep.Place | None = upkeep.FIRST
         operation = Operation(self._database, self.settings, "cleanup", f"--days {days:g}")
         while place is not None and not report.stopped:

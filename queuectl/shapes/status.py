@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from queuectl.domain.health import Health
 from queuectl.domain.queue_limits import LIMITS, LimitChange
 from queuectl.domain.status import NodeStatus, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.domain.task import task_name
@@ -53,9 +54,12 @@ def changes_shape(queue: str, changes: Sequence[LimitChange], undo: str) -> dict
 
 
 def status_shape(
-    status: RealtimeStatus, running: Sequence[RunningTask], alerts: Sequence[tuple[str, str]]
+    status: RealtimeStatus,
+    running: Sequence[RunningTask],
+    alerts: Sequence[tuple[str, str]],
+    health: Health | None = None,
 ) -> dict[str, Any]:
-    """Return the whole system at one moment."""
+    """Return the whole system at one moment, with its health in short where it is known."""
     nodes = [node for node in status.nodes if node.alive]
     return {
         "at": iso(status.at),
@@ -70,6 +74,7 @@ def status_shape(
         "pace": _pace(status),
         "database": status.database,
         "transport": status.transport,
+        "health": None if health is None else {"score": health.score, "level": health.level.value},
         "alerts": [{"message": message, "hint": hint} for message, hint in alerts],
     }
 

@@ -39,6 +39,7 @@ MEASURES = (
         "reports", "a report on a month with a million tasks, as a whole process, as a page and as a PDF"
     ),
     Measure("take", "taking 100 tasks where a million wait and where 10,000 wait"),
+    Measure("seeing", "status, a scrape and a month of statistics with a million tasks"),
     Measure("memory", "what an idle daemon keeps resident"),
     Measure("articles", "500 local articles through the whole handler, beside a bare loop"),
 )

@@ -328,6 +328,18 @@ def test_old_rows_go_and_coarser_ones_still_tell(database: Database, settings: S
     assert steps == {"minute": 4, "hour": 8, "day": 12}
 
 
+def test_cleanup_takes_what_is_older_than_it_is_kept(database: Database, settings: Settings) -> None:
+    old = int(datetime.now(UTC).timestamp() * 1000) - 10 * 24 * _HOUR
+    with database.writing() as transaction:
+        submit(transaction, new_task(created_at=old))
+    _add_up_all(database, settings)
+    with QueueManager(settings) as manager:
+        assert manager.cleanup(30, dry_run=True).rows["statistics"] == 0
+        assert manager.cleanup(30).rows["statistics"] == 2, "its minute, by queue and by host"
+        assert manager.cleanup(30).rows["statistics"] == 0
+    assert read_statistics(database, settings, old - _HOUR, old + _HOUR).total.submitted == 1
+
+
 def test_nothing_of_an_undone_transaction_is_counted(database: Database, settings: Settings) -> None:
     with undone(database) as transaction:
         submit(transaction, new_task())
