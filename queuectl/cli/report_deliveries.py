@@ -8,9 +8,9 @@ from queuectl.cli.invocation import Invocation
 
 
 def deliveries(ctx: typer.Context) -> None:
-    """List the reports that the daemon delivers by itself: when next, when last, and what went wrong.
+    """List planned reports: when next, when last, and what went wrong.
 
-    They are planned by the setting report_schedule. A line that a daemon sees for the first time is delivered from
+    The daemon delivers them by itself. They are planned by the setting report_schedule. A line that a daemon sees for the first time is delivered from
     its next moment on.
 
     Examples:

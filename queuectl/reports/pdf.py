@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ _FAMILY = "Noto Sans SC"
 _REGION = {"en": None, "zh": "cn"}
 _BREAK_AFTER = "/?&=_.,;:-"
 _LONG_WORD = 18
+_NAMED_AT_ONCE = 3
 _ZERO_WIDTH_SPACE = "\u200b"
 _NOT_DRAWN = {"Mn", "Me", "Cf"}  # accents and format marks are drawn with what is before them, if at all
 
@@ -137,7 +139,16 @@ def _drawable(text: str, known: frozenset[int]) -> str:
     """Return a text in which what the font cannot draw is named: an empty box would say nothing."""
     if text.isascii():
         return text
-    return "".join(mark if ord(mark) in known else _named(mark) for mark in text)
+    parts = []
+    for is_known, marks in groupby(text, lambda mark: ord(mark) in known):
+        run = "".join(marks)
+        if is_known:
+            parts.append(run)
+        elif len(run) <= _NAMED_AT_ONCE:
+            parts.append("".join(_named(mark) for mark in run))
+        else:  # a word of a script that the font does not have
+            parts.append(f"[{len(run)} × {unicodedata.name(run[0], 'UNKNOWN').split()[0].lower()}]")
+    return "".join(parts)
 
 
 def _named(mark: str) -> str:

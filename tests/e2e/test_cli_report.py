@@ -138,6 +138,24 @@ def test_without_its_package_a_pdf_is_refused_and_nothing_is_written(filled: Com
     assert not (filled.home / "report.pdf").exists()
 
 
+def test_the_plan_is_listed_with_what_comes_next(filled: CommandLine) -> None:
+    assert "no reports are planned" in filled("report", "deliveries").ok().err
+    filled.configure(
+        'webhook_secret = "a long and secret text"\n'
+        'report_schedule = [{kind = "weekly", at = "08:00", format = "pdf", folder = "/srv/reports"},'
+        ' {kind = "daily", lang = "zh", webhook = "https://a.test/hook?key=canary"}]\n'
+    )
+    shown = filled("report", "deliveries").ok().out
+    assert "/srv/reports" in shown
+    assert "https://a.test/hook" in shown
+    weekly, daily = filled("report", "deliveries", "--json").ok().document["deliveries"]
+    assert (weekly["cron"], weekly["to"], weekly["delivered_at"]) == ("0 8 * * 1", "/srv/reports", None)
+    assert (daily["lang"], daily["problem"]) == ("zh", None)
+    told = shown + filled("config", "show").ok().out + filled("config", "show", "--json").ok().out
+    assert "canary" not in told
+    assert "a long and secret text" not in told
+
+
 def test_a_report_in_html_does_not_load_what_sets_pages(filled: CommandLine) -> None:
     program = (
         "import sys; from queuectl.cli.app import main; main(['report', 'daily']);"

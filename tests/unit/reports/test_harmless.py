@@ -173,6 +173,7 @@ def test_a_pdf_shows_all_payloads_and_does_nothing(language):
 
 
 def test_what_the_font_of_a_pdf_lacks_is_named():
+    assert pdf.legible("مرحبا بك 好") == "[5 × arabic] [arabic letter beh][arabic letter kaf] 好"
     made = pdf.pdf(filled(EMOJI), "en")
     reader = PdfReader(io.BytesIO(made))
     words = " ".join(" ".join(page.extract_text() for page in reader.pages).replace("\u200b", "").split())
