@@ -10,8 +10,8 @@ from queuectl.cli.invocation import Invocation
 def deliveries(ctx: typer.Context) -> None:
     """List planned reports: when next, when last, and what went wrong.
 
-    The daemon delivers them by itself. They are planned by the setting report_schedule. A line that a daemon sees for the first time is delivered from
-    its next moment on.
+    The daemon delivers them by itself, as the setting report_schedule says. A line that a daemon sees for the first
+    time is delivered from its next moment on.
 
     Examples:
       queuectl report deliveries
