@@ -20,6 +20,7 @@ demo: $(VENV)/.runtime ## see it work: the whole job in one go, no server needed
 	@$(BIN)/queuectl demo $(ARGS)
 
 test: $(VENV)/.test ## run every test, in parallel; ARGS="-k words" picks some
+	@$(BIN)/python -m tests.support.browser
 	@$(BIN)/python -m pytest --numprocesses logical $(ARGS)
 
 check: $(VENV)/.lint ## lint, layout, types and layers

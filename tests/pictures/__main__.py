@@ -1,4 +1,4 @@
-"""Draw ``status``, ``explain`` and ``top`` as they look on a terminal into ``docs/pictures``; ``make pictures``.
+"""Draw ``status``, ``explain``, ``top`` and the web page into ``docs/pictures``; ``make pictures``.
 
 The commands are real and so is their home; only times and the place of the database are steadied, so that the
 pictures change with the screens alone. They name no font and no address from elsewhere.
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME
 from rich.text import Text
 
+from tests.pictures.web import take_pictures
 from tests.support.cli import CommandLine
 from tests.support.sample_home import sample_home, steady
 from tests.support.terminal import terminal
@@ -30,6 +31,7 @@ _FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 def main() -> None:
     """Draw every picture, light and dark."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    take_pictures(FOLDER)
     with sample_home() as cli:
         for command in COMMANDS:
             lines = _screen(cli, command)

@@ -161,7 +161,7 @@ def test_every_answer_has_the_headers_that_keep_a_browser_in_bounds(plain_site: 
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert "server" not in answer.headers
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,3 +132,11 @@ def test_every_route_says_what_it_is_for() -> None:
     for route in ROUTES:
         assert route.summary, route.path
     assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+
+
+def test_the_documents_name_every_part_of_the_interface() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+    for route in ROUTES:
+        if route.path.startswith("/api/v1/") and not route.path.endswith("openapi.json"):
+            word = route.path.removeprefix("/api/v1/").partition("/")[0]
+            assert f"/{word}" in text, route.path

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 _WIDTH, _HEIGHT = 600.0, 120.0
-_LEFT, _BOTTOM, _TOP = 0.0, 18.0, 6.0
+_LEFT, _BOTTOM, _TOP = 0.0, 22.0, 6.0
 
 
 def bars(values: Sequence[Sequence[tuple[str, float]]], labels: Sequence[str], title: str) -> Markup:
@@ -92,7 +92,7 @@ def _below(labels: Sequence[str]) -> list[Markup]:
     anchors = ["start", *["middle"] * max(0, last - 1), "end"]
     return [
         Markup('<text class="axis" x="{:.1f}" y="{:.0f}" text-anchor="{}">{}</text>').format(
-            _LEFT + (_WIDTH - _LEFT) * place / max(1, last), _HEIGHT - 4, anchors[place], label
+            _LEFT + (_WIDTH - _LEFT) * place / max(1, last), _HEIGHT - 5, anchors[place], label
         )
         for place, label in enumerate(labels)
     ]
