@@ -34,7 +34,9 @@ MEASURES = (
     Measure("sleepers", "2,000 tasks that sleep for 20 ms, with 16 workers"),
     Measure("async", "2,000 async functions that wait for 20 ms, 100 at a time", "asynchronous"),
     Measure("cores", "a handler that computes, in one process and in two"),
-    Measure("startup", "queuectl --help, and queuectl status with a million tasks, as whole processes"),
+    Measure(
+        "startup", "help, completion, and status, list and show with a million tasks, as whole processes"
+    ),
     Measure(
         "reports", "a report on a month with a million tasks, as a whole process, as a page and as a PDF"
     ),
