@@ -6,6 +6,7 @@ What a program says with its exit status: 0 is success, 75 (EX_TEMPFAIL) a failu
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
@@ -15,9 +16,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, NoReturn, Protocol
 
 from queuectl.errors import PermanentError, RetryableError
 from queuectl.handlers.contract import Context, Handler, HandlerTask
@@ -37,6 +39,8 @@ _LOOK_EVERY = 0.2  # seconds between two looks whether the task is cancelled
 _LOOK_EVERY_BLINDLY = 0.02  # the same where the system does not tell when a process ends
 _LAST_READS = 8  # enough to empty a full pipe
 _LONGEST_REASON = 2000
+_LONGEST_LINE = 4096  # of a longer one this much is logged
+_FIRST_LINES, _LAST_LINES = 150, 50  # of each pipe, so that neither uses up what a task may log
 
 
 def make(template: Sequence[str], settings: Settings) -> Handler:
@@ -117,20 +121,68 @@ def _run(arguments: list[str], environment: dict[str, str], folder: Path, contex
     return _follow(process, context).conclude()
 
 
+class _Collector(Protocol):
+    """Takes what a program prints as it comes."""
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        ...
+
+
+class _LogLines:
+    """Passes what a program prints to the task's log: the first lines as they come, the last ones at its end."""
+
+    def __init__(self, log: Callable[[str, str], None]) -> None:
+        self._log = log
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._begun = ""
+        self._room = _FIRST_LINES
+        self._later = 0
+        self._last = deque[str](maxlen=_LAST_LINES)
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes; the last line waits for its end."""
+        *lines, begun = (self._begun + self._decoder.decode(chunk)).split("\n")
+        self._begun = begun[: _LONGEST_LINE + 1]
+        self._take(lines)
+
+    def end(self) -> None:
+        """Pass on what has been held back."""
+        self._take([self._begun] if self._begun else [])
+        if self._later > len(self._last):
+            self._tell(f"[{self._later - len(self._last)} lines left out]")
+        for line in self._last:
+            self._tell(line)
+
+    def _take(self, lines: list[str]) -> None:
+        for line in lines[: self._room]:
+            self._tell(line)
+        later = lines[self._room :]
+        self._room -= len(lines) - len(later)
+        self._later += len(later)
+        self._last.extend(later[-_LAST_LINES:])
+
+    def _tell(self, line: str) -> None:
+        self._log("%s", line[: _LONGEST_LINE + 1].rstrip("\r"))
+
+
 class _Printed:
     """What a program printed, and the conclusion from it and the exit status."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], context: Context) -> None:
         self.process = process
         self.output = Output()
         self.complaints = Output()
         self.last_line = Output(head=0, tail=_LONGEST_JSON)
+        self.lines = [
+            _LogLines(context.log.info) for _ in range(2)
+        ]  # a pipe's lines are not torn by the other's
 
-    def pipes(self) -> list[tuple[IO[bytes], tuple[Output, ...]]]:
+    def pipes(self) -> list[tuple[IO[bytes], tuple[_Collector, ...]]]:
         """Return the program's pipes, each with what collects its output."""
         readers = (
-            (self.process.stdout, (self.output, self.last_line)),
-            (self.process.stderr, (self.complaints,)),
+            (self.process.stdout, (self.output, self.last_line, self.lines[0])),
+            (self.process.stderr, (self.complaints, self.lines[1])),
         )
         return [(pipe, outputs) for pipe, outputs in readers if pipe is not None]
 
@@ -141,9 +193,8 @@ class _Printed:
             RetryableError: The program failed.
             PermanentError: The program said that the task can never succeed.
         """
-        complaints = self.complaints.text()
-        if complaints:
-            sys.stderr.write(complaints)  # which the runner takes to the log
+        for each in self.lines:
+            each.end()
         status = self.process.returncode
         if status == 0:
             return self._result()
@@ -179,7 +230,7 @@ def _follow(process: subprocess.Popen[bytes], context: Context) -> _Printed:
 
     Its end is what counts, not that of its output: a process that it left behind may hold the pipes open.
     """
-    printed = _Printed(process)
+    printed = _Printed(process, context)
     told = False
     with selectors.DefaultSelector() as selector, _announced_end(process, selector) as look_every:
         for pipe, outputs in printed.pipes():
@@ -216,7 +267,7 @@ def _read_ready(selector: selectors.BaseSelector, longest: float) -> None:
             _read(key.fd, key.data, selector)
 
 
-def _read(pipe: int, outputs: tuple[Output, ...], selector: selectors.BaseSelector) -> None:
+def _read(pipe: int, outputs: tuple[_Collector, ...], selector: selectors.BaseSelector) -> None:
     chunk = os.read(pipe, 65536)
     if not chunk:
         selector.unregister(pipe)

@@ -138,7 +138,33 @@ def test_endless_output_is_read_and_bounded(command, caplog):
     result = json.loads(stage.run("command").result or "")
 
     assert len(result["output"]) < 70_000
-    assert caplog.messages == ["the end"]
+    assert caplog.messages.count("y") == 200
+    assert "[24999800 lines left out]" in caplog.messages
+    assert "the end" in caplog.messages
+    assert len(caplog.messages) == 202
+
+
+def test_what_a_command_prints_is_logged_while_it_runs(command, caplog, tmp_path):
+    caplog.set_level(logging.INFO, "queuectl.task")
+    go_on = tmp_path / "go"
+    stage = command(
+        *shell(
+            f"echo first; echo 'second '; while ! [ -e {go_on} ]; do sleep 0.01; done; printf third; echo no >&2"
+        )
+    )
+    run = stage.start("command")
+    wait_until(lambda: "first" in caplog.messages, describing="the first line")
+    assert "third" not in caplog.messages
+    go_on.touch()
+    run.outcome()
+    assert caplog.messages[:2] == ["first", "second "]
+    assert sorted(caplog.messages[2:]) == ["no", "third"]
+
+
+def test_an_endless_line_is_logged_in_part(command, caplog):
+    caplog.set_level(logging.INFO, "queuectl.task")
+    command(*shell("yes | head -c 1000000 | tr -d '\\n'; echo; echo end")).run("command")
+    assert [len(each) for each in caplog.messages] == [4096, 3]
 
 
 def test_a_process_that_a_command_leaves_behind_neither_delays_it_nor_stays(command, tmp_path):
