@@ -38,7 +38,7 @@ def rebuild(ctx: typer.Context) -> None:
         facts = {"articles": done.articles, "written": done.files, "failures": done.failures}
         run.output.document(facts | {"failed": failed})
     else:
-        run.output.line(str(done.files))
+        run.output.result(str(done.files))
     for each in done.failed:
         run.output.say(f"{task_name(each.task_id)}: {each.problem}")
     run.output.say(f"{count(done.files, 'file')} written for {count(done.articles, 'article')}")

@@ -21,6 +21,9 @@ from queuectl.errors import InvalidInputError, RefusedError
 SAMPLE = 5
 """So many of the things that match are shown before a person is asked."""
 
+FOR_GOOD = "this cannot be undone"
+"""Said before what is removed for good, beside which other commands can be taken back."""
+
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")]
 
@@ -61,16 +64,20 @@ def agreed(run: Invocation, plan: Plan, *, yes: bool, dry_run: bool) -> bool:
     return not dry_run
 
 
-def confirm(run: Invocation, deed: str, *, instead: str = "--yes to do it") -> None:
+def confirm(
+    run: Invocation, deed: str, *, instead: str = "--yes to do it", consequence: str | None = None
+) -> None:
     """Ask whether to do something to a single thing, such as "remove the schedule daily".
 
-    ``instead`` says what to add where nobody can be asked.
+    ``instead`` says what to add where nobody can be asked, ``consequence`` is said before.
 
     Raises:
         InvalidInputError: nobody is there to be asked.
         RefusedError: the answer was no.
     """
     _check_that_a_person_is_there(run, deed, instead)
+    if consequence is not None:
+        run.output.say(consequence)
     _ask(f"{deed[0].upper()}{deed[1:]}?")
 
 

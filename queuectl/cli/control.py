@@ -90,7 +90,6 @@ def retry(ctx: typer.Context, selectors: Selectors, *, yes: Yes = False, dry_run
         told_of_retry,
         run.manager.retry_tasks,
         lambda counts: ["they go back to their queues and have all their attempts before them"],
-        undoable=False,
     )
     return act(run, verb, selectors, yes=yes, dry_run=dry_run)
 

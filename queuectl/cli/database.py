@@ -99,7 +99,7 @@ def vacuum(ctx: typer.Context) -> None:
     if run.output.json:
         run.output.document({"bytes_before": before, "bytes_after": after})
         return
-    run.output.line(str(after))
+    run.output.result(str(after))
     run.output.say(f"the file has {size(after)} and had {size(before)}")
 
 

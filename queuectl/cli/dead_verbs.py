@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from queuectl.cli.bulk import SAMPLE, DryRun, Plan, Work, Yes, agreed, working
+from queuectl.cli.bulk import FOR_GOOD, SAMPLE, DryRun, Plan, Work, Yes, agreed, working
 from queuectl.cli.dead_selectors import Cause, Failure, selects_letters
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.render.progress import progress
+from queuectl.cli.undo import hint
 from queuectl.domain.dead_letter import DeadLetterSelection
 from queuectl.errors import ExitCode, NotFoundError, PartlyDoneError, QueuectlError, RefusedError
 from queuectl.operations.selectors import LetterWords, Selectors, letter_selection, narrows
@@ -103,20 +104,21 @@ def _resurrect_each(run: Invocation, numbers: Sequence[int], *, again: bool) -> 
     if isinstance(ended_by, KeyboardInterrupt):
         raise ended_by
     reasons = [error.message for _, error in failed]
-    hint: str | None = "see: queuectl dead list --all"
+    see: str | None = "see: queuectl dead list --all"
     if ended_by is not None:
         reasons.append(f"not from {untried[0]} on: {ended_by.message}")
-        hint = ended_by.hint
+        see = ended_by.hint
     if reasons:
-        raise PartlyDoneError(f"{len(made)} of {len(numbers)} done: {'; '.join(reasons)}", hint=hint)
+        raise PartlyDoneError(f"{len(made)} of {len(numbers)} done: {'; '.join(reasons)}", hint=see)
     return ExitCode.DONE
 
 
 def _tell(run: Invocation, made: Sequence[Resurrection]) -> None:
+    undo = hint(run) if len(made) == 1 else ""
     for each in made:
         if not run.output.json:
-            run.output.line(each.task_id)
-        run.output.say(f"dead letter {each.dead_letter_id} is {each.task_id} now")
+            run.output.result(each.task_id)
+        run.output.say(f"dead letter {each.dead_letter_id} is {each.task_id} now{undo}")
 
 
 class _Report:
@@ -149,10 +151,11 @@ def _resurrect_selected(run: Invocation, selection: DeadLetterSelection, matched
         failed = [(each.dead_letter_id, each.error) for each in total.refusals]
         run.output.document(_document(matched, report.made, failed) | {"dry_run": False})
     done = f"{count(total.done, 'dead letter')} resurrected"
+    undo = hint(run) if total.done else ""
     if total.interrupted:
-        run.output.say(f"interrupted: {done}; the rest is as it was")
+        run.output.say(f"interrupted: {done}; the rest is as it was{undo}")
         return ExitCode.INTERRUPTED
-    run.output.say(done)
+    run.output.say(f"{done}{undo}")
     return _outcome(total)
 
 
@@ -208,7 +211,7 @@ def purge(
     if run.output.json:
         run.output.document({"days": days, "matched": matched, "removed": removed, "dry_run": dry_run})
     else:
-        run.output.line(str(matched if dry_run else removed))
+        run.output.result(str(matched if dry_run else removed))
 
 
 def _purge_planned(run: Invocation, days: float, matched: int) -> Plan:
@@ -220,8 +223,8 @@ def _purge_planned(run: Invocation, days: float, matched: int) -> Plan:
     old = DeadLetterSelection(until=moment_days_ago(days), resurrected=True)
     sample = run.manager.oldest_dead_letters(old, min(SAMPLE, matched))
     letters = f"{count(matched, 'dead letter')} older than {count_of_days(days)}"
-    foretold = f"{letters} would be removed for good; their tasks stay dead and can still be looked at"
-    return Plan("remove", letters, matched, letter_grid(sample, now_ms()), [foretold])
+    foretold = [f"{letters} would be removed", "their tasks stay dead and can still be looked at", FOR_GOOD]
+    return Plan("remove", letters, matched, letter_grid(sample, now_ms()), foretold)
 
 
 def count_of_days(days: float) -> str:

@@ -163,7 +163,7 @@ def _tell(run: Invocation, name: str, *, changed: bool, paused: bool) -> None:
     if run.output.json:
         run.output.document({"queue": full, "paused": paused, "changed": changed})
         return
-    run.output.line(full)
+    run.output.result(full)
     run.output.say(told_of_switch(run, full, changed=changed, paused=paused))
 
 
@@ -204,4 +204,4 @@ def clear_queue(
     if run.output.json:
         run.output.document({"queue": full, "waiting": waiting, "cancelled": cleared, "dry_run": dry_run})
     elif not dry_run:
-        run.output.line(str(cleared))
+        run.output.result(str(cleared))

@@ -120,7 +120,7 @@ def remove(
     if run.output.json:
         run.output.document({"name": schedule.name, "removed": True})
         return
-    run.output.line(schedule.name)
+    run.output.result(schedule.name)
     run.output.say(f"the schedule {schedule.name} is removed; its tasks stay{hint(run)}")
 
 
@@ -204,7 +204,7 @@ def _tell(run: Invocation, name: str, *, changed: bool, paused: bool) -> None:
     if run.output.json:
         run.output.document({"name": name, "paused": paused, "changed": changed})
         return
-    run.output.line(name)
+    run.output.result(name)
     already, undo = ("", hint(run)) if changed else (" already", "")
     if paused:
         run.output.say(f"{name} is paused{already}{undo}")

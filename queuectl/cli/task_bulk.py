@@ -48,7 +48,6 @@ class TaskVerb:
     told: Callable[[Task], str]
     many: Many
     foretold: Callable[[Mapping[State, int]], list[str]]
-    undoable: bool = True
 
 
 def act(run: Invocation, verb: TaskVerb, selectors: Selectors, *, yes: bool, dry_run: bool) -> int:
@@ -79,9 +78,9 @@ def _act_on_one(run: Invocation, verb: TaskVerb, number: int) -> None:
     if run.output.json:
         run.output.document({"tasks": [task_shape(task)], "failed": [], "operation": latest_operation()})
     else:
-        run.output.line(task_name(task.id))
+        run.output.result(task_name(task.id))
     asked = verb.name == "cancel" and task.state is State.RUNNING
-    undo = hint(run) if verb.undoable and not asked else ""
+    undo = "" if asked else hint(run)
     run.output.say(f"{task_name(task.id)} {verb.told(task)}{undo}")
 
 
@@ -167,7 +166,7 @@ def _act_on_many(run: Invocation, verb: TaskVerb, selection: Selection, expected
     if run.output.json:
         run.output.document(_document(run, report, result))
     sentence = _sentence(verb, result)
-    undo = hint(run) if result.done and verb.undoable else ""
+    undo = hint(run) if result.done else ""
     if result.stopped:
         run.output.say(f"interrupted: {sentence}; the rest is as it was{undo}")
         return ExitCode.INTERRUPTED

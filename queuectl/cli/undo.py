@@ -27,10 +27,11 @@ def undo(
 ) -> int:
     """Put back what a command changed.
 
-    It is for cancel, clear-queue, reprioritize, batch, import, and changes to queues and schedules. What has changed
-    since stays as it is, and is counted. Cancelled tasks wait again where they waited; those that ran cannot
-    be taken back. Of a batch or an import the tasks are cancelled that were never started here. Undoing can
-    be undone as well, and all of it for undo_days.
+    It is for cancel, retry, clear-queue, reprioritize, batch, import, dead resurrect, schedule optimize, and changes
+    to queues and schedules. What has changed since stays as it is, and is counted. Cancelled tasks wait again where
+    they waited; those that ran cannot be taken back. Retried tasks are again what they were, and planned ones get
+    their times back. Of a batch, an import or dead letters the new tasks are cancelled that were never started.
+    Undoing can be undone as well, but that of retry and dead resurrect, and all of it for undo_days.
 
     Examples:
       queuectl undo --list
@@ -136,7 +137,7 @@ def _tell(run: Invocation, result: UndoResult) -> int:
     if run.output.json:
         run.output.document(result_shape(result))
     else:
-        run.output.line(str(result.undone if result.operation is None else result.operation))
+        run.output.result(str(result.undone if result.operation is None else result.operation))
     sentence = "; ".join([*_done(result), *_left(result)])
     if result.stopped:
         run.output.say(f"interrupted: {sentence}; the rest is as it was")
@@ -152,7 +153,7 @@ def _tell(run: Invocation, result: UndoResult) -> int:
         )
     if result.anything_left:
         raise PartlyDoneError(sentence, hint=see)
-    run.output.say(f"{sentence}{hint(run)}")
+    run.output.say(sentence if result.lasting else f"{sentence}{hint(run)}")
     return ExitCode.DONE
 
 

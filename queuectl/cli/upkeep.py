@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from queuectl.cli.bulk import DryRun, Yes, confirm, working
+from queuectl.cli.bulk import FOR_GOOD, DryRun, Yes, confirm, working
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.render.progress import copying
 from queuectl.errors import ExitCode, InvalidInputError
@@ -55,7 +55,8 @@ def cleanup(
     if not dry_run and report.rows.total():
         found = _told(report)
         if not yes:
-            confirm(run, f"remove {found} for good", instead="--yes to do it, or --dry-run to look first")
+            instead = "--yes to do it, or --dry-run to look first"
+            confirm(run, f"remove {found} for good", instead=instead, consequence=FOR_GOOD)
         with working(run, report.tasks) as work:
             report = run.manager.cleanup(
                 days, articles=articles, on_progress=work.advance, should_stop=work.should_stop
@@ -69,7 +70,7 @@ def _show_cleanup(run: Invocation, report: CleanupReport, days: float, *, dry_ru
         rows = dict(sorted(report.rows.items()))
         run.output.document({"days": days, "removed": rows, "files": report.files, "dry_run": dry_run})
         return
-    run.output.line(str(report.tasks))
+    run.output.result(str(report.tasks))
     if not report.rows.total():
         run.output.say(f"no task ended more than {days:g} days ago")
         return
@@ -184,7 +185,7 @@ def _show_restored(run: Invocation, file: Path, report: RestoreReport, *, dry_ru
         facts = {"kept": kept, "migrated": report.migrated, "dry_run": dry_run}
         run.output.document({"file": str(file)} | _manifest_shape(manifest) | facts)
         return
-    run.output.line(str(manifest.tasks))
+    run.output.result(str(manifest.tasks))
     if dry_run:
         run.output.say(f"{file} is sound and holds {count(manifest.tasks, 'task')}; nothing was changed")
     else:

@@ -39,7 +39,7 @@ def wait(
         run.output.document({"tasks": [task_shape(task) for task in tasks]})
     else:
         for task in tasks:
-            run.output.line(f"{task_name(task.id)}  {task.state}")
+            run.output.result(f"{task_name(task.id)}  {task.state}")
     return code
 
 

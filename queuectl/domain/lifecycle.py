@@ -40,6 +40,7 @@ class Move(StrEnum):
     REQUEUE = "requeue"
     RESCHEDULE = "reschedule"
     RESTORE = "restore"
+    UNQUEUE = "unqueue"
 
 
 # fmt: off
@@ -56,6 +57,8 @@ MOVES: Mapping[Move, tuple[frozenset[State], frozenset[State]]] = MappingProxyTy
     Move.REQUEUE:  (frozenset({State.CANCELLED, State.RETRYING, State.DEAD}), frozenset({State.QUEUED})),
     Move.RESCHEDULE: (WAITING - {State.DISPATCHED},               frozenset({State.SCHEDULED, State.QUEUED})),
     Move.RESTORE:  (frozenset({State.CANCELLED}), frozenset({State.SCHEDULED, State.QUEUED, State.RETRYING})),
+    Move.UNQUEUE:  (frozenset({State.SCHEDULED, State.QUEUED}),
+                    frozenset({State.RETRYING, State.CANCELLED, State.DEAD})),
 })
 # fmt: on
 

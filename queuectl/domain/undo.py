@@ -26,6 +26,7 @@ class UndoResult(BulkResult):
     ``undone`` is the operation that was undone, ``operation`` the new one. ``ran`` counts tasks that were
     running then and have been asked to stop, which nobody can take back. ``left`` is a sample of what was not
     put back. ``put_back`` and ``kept_as_is`` tell in words what became of settings and schedules.
+    ``lasting`` says that this undoing cannot be undone itself.
     """
 
     undone: int = 0
@@ -33,6 +34,7 @@ class UndoResult(BulkResult):
     left: list[LeftTask] = field(default_factory=list)
     put_back: list[str] = field(default_factory=list)
     kept_as_is: list[str] = field(default_factory=list)
+    lasting: bool = False
 
     def leave(self, task: int, state: State | None) -> None:
         """Note a task that was not put back."""

@@ -127,7 +127,7 @@ class Operation:
         after = counted((each.given_score for each in former) if scores else map(str, done.values()))
         if scores:
             before, after = {"scores": before}, {"scores": after}
-        self.note(transaction, len(done), before=before, after=after)
+        self.note(transaction, len(done), before=before, after=after, kept=transaction.kept)
 
 
 def counted(values: Iterable[object]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from queuectl.domain import priority
 from queuectl.domain.dead_letter import DeadLetter, DeadLetterSelection, dead_letter_number, no_such_letter
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.targets import selected_letters
-from queuectl.domain.task import task_name
+from queuectl.domain.task import task_name, task_number
 from queuectl.domain.urls import accept
 from queuectl.errors import (
     AlreadyResurrectedError,
@@ -259,7 +259,23 @@ def _resurrect(
 
 def _note(operation: Operation, transaction: Transaction, made: Sequence[Resurrection]) -> None:
     if made:
-        operation.note(transaction, len(made), after={"tasks": [each.task_id for each in made[:_NOTED]]})
+        operation.note(
+            transaction,
+            len(made),
+            after={"tasks": [each.task_id for each in made[:_NOTED]]},
+            created=_reaches([task_number(each.task_id) for each in made]),
+        )
+
+
+def _reaches(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Return rising numbers as ranges without gaps."""
+    reaches: list[tuple[int, int]] = []
+    for number in numbers:
+        if reaches and reaches[-1][1] == number - 1:
+            reaches[-1] = (reaches[-1][0], number)
+        else:
+            reaches.append((number, number))
+    return reaches
 
 
 def _refusal(remains: Remains, settings: Settings, taken: set[str]) -> RefusedError | None:

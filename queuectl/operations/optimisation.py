@@ -30,6 +30,7 @@ from queuectl.settings import Settings
 from queuectl.store import counters, hosts, nodes, ordering, planning, queues, tasks
 from queuectl.store.database import Database, Transaction
 from queuectl.store.planning import Standing
+from queuectl.store.restoring import FormerTime
 from queuectl.times import shown
 
 MOST_TASKS = 100_000
@@ -206,9 +207,15 @@ def _apply(operation: Operation, draft: _Draft, times: Sequence[NewTime]) -> boo
             for each in times
             if each.moved
         ]
-        moved = tasks.reschedule(transaction, moves, now_ms())
+        moved = set(tasks.reschedule(transaction, moves, now_ms()))
         if moved:
-            operation.note(transaction, len(moved), after=asdict(draft.window))
+            run_at = {task.id: task.run_at for task in draft.chosen}
+            former = [
+                FormerTime(each.id, each.before, run_at[each.id], each.after)
+                for each in times
+                if each.id in moved
+            ]
+            operation.note(transaction, len(moved), after=asdict(draft.window), kept={"times": former})
     return True
 
 

@@ -16,7 +16,7 @@ from queuectl.errors import InvalidInputError, WrongStateError
 from queuectl.operations.bulk import Progress, Verb, in_groups
 from queuectl.operations.hearing import wait_until_heard
 from queuectl.operations.task_queries import TaskQueries
-from queuectl.store import dead_letters, reprioritizing, tasks
+from queuectl.store import dead_letters, reprioritizing, restoring, tasks
 from queuectl.store.database import Transaction
 
 OnGroup = Callable[[Progress], None]
@@ -175,8 +175,11 @@ def _cancel(transaction: Transaction, numbers: list[int]) -> dict[int, State]:
 
 
 def _requeue(transaction: Transaction, numbers: list[int]) -> dict[int, State]:
+    former = {each.id: each for each in restoring.as_they_are(transaction, numbers)}
     done = tasks.requeue(transaction, numbers, now_ms())
     if done:
+        letters = dead_letters.before_drop(transaction, done)
+        transaction.kept = {"retried": [former[number] for number in done], "letters": letters}
         dead_letters.drop(transaction, done)
     return dict.fromkeys(done, State.QUEUED)
 

@@ -15,11 +15,12 @@ from queuectl.domain.lifecycle import State
 from queuectl.domain.task import batch_name
 from queuectl.domain.undo import UndoPlan, UndoResult
 from queuectl.errors import NotFoundError, RefusedError
-from queuectl.operations import bulk, undo_settings
+from queuectl.operations import bulk, undo_settings, undo_times
 from queuectl.operations.auditing import Operation
 from queuectl.operations.bulk import Verb, act_on_group
+from queuectl.operations.undo_retry import Retried
 from queuectl.operations.verbs import Verbs
-from queuectl.store import audit, listing, reprioritizing, restoring, schedules, undo
+from queuectl.store import audit, dead_letters, listing, reprioritizing, restoring, schedules, undo
 from queuectl.store.audit import AuditSelection, Former, Summary
 from queuectl.store.database import Database, Transaction
 
@@ -29,6 +30,9 @@ ShouldStop = Callable[[], bool]
 Move = Callable[[Transaction, Sequence[Former]], Mapping[int, State]]
 
 _SAMPLE = 5
+_UNDONE_ONCE = {"retry", "dead resurrect"}
+"""Undoing these cannot be undone: the same verb does the same again."""
+
 _PAUSE_SECONDS = 0.01
 
 
@@ -42,7 +46,8 @@ class UndoControl(Verbs):
 
         What has changed since is left as it is and counted. Cancelled tasks return to the state, the time and
         the place in which they waited; those that ran when they were cancelled cannot. Of a batch or an
-        import those tasks are cancelled that have never been started.
+        import, and of what came of dead letters, those tasks are cancelled that have never been started.
+        Retried tasks go back to what they were, unless they have been dispatched since.
 
         Raises:
             NotFoundError: there is no such operation.
@@ -51,17 +56,25 @@ class UndoControl(Verbs):
         """
         done, kept = self._kept(number)
         operation = Operation(self._database, self.settings, "undo", done.first.target, undoes=number)
-        result = UndoResult(undone=number)
+        result = UndoResult(undone=number, lasting=done.first.verb in _UNDONE_ONCE)
+        operation.keeps = operation.keeps and not result.lasting
+        move: Move = _move_back
         if kept is None:
             groups = self._groups_of_tasks(done, result)
+            move = _move_of(done)
         elif "batch" in kept:
             groups = self._groups_of_batch(kept["batch"], result)
+        elif "retried" in kept:
+            retried = Retried(self._database, number)
+            groups, move = retried.groups(), retried.put_back
         else:
-            undo_settings.put_back(operation, done.first, kept, result)
+            if "times" in kept:
+                undo_times.put_back(operation, undo_times.former_times(kept["times"]), result)
+            else:
+                undo_settings.put_back(operation, done.first, kept, result)
             result.operation = operation.number
             self._wake()
             return result
-        move = _give_back_scores if kept is None and _is_about_scores(done) else _move_back
         for group in groups:
             self._undo_group(operation, group, move, result)
             self._wake()
@@ -92,6 +105,12 @@ class UndoControl(Verbs):
                 waiting, members = undo.count_of_batch(transaction, kept["batch"])
                 outcomes = Counter({"done": waiting, "changed": members - waiting})
                 sample = list(undo.unstarted(transaction, kept["batch"], 0, _SAMPLE))
+            elif "times" in kept:
+                outcomes, found = undo_times.foreseen(transaction, undo_times.former_times(kept["times"]))
+                sample = found[:_SAMPLE]
+        if kept is not None and "retried" in kept:
+            outcomes, found = Retried(self._database, number).foreseen()
+            sample = found[:_SAMPLE]
         first = done.first
         return UndoPlan(number, first.verb, first.target, outcomes, tuple(sample), done.undone_by)
 
@@ -162,6 +181,12 @@ class UndoControl(Verbs):
             result.leave(number, present.get(number))
 
 
+def _move_of(done: Summary) -> Move:
+    if _is_about_scores(done):
+        return _give_back_scores
+    return _bury_again if done.first.verb == "dead resurrect" else _move_back
+
+
 def _give_back_scores(transaction: Transaction, former: Sequence[Former]) -> Mapping[int, State]:
     return dict.fromkeys(reprioritizing.give_back_scores(transaction, former), State.QUEUED)
 
@@ -170,6 +195,13 @@ def _move_back(transaction: Transaction, former: Sequence[Former]) -> Mapping[in
     now = now_ms()
     again = {each.id: each.fence for each in former if each.state is State.CANCELLED}
     return restoring.restore(transaction, former, now) | restoring.cancel_unchanged(transaction, again, now)
+
+
+def _bury_again(transaction: Transaction, former: Sequence[Former]) -> Mapping[int, State]:
+    done = _move_back(transaction, former)
+    if done:
+        dead_letters.forget_resurrection(transaction, list(done))
+    return done
 
 
 def _is_about_scores(done: Summary) -> bool:

@@ -85,10 +85,10 @@ def append(transaction: Transaction, note: Note) -> None:
         [getattr(line, name) for name in AuditLine.__slots__],
     )
     transaction.execute("UPDATE facts SET value = %s WHERE name = %s", (str(Head.of(line, note.key)), _HEAD))
-    _keep(transaction, note)
+    _keep(transaction, note, number)
 
 
-def _keep(transaction: Transaction, note: Note) -> None:
+def _keep(transaction: Transaction, note: Note, number: int) -> None:
     if note.keeps_tasks and transaction.former:
         values, params = transaction.database.values(_FORMER, transaction.former)
         transaction.execute(
@@ -107,11 +107,7 @@ def _keep(transaction: Transaction, note: Note) -> None:
             reach,
         )
     if note.kept is not None:
-        transaction.execute(
-            "INSERT INTO undo_rows (operation, content) VALUES (%s, %s)"
-            " ON CONFLICT (operation) DO UPDATE SET content = excluded.content",
-            (note.operation, note.kept),
-        )
+        transaction.execute("INSERT INTO undo_rows (operation, content) VALUES (%s, %s)", (number, note.kept))
 
 
 def _next(transaction: Transaction, key: bytes) -> tuple[Head, int]:

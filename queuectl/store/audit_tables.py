@@ -45,7 +45,7 @@ class UndoTaskRow(Table):
 
 
 class UndoRowRow(Table):
-    """Another thing as it was before an operation, as JSON."""
+    """Another thing as it was before one line of an operation, as JSON; the number is that of the line."""
 
     operation = peewee.BigIntegerField(primary_key=True)
     content = peewee.TextField()

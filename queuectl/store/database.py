@@ -49,7 +49,7 @@ class Transaction:
     """What a write needs while it lasts: a way to run statements, and what is written at its end.
 
     ``tally`` are the counts it changes, ``observed`` what it adds to the statistics, ``note`` is its line in
-    the audit, ``former`` what tasks were before a person changed them.
+    the audit, ``former`` what tasks were before a person changed them, ``kept`` what else it takes to undo that.
     """
 
     def __init__(self, database: Database) -> None:
@@ -58,6 +58,7 @@ class Transaction:
         self.observed = Observed()
         self.note: Note | None = None
         self.former: list[Former] = []
+        self.kept: dict[str, Any] | None = None
 
     def execute(self, sql: str, params: Sequence[object] = ()) -> Any:
         """Run one statement written with ``%s`` for each parameter and return its cursor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from queuectl.domain.dead_letter import (
     DeadLetter,
@@ -85,6 +86,66 @@ def _buried_row(ending: Ending) -> tuple[object, ...]:
 def drop(transaction: Transaction, tasks: Sequence[int]) -> None:
     """Remove the dead letters of tasks that a person has sent back to their queues."""
     transaction.execute(f"DELETE FROM dead_letters WHERE task_id IN ({placeholders(tasks)})", tuple(tasks))
+
+
+class Dropped(NamedTuple):
+    """What of a dropped letter its task does not tell; times in UTC milliseconds."""
+
+    id: int
+    task_id: int
+    cause: str
+    attempts: int
+    died_at: int
+    failure: str
+    shape: str
+    resurrected_as: int | None
+    resurrected_at: int | None
+
+
+_DROPPED = (
+    ("vid", "bigint"),
+    ("vtask", "bigint"),
+    ("vcause", "text"),
+    ("vattempts", "bigint"),
+    ("vdied", "bigint"),
+    ("vfailure", "text"),
+    ("vshape", "text"),
+    ("vresurrected", "bigint"),
+    ("vresurrectedat", "bigint"),
+)
+
+
+def before_drop(transaction: Transaction, tasks: Sequence[int]) -> list[Dropped]:
+    """Return what it takes to bring back the letters that ``drop`` would remove."""
+    rows = transaction.rows(
+        f"SELECT {', '.join(Dropped._fields)} FROM dead_letters WHERE task_id IN ({placeholders(tasks)})"
+        " ORDER BY id",
+        tuple(tasks),
+    )
+    return [Dropped(*row) for row in rows]
+
+
+def put_back(transaction: Transaction, letters: Sequence[Dropped]) -> None:
+    """Bring back dropped letters under their numbers."""
+    if not letters:
+        return
+    values, params = transaction.database.values(_DROPPED, letters)
+    picks = ", ".join(f"tasks.{name}" for name in f"queue, url, handler, error, {_KEPT}".split(", "))
+    transaction.execute(
+        f"INSERT INTO dead_letters ({', '.join(Dropped._fields)}, queue, url, handler, error, {_KEPT})"
+        f" SELECT {', '.join(name for name, _ in _DROPPED)}, {picks} FROM {values} JOIN tasks ON tasks.id = vtask"
+        " ORDER BY vid",
+        params,
+    )
+
+
+def forget_resurrection(transaction: Transaction, tasks: Sequence[int]) -> None:
+    """Let letters be as if these tasks had never come of them."""
+    transaction.execute(
+        "UPDATE dead_letters SET resurrected_as = NULL, resurrected_at = NULL"
+        f" WHERE resurrected_as IN ({placeholders(tasks)})",
+        tuple(tasks),
+    )
 
 
 def one(transaction: Transaction, number: int) -> DeadLetter | None:

@@ -29,6 +29,7 @@ class Standing:
     priority_score: int
     state: State
     due_at: int
+    run_at: int | None
 
 
 def standing(transaction: Transaction, ids: Iterable[int], *, locked: bool = False) -> list[Standing]:
@@ -37,13 +38,13 @@ def standing(transaction: Transaction, ids: Iterable[int], *, locked: bool = Fal
     chosen = transaction.database.any_of(f"SELECT vid FROM {values}")
     lock = transaction.database.row_lock() if locked else ""
     rows = transaction.rows(
-        "SELECT id, url, host, queue, priority_score, state, due_at FROM tasks"
+        "SELECT id, url, host, queue, priority_score, state, due_at, run_at FROM tasks"
         f" WHERE id {chosen} ORDER BY id{lock}",
         params,
     )
     return [
-        Standing(number, url, host, queue, score, State(state), due_at)
-        for number, url, host, queue, score, state, due_at in rows
+        Standing(number, url, host, queue, score, State(state), due_at, run_at)
+        for number, url, host, queue, score, state, due_at, run_at in rows
     ]
 
 

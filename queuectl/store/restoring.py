@@ -7,6 +7,7 @@ fence, and so does every dispatch, so a task with that fence is as the operation
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from queuectl.domain.lifecycle import WAITING, Move, State
 from queuectl.store import history
@@ -57,6 +58,111 @@ def restore(transaction: Transaction, former: Sequence[Former], now: int) -> dic
     transaction.former += [each.former(raised=False) for each in found]
     history.note_change(transaction, Move.RESTORE, list(targets))
     return targets
+
+
+class Requeued(NamedTuple):
+    """A task as it was before a person sent it back to its queue; times in UTC milliseconds."""
+
+    id: int
+    state: str
+    fence: int
+    due_at: int
+    released: int
+    crashes: int
+    finished_at: int | None
+
+
+_REQUEUED = (
+    ("vid", "bigint"),
+    ("vstate", "text"),
+    ("vfence", "bigint"),
+    ("vdue", "bigint"),
+    ("vreleased", "bigint"),
+    ("vcrashes", "bigint"),
+    ("vfinished", "bigint"),
+)
+_STILL_QUEUED = "fence = vfence AND state IN ('queued', 'scheduled')"
+
+
+def as_they_are(transaction: Transaction, ids: Sequence[int]) -> list[Requeued]:
+    """Lock tasks that are to be sent back to their queues, and return them as they are."""
+    wanted = [each.id for each in locked(transaction, ids)]
+    values, params = transaction.database.values((("vid", "bigint"),), [(number,) for number in wanted])
+    rows = transaction.rows(
+        f"SELECT {', '.join(Requeued._fields)} FROM tasks JOIN {values} ON id = vid ORDER BY id", params
+    )
+    return [Requeued(*row) for row in rows]
+
+
+def unqueue(transaction: Transaction, former: Sequence[Requeued], now: int) -> dict[int, State]:
+    """Put tasks that have not been dispatched since they were sent back to where they were; return their states."""
+    point = stored_point(transaction, kept=True)
+    before = {each.id: each for each in locked(transaction, [each.id for each in former])}
+    values, params = transaction.database.values(_REQUEUED, former)
+    rank = "-priority_score" if point is None else f"vdue - priority_score * CAST({point:d} AS BIGINT)"
+    moved = transaction.rows(
+        "UPDATE tasks SET state = vstate, fence = fence + 1, due_at = vdue, released = vreleased, crashes = vcrashes,"
+        f" finished_at = vfinished, rank = {rank} FROM {values} WHERE id = vid AND {_STILL_QUEUED}"
+        " RETURNING id, state",
+        params,
+    )
+    done = {number: State(state) for number, state in moved}
+    for number, state in done.items():
+        each = before[number]
+        transaction.tally.move(each.queue, each.state, state)
+        transaction.tally.move_in_batch(each.batch, each.state, state, now)
+        transaction.former.append(each.former(raised=True))
+    history.note_change(transaction, Move.UNQUEUE, sorted(done))
+    return done
+
+
+def still_queued(transaction: Transaction, former: Sequence[Requeued]) -> dict[int, bool]:
+    """Tell of those of these tasks that exist whether they have not been dispatched since they were sent back."""
+    values, params = transaction.database.values(_REQUEUED, former)
+    rows = transaction.rows(f"SELECT id, {_STILL_QUEUED} FROM {values} JOIN tasks ON tasks.id = vid", params)
+    return {number: bool(same) for number, same in rows}
+
+
+class FormerTime(NamedTuple):
+    """When a task was due and was to run before it got another time, and that time; all in UTC milliseconds."""
+
+    id: int
+    due_at: int
+    run_at: int | None
+    given: int
+
+
+_FORMER_TIME = (("vid", "bigint"), ("vdue", "bigint"), ("vrun", "bigint"), ("vgiven", "bigint"))
+
+
+def give_back_times(transaction: Transaction, former: Sequence[FormerTime], now: int) -> dict[int, State]:
+    """Give tasks that still wait for the time that they were given the one before; return their new states."""
+    point = stored_point(transaction, kept=True)
+    before = {each.id: each for each in locked(transaction, [each.id for each in former])}
+    values, params = transaction.database.values(_FORMER_TIME, former)
+    rank = "-priority_score" if point is None else f"vdue - priority_score * CAST({point:d} AS BIGINT)"
+    moved = transaction.rows(
+        "UPDATE tasks SET state = CASE WHEN vdue > %s THEN 'scheduled' ELSE 'queued' END, due_at = vdue,"
+        f" run_at = vrun, rank = {rank} FROM {values} WHERE id = vid AND due_at = vgiven"
+        " AND state IN ('scheduled', 'queued', 'retrying') RETURNING id, state",
+        (now, *params),
+    )
+    done = {number: State(state) for number, state in moved}
+    for number, state in done.items():
+        transaction.tally.move(before[number].queue, before[number].state, state)
+    history.note_change(transaction, Move.RESCHEDULE, sorted(done))
+    return done
+
+
+def with_given_times(transaction: Transaction, former: Sequence[FormerTime]) -> dict[int, bool]:
+    """Tell of those of these tasks that exist whether they still wait for the time that they were given."""
+    values, params = transaction.database.values(_FORMER_TIME, former)
+    rows = transaction.rows(
+        "SELECT id, due_at = vgiven AND state IN ('scheduled', 'queued', 'retrying')"
+        f" FROM {values} JOIN tasks ON tasks.id = vid",
+        params,
+    )
+    return {number: bool(same) for number, same in rows}
 
 
 def cancel_unchanged(transaction: Transaction, fences: Mapping[int, int], now: int) -> dict[int, State]:

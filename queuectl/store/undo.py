@@ -56,6 +56,16 @@ def kept_row(transaction: Transaction, operation: int) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
+def next_kept_row(transaction: Transaction, operation: int, after: int) -> tuple[int, str] | None:
+    """Return the number and, as JSON, what was kept of the first line behind a number, None after the last one."""
+    rows = transaction.rows(
+        "SELECT number, content FROM audit JOIN undo_rows ON undo_rows.operation = audit.number"
+        " WHERE audit.operation = %s AND audit.number > %s ORDER BY number LIMIT 1",
+        (operation, after),
+    )
+    return (int(rows[0][0]), str(rows[0][1])) if rows else None
+
+
 def rows_naming(transaction: Transaction, field: str) -> list[str]:
     """Return what is kept of operations, as JSON, where that names a field or only holds its name."""
     rows = transaction.rows("SELECT content FROM undo_rows WHERE content LIKE %s", (f'%"{field}"%',))

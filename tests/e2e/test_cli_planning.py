@@ -8,6 +8,7 @@ import pytest
 
 from queuectl.errors import ExitCode
 from tests.support.cli import CommandLine
+from tests.support.terminal import terminal
 
 WINDOW = ("--start", "2030-05-01 08:00", "--end", "2030-05-01 10:00", "--max-per-hour")
 
@@ -34,7 +35,11 @@ def test_a_plan_is_shown_first_and_written_then(filled: CommandLine) -> None:
     assert "2030-05-01 08:00:00 UTC" in shown.out
     assert "nothing was changed" in shown.err
     assert filled.states() == ["queued"] * 4
-    document = filled(*words, "--json").ok().document
+    refused = filled(*words, "--json")
+    assert (refused.code, refused.out) == (ExitCode.USAGE, "")
+    assert "spread 4 tasks, and nobody can be asked" in filled(*words).error(ExitCode.USAGE)
+    assert filled.states() == ["queued"] * 4
+    document = filled(*words, "--json", "--yes").ok().document
     assert (document["feasible"], document["applied"], document["moved"], document["kept"]) == (
         True,
         True,
@@ -43,10 +48,36 @@ def test_a_plan_is_shown_first_and_written_then(filled: CommandLine) -> None:
     )
     assert [task["new_due_at"][11:16] for task in document["tasks"]] == ["08:00", "08:30", "09:00", "09:30"]
     assert filled.states() == ["scheduled"] * 4
-    assert filled(*words, "--json").ok().document["moved"] == 0
+    assert filled(*words, "--json").ok().document["moved"] == 0, "there is nothing to ask about"
+    assert filled("undo", "2", "--yes").ok().err.startswith("4 tasks put back; undo it with: queuectl undo ")
+    assert filled.states() == ["queued"] * 4
+    said = filled(*words, "--yes").ok().err
+    assert "4 tasks get another time, 0 keep their time; undo it with: queuectl undo 4" in said
     chosen = ("--priority", "low,urgent", "--state", "scheduled", "--batch", "1", "--since", "1h")
     few = filled("schedule", "optimize", *chosen, *WINDOW, "1", "--dry-run", "--json")
     assert few.document["binding"] == ["cap"]
+
+
+def test_a_person_is_asked_before_a_plan_is_written(filled: CommandLine) -> None:
+    words = ("schedule", "optimize", "--queue", "low", *WINDOW, "2")
+    with terminal(filled, *words, columns=120) as screen:
+        screen.shows("Spread 3 tasks? [y/N]")
+        assert "3 tasks would get another time" in screen.text
+        assert "task_1  low" in screen.text
+        screen.type("n\n")
+        assert screen.end() == ExitCode.REFUSED
+    assert filled.states() == ["queued"] * 4
+    with terminal(filled, *words, columns=120) as screen:
+        screen.shows("[y/N]")
+        screen.type("y\n")
+        assert screen.end() == 0
+        assert "3 tasks get another time, 0 keep their time; undo it with: queuectl undo 2" in screen.text
+    assert filled.states() == ["scheduled"] * 3 + ["queued"]
+
+
+def test_one_task_gets_its_time_without_a_question(filled: CommandLine) -> None:
+    filled("schedule", "optimize", "1", *WINDOW, "2").ok()
+    assert filled.states() == ["scheduled"] + ["queued"] * 3
 
 
 def test_no_plan_names_the_limit_and_what_would_be_enough(filled: CommandLine) -> None:

@@ -163,3 +163,32 @@ def test_a_program_that_reads_json_is_not_asked_for_a_name(filled: CommandLine) 
         assert screen.end() == ExitCode.USAGE
         assert "nobody can be asked" in screen.text
     assert filled.states() == ["queued"] * 3
+
+
+def test_a_person_reads_each_result_once(filled: CommandLine) -> None:
+    for words, said in (
+        (["cancel", "1"], "task_1 is cancelled; undo it with: queuectl undo 3"),
+        (["wait", "1"], "task_1 cancelled"),
+        (["undo", "3"], "1 task put back; undo it with: queuectl undo 4"),
+        (["clear-queue", "low", "--yes"], "1 task cancelled in low_priority; undo it with: queuectl undo 5"),
+        (["queue", "resume", "background"], "background_priority is open; undo it with: queuectl undo 6"),
+        (["cleanup", "--days", "30"], "no task ended more than 30 days ago"),
+        (["dead", "purge", "--days", "30"], "no dead letter is older than 30 days"),
+    ):
+        with terminal(filled, *words, columns=100) as screen:
+            screen.end()
+            lines = [line for line in screen.text.splitlines() if not line.startswith("no daemon is running")]
+        assert lines == [said]
+        assert not any(line.strip().isdigit() for line in lines)
+
+
+def test_a_list_of_batches_keeps_its_end_where_it_is_narrow(filled: CommandLine) -> None:
+    filled("batch", "-", "--name", "每日文章 of this morning", given=URL + "/9").ok()
+    filled("cancel", "--batch", "1", "--limit", "1", "--yes").ok()
+    filled("cancel", "--batch", "2", "--yes").ok()
+    for columns, has_start in ((80, False), (120, True)):
+        with terminal(filled, "batches", columns=columns) as screen:
+            assert screen.end() == 0
+            heads = screen.text.splitlines()[0].split()
+        assert heads[-1] == "END"
+        assert ("STARTED" in heads) == has_start

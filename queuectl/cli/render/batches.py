@@ -26,7 +26,7 @@ def batch_grid(batches: Sequence[BatchStatus], now: int) -> Grid:
         Column("OPEN", "right"),
         Column("SUCCEEDED", "right"),
         Column("DEAD", "right"),
-        Column("STARTED"),
+        Column("STARTED", spare=True),
         Column("END"),
     ]
     rows: list[list[Cell]] = [

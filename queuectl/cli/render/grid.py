@@ -22,13 +22,15 @@ _NARROWEST = 10
 class Column:
     """A column's heading; a ``flexible`` one gives way when a terminal is too narrow for all.
 
-    What does not fit then is cut, or goes on in the next line where it ``wraps``.
+    What does not fit then is cut, or goes on in the next line where it ``wraps``. A ``spare`` one is left out
+    where that is not enough.
     """
 
     title: str
     align: Literal["left", "right"] = "left"
     flexible: bool = False
     wraps: bool = False
+    spare: bool = False
 
 
 class Styled(NamedTuple):
@@ -63,9 +65,9 @@ class Grid:
         from rich.table import Table
         from rich.text import Text
 
-        drawn = [[rich_cell(cell) for cell in row] for row in self.rows]
+        heads, drawn = self._drawn(room)
         table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style=HEADING)
-        for column, columns in zip(self.columns, self._widths(drawn, room), strict=True):
+        for column, columns in zip(heads, _widths(heads, drawn, room), strict=True):
             table.add_column(
                 Text(column.title),
                 justify=column.align,
@@ -81,42 +83,21 @@ class Grid:
         """Return the same as single lines, the headings first; for screens that move over them."""
         from rich.text import Text
 
+        columns, drawn = self._drawn(room)
+        widths = _widths(columns, drawn, room)
+        heads = [Text(column.title, style=HEADING) for column in columns]
+        return [_joined(columns, row, widths) for row in [heads, *drawn]]
+
+    def _drawn(self, room: int) -> tuple[list[Column], list[list[Text]]]:
+        """Return the columns and cells to be drawn: without the spare ones where there is no room for them."""
         drawn = [[rich_cell(cell) for cell in row] for row in self.rows]
-        widths = self._widths(drawn, room)
-        heads = [Text(column.title, style=HEADING) for column in self.columns]
-        return [self._joined(row, widths) for row in [heads, *drawn]]
-
-    def _joined(self, row: Sequence[Text], widths: Sequence[int]) -> Text:
-        from rich.text import Text
-
-        line = Text(no_wrap=True, overflow="ellipsis")
-        for column, cell, columns in zip(self.columns, row, widths, strict=True):
-            if len(line):
-                line.append(GAP)
-            cell.truncate(columns, overflow="ellipsis")
-            padding = " " * (columns - cell.cell_len)
-            if column.align == "right":
-                line.append(padding)
-            line.append_text(cell)
-            if column.align == "left":
-                line.append(padding)
-        return line
-
-    def _widths(self, drawn: Sequence[Sequence[Text]], room: int) -> list[int]:
-        """Return the width of each column; what does not fit is taken from the widest flexible ones."""
-        widths = [
-            max([width(column.title), *(row[place].cell_len for row in drawn)])
-            for place, column in enumerate(self.columns)
-        ]
-        flexible = [place for place, column in enumerate(self.columns) if column.flexible]
-        excess = sum(widths) + len(GAP) * (len(widths) - 1) - room
-        while excess > 0 and flexible:
-            widest = max(flexible, key=lambda place: widths[place])
-            if widths[widest] <= _NARROWEST:
-                break
-            widths[widest] -= 1
-            excess -= 1
-        return widths
+        widths = _widths(self.columns, drawn, room)
+        kept = list(range(len(self.columns)))
+        for place in reversed(kept[:]):
+            needed = sum(widths[each] for each in kept) + len(GAP) * (len(kept) - 1)
+            if needed > room and self.columns[place].spare:
+                kept.remove(place)
+        return [self.columns[place] for place in kept], [[row[place] for place in kept] for row in drawn]
 
     def _line(self, row: list[str], widths: list[int]) -> str:
         parts = []
@@ -124,6 +105,40 @@ class Grid:
             padding = " " * (columns - width(text))
             parts.append(padding + text if column.align == "right" else text + padding)
         return GAP.join(parts).rstrip()
+
+
+def _joined(columns: Sequence[Column], row: Sequence[Text], widths: Sequence[int]) -> Text:
+    from rich.text import Text
+
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for column, cell, room in zip(columns, row, widths, strict=True):
+        if len(line):
+            line.append(GAP)
+        cell.truncate(room, overflow="ellipsis")
+        padding = " " * (room - cell.cell_len)
+        if column.align == "right":
+            line.append(padding)
+        line.append_text(cell)
+        if column.align == "left":
+            line.append(padding)
+    return line
+
+
+def _widths(columns: Sequence[Column], drawn: Sequence[Sequence[Text]], room: int) -> list[int]:
+    """Return the width of each column; what does not fit is taken from the widest flexible ones."""
+    widths = [
+        max([width(column.title), *(row[place].cell_len for row in drawn)])
+        for place, column in enumerate(columns)
+    ]
+    flexible = [place for place, column in enumerate(columns) if column.flexible]
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - room
+    while excess > 0 and flexible:
+        widest = max(flexible, key=lambda place: widths[place])
+        if widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+        excess -= 1
+    return widths
 
 
 def cell_text(cell: Cell) -> str:

@@ -36,8 +36,8 @@ def _row(each: NewTime, zone: str) -> list[Cell]:
     ]
 
 
-def plan_summary(found: Optimisation, zone: str) -> list[str]:
-    """Return what a person should know beside the table."""
+def plan_summary(found: Optimisation, zone: str, end: str = "") -> list[str]:
+    """Return what a person should know beside the table; ``end`` follows what becomes of the times."""
     window = found.window
     kept = len(found.times) - found.moved
     done = "gets" if found.moved == 1 else "get"
@@ -48,7 +48,7 @@ def plan_summary(found: Optimisation, zone: str) -> list[str]:
         f" at most {count(window.max_per_hour, 'start')} in any hour"
         + ("; what has passed of it was not used" if found.clipped else ""),
         f"{count(found.moved, 'task')} {done} another time, {kept:,} {'keeps its' if kept == 1 else 'keep their'} time"
-        + ("" if found.applied else "; nothing was changed"),
+        + end,
     ]
     if found.counted:
         lines.append(f"{count(found.counted, 'other start was', 'other starts were')} counted too")

@@ -110,6 +110,11 @@ class Output:
         """Write one line of data; whatever in it came from outside is made visible."""
         sys.stdout.write(safe(text) + "\n")
 
+    def result(self, text: str) -> None:
+        """Write a bare result for a program, which a sentence tells a person: not where a person reads both."""
+        if self.quiet or not (self.on_terminal and self.messages_on_terminal):
+            self.line(text)
+
     def ids(self, names: Iterable[str]) -> None:
         """Write the ids of what a command is busy with; that nobody reads them any more must not end its work."""
         if not self._is_read:

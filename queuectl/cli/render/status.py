@@ -11,7 +11,7 @@ from queuectl.cli.render.grid import Cell, Column, Grid, Styled, rich_cell
 from queuectl.cli.render.safe import safe
 from queuectl.cli.render.style import ACCENT, BAD, CAREFUL, FAINT, GOOD, STRONG
 from queuectl.cli.render.tables import url_cell
-from queuectl.cli.render.words import block_words, brief, clock, count, short_queue
+from queuectl.cli.render.words import block_words, brief, clock, count, per_minute, short_queue
 from queuectl.domain.status import DEAD_LETTERS_COUNTED, NodeStatus, QueueStatus, RealtimeStatus, RunningTask
 from queuectl.domain.task import task_name
 from queuectl.times import shown
@@ -105,7 +105,7 @@ def pace_words(status: RealtimeStatus) -> str:
     pace = status.pace
     if not pace.runs:
         return ""
-    words = f"{pace.per_minute:,.0f} runs/min"
+    words = per_minute(pace.per_minute)
     if pace.per_minute_of_15 is not None:
         words += f", {pace.per_minute_of_15:,.1f} over 15 min"
     words += f", {pace.failed_share:.1%} failed"
@@ -198,7 +198,7 @@ def _node_text(node: NodeStatus, status: RealtimeStatus) -> str:
     busy = sum(queue.running for queue in status.queues) if alone else node.running
     transport = node.transport if node.transport_up else f"{node.transport} (down)"
     # The pace of the only daemon is that of the system, which has a line of its own.
-    rate = "" if alone and status.pace.runs else f", {node.per_minute:,.0f} runs/min"
+    rate = "" if alone and status.pace.runs else f", {per_minute(node.per_minute)}"
     up = brief(status.at - node.started_at)
     if node.role == "scheduler":
         return f"pid {node.pid} on {node.host}, scheduler, {transport}, up {up}"

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STATES, STRONG, state_style
-from queuectl.cli.render.words import block_words, duration
+from queuectl.cli.render.words import block_words, count, duration
 from queuectl.domain.queue_limits import LIMITS, LimitChange, written
 from queuectl.domain.status import QueueStatus
 from queuectl.domain.task import Attempt, Task, batch_name, task_name
@@ -232,7 +232,7 @@ def daemon_facts(found: LocalDaemon, node: NodeStatus | None, log: str, zone: st
                 "transport",
                 Styled(node.transport, "") if node.transport_up else Styled("Redis does not answer", CAREFUL),
             ),
-            ("rate", f"{node.per_minute:,.0f} runs a minute"),
+            ("rate", f"{count(round(node.per_minute), 'run')} a minute"),
             ("handlers", ", ".join(f"{name} ({kind})" for name, kind in node.kinds.items())),
         ]
     rows.append(("log", log))

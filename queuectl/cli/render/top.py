@@ -12,7 +12,7 @@ from queuectl.cli.render.status import Screen, alert_line, living, node_line
 from queuectl.cli.render.style import BAD, CAREFUL, FAINT, GOOD, STRONG
 from queuectl.cli.render.top_panels import panel_grid
 from queuectl.cli.render.top_sheets import sheet_lines, sheet_title
-from queuectl.cli.render.words import brief
+from queuectl.cli.render.words import brief, per_minute
 from queuectl.cli.top.reading import Reading
 from queuectl.cli.top.rows import Panel
 from queuectl.cli.top.view import View
@@ -95,7 +95,7 @@ def _head(view: View, zone: str, note: str | None) -> list[Text]:
 
 def _daemons(status: RealtimeStatus) -> Text:
     nodes = living(status)
-    pace = f", {status.pace.per_minute:,.0f} runs/min" if status.pace.runs else ""
+    pace = f", {per_minute(status.pace.per_minute)}" if status.pace.runs else ""
     if len(nodes) == 1:
         return node_line(nodes[0], status).append(pace)
     line = _line()

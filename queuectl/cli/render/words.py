@@ -76,6 +76,12 @@ def count(number: int, thing: str, things: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
+def per_minute(runs: float) -> str:
+    """Return how many runs a minute has, such as ``1 run/min``."""
+    number = f"{runs:,.0f}"
+    return f"{number} {'run' if number == '1' else 'runs'}/min"
+
+
 def wider(limit: int, largest: int) -> str:
     """Return the end of a sentence about a list that is full: how to see more, where more may be asked for."""
     return f"; there may be more: --limit {min(limit * 10, largest)}" if limit < largest else ""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from queuectl import QueueManager, Settings
+from queuectl.clock import now_ms
 from queuectl.domain.bulk import Outcome
+from queuectl.domain.dead_letter import DeadLetterSelection
 from queuectl.domain.lifecycle import WAITING, Move, State
 from queuectl.domain.selection import Selection
 from queuectl.errors import NotFoundError, RefusedError
@@ -428,13 +431,159 @@ def test_switches_and_additions_of_schedules_are_undone(scheduler: Scheduler) ->
         assert manager.undo(added).kept_as_is == ["the schedule was removed since"]
 
 
+# Retries, resurrections and plans.
+
+
+RETRIED = (*KEPT, "released", "crashes", "error")
+
+
+def whole(database: Database, *names: str) -> dict[int, dict[str, object]]:
+    """Return some columns of every task."""
+    return {row["id"]: {name: row[name] for name in names} for row in all_rows(database, "tasks")}
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_retried_tasks_are_again_what_they_were(manager: QueueManager, database: Database) -> None:
+    ended = [State.DEAD, State.CANCELLED, State.RETRYING]
+    for number in range(21):
+        task_in(database, ended[number % 3], number)
+    before = whole(database, *RETRIED)
+    letters = all_rows(database, "dead_letters")
+    assert len(letters) == 7
+    number = manager.retry_tasks(Selection()).operation or 0
+    assert (set(states(database).values()), all_rows(database, "dead_letters")) == ({State.QUEUED}, [])
+    plan = manager.undo_plan(number)
+    assert (dict(plan.outcomes), plan.sample) == ({"done": 21, "changed": 0, "missing": 0}, (1, 2, 3, 4, 5))
+    undone = manager.undo(number)
+    assert (undone.done, undone.anything_left, undone.lasting) == (21, False, True)
+    assert whole(database, *RETRIED) == before
+    assert all_rows(database, "dead_letters") == letters
+    assert counts_are_right(database)
+    assert not manager.undo(number).anything_done, "a second time there is nothing to put back"
+    with pytest.raises(RefusedError, match="cannot be undone"):
+        manager.undo(undone.operation or 0)
+
+
+def test_a_retried_task_that_was_dispatched_since_goes_on(manager: QueueManager, database: Database) -> None:
+    dead, started_since, cancelled_since = (task_in(database, State.DEAD, number) for number in range(3))
+    number = manager.retry_tasks(Selection()).operation or 0
+    with database.writing() as transaction:
+        tasks.cancel(transaction, [cancelled_since], NOW)
+        transaction.execute("UPDATE tasks SET rank = rank - 1 WHERE id = %s", (started_since,))
+        messages, _ = tasks.dispatch(transaction, "medium_priority", 1, node=NODE, now=now_ms())
+    assert [message.id for message in messages] == [started_since]
+    assert dict(manager.undo_plan(number).outcomes) == {"done": 1, "changed": 2, "missing": 0}
+    result = manager.undo(number)
+    assert (result.done, result.outcomes[Outcome.CHANGED]) == (1, 2)
+    assert states(database) == {
+        dead: State.DEAD,
+        started_since: State.DISPATCHED,
+        cancelled_since: State.CANCELLED,
+    }
+    assert [row["task_id"] for row in all_rows(database, "dead_letters")] == [dead]
+    assert counts_are_right(database)
+
+
+def test_a_task_that_is_dead_again_can_be_retried_and_undone_once_more(
+    manager: QueueManager, database: Database
+) -> None:
+    task = task_in(database, State.DEAD)
+    before = whole(database, *RETRIED)
+    for _ in range(3):
+        assert manager.retry_task(task).state is State.QUEUED
+        assert manager.undo(latest()).done == 1
+        assert whole(database, *RETRIED) == before
+    assert len(all_rows(database, "dead_letters")) == 1
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_of_dead_letters_the_new_tasks_are_cancelled_that_were_never_started(
+    manager: QueueManager, database: Database, *, many: bool
+) -> None:
+    dead = [task_in(database, State.DEAD, number) for number in range(3)]
+    if many:
+        manager.resurrect_dead_letters(DeadLetterSelection())
+    else:
+        manager.resurrect_from_dead_letter(1)
+    number = latest()
+    made = [task for task in states(database) if task not in dead]
+    assert len(made) == (3 if many else 1)
+    if many:
+        with database.writing() as transaction:
+            transaction.execute("UPDATE tasks SET rank = rank - 1 WHERE id = %s", (made[2],))
+            tasks.dispatch(transaction, "medium_priority", 1, node=NODE, now=now_ms())
+    result = manager.undo(number)
+    assert (
+        (result.done, result.outcomes[Outcome.CHANGED], result.lasting) == (2, 1, True)
+        if many
+        else (1, 0, True)
+    )
+    assert [states(database)[task] for task in made[:2]] == [State.CANCELLED] * len(made[:2])
+    marks = [row["resurrected_as"] for row in all_rows(database, "dead_letters")]
+    assert marks == ([None, None, made[2]] if many else [None, None, None])
+    assert manager.resurrect_from_dead_letter(1) == f"task_{max(states(database))}"
+    assert counts_are_right(database)
+
+
+def test_planned_tasks_get_their_times_back(
+    manager: QueueManager, scheduler: Scheduler, database: Database
+) -> None:
+    with database.writing() as transaction:
+        waiting, another, gone = submit(transaction, *map(new_task, range(3)))
+        transaction.execute("UPDATE tasks SET due_at = %s", (now_ms() - 60_000,))
+        (planned,) = submit(transaction, new_task(9, run_at=now_ms() + 10**9))
+    apply_aging(database, 10.0)
+    before = whole(database, *KEPT)
+    start = datetime.now(UTC) + timedelta(days=1)
+    window = {"start": start, "end": start + timedelta(hours=8), "max_per_hour": 1}
+    scheduler.optimize_selection(Selection(), window)
+    number = latest()
+    given = whole(database, *KEPT)
+    assert all(row["state"] == State.SCHEDULED for row in given.values())
+    manager.cancel_task(gone)
+    plan = manager.undo_plan(number)
+    assert dict(plan.outcomes) == {"done": 3, "changed": 1, "missing": 0}
+    assert sorted(plan.sample) == [waiting, another, planned]
+    result = manager.undo(number)
+    assert (result.done, result.outcomes[Outcome.CHANGED], result.lasting) == (3, 1, False)
+    assert [(each.id, each.state) for each in result.left] == [(gone, State.CANCELLED)]
+    now = whole(database, *KEPT)
+    assert {task: now[task] for task in (waiting, another, planned)} == {
+        task: before[task] for task in (waiting, another, planned)
+    }
+    assert counts_are_right(database)
+    assert manager.undo(latest()).done == 3, "undoing is undone"
+    now = whole(database, *KEPT)
+    assert {task: now[task]["due_at"] for task in now} == {task: given[task]["due_at"] for task in given}
+    assert counts_are_right(database)
+
+
+def test_a_time_that_was_given_anew_since_stays(
+    manager: QueueManager, scheduler: Scheduler, database: Database
+) -> None:
+    with database.writing() as transaction:
+        submit(transaction, *map(new_task, range(2)))
+    start = datetime.now(UTC) + timedelta(days=1)
+    window = {"start": start, "end": start + timedelta(hours=8), "max_per_hour": 1}
+    scheduler.optimize_selection(Selection(), window)
+    first = latest()
+    scheduler.optimize_selection(Selection(), window | {"start": start + timedelta(hours=6)})
+    before = whole(database, *KEPT)
+    result = manager.undo(first)
+    assert (result.done, result.outcomes[Outcome.CHANGED], result.operation) == (0, 2, None)
+    assert whole(database, *KEPT) == before
+
+
 # What cannot be undone.
 
 
 def test_what_is_not_there_or_cannot_be_undone_is_refused(manager: QueueManager, database: Database) -> None:
     with pytest.raises(NotFoundError, match="no operation 7"):
         manager.undo(7)
-    manager.retry_task(task_in(database, State.DEAD))
+    task_in(database, State.DEAD)
+    with database.writing() as transaction:
+        transaction.execute("UPDATE dead_letters SET died_at = 0")
+    assert manager.cleanup_dead_letter_queue(0) == 1
     for verb in (manager.undo, manager.undo_plan):
         with pytest.raises(RefusedError, match="cannot be undone"):
             verb(latest())

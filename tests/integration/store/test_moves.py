@@ -105,6 +105,19 @@ def restore(former: State) -> Callable[[Transaction, list[Claimed]], Moved]:
     return apply
 
 
+def unqueue(former: State) -> Callable[[Transaction, list[Claimed]], Moved]:
+    def apply(transaction: Transaction, works: list[Claimed]) -> Moved:
+        ended = None if former is State.RETRYING else LATER
+        wanted = [
+            restoring.Requeued(work.id, former.value, work.fence, LATER + 1, 0, 0, ended) for work in works
+        ]
+        answer = restoring.unqueue(transaction, wanted, LATER)
+        assert all(state is former for state in answer.values())
+        return set(answer)
+
+    return apply
+
+
 def cancel_unchanged(transaction: Transaction, works: list[Claimed]) -> Moved:
     return set(restoring.cancel_unchanged(transaction, {work.id: work.fence for work in works}, LATER))
 
@@ -136,6 +149,10 @@ OPERATIONS = {
     **{
         f"restore_{former}": Operation(Move.RESTORE, CANCELLED, former, restore(former))
         for former in (State.SCHEDULED, State.QUEUED, State.RETRYING)
+    },
+    **{
+        f"unqueue_{former}": Operation(Move.UNQUEUE, sources(Move.UNQUEUE), former, unqueue(former))
+        for former in (State.RETRYING, State.CANCELLED, State.DEAD)
     },
     "cancel_unchanged": Operation(Move.CANCEL, WAITING, State.CANCELLED, cancel_unchanged),
 }

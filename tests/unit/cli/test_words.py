@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from queuectl.cli.render.words import brief, clock, count, duration, wider
+from queuectl.cli.render.words import brief, clock, count, duration, per_minute, wider
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,9 @@ def test_a_number_with_its_noun() -> None:
 )
 def test_more_is_proposed_only_where_it_may_be_asked_for(limit: int, said: str) -> None:
     assert wider(limit, 10_000) == said
+
+
+def test_a_pace_in_few_words() -> None:
+    assert [per_minute(each) for each in (0, 0.6, 1, 1.4, 2, 12_000)] == [
+        "0 runs/min", "1 run/min", "1 run/min", "1 run/min", "2 runs/min", "12,000 runs/min",
+    ]  # fmt: skip
