@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from queuectl.cli.render.safe import safe
@@ -21,6 +22,7 @@ READY_SECONDS = 60.0
 STOP_MARGIN_SECONDS = 15.0
 _SHOWN_LOG_LINES = 12
 _PAUSE_SECONDS = 0.02
+_LOOKED_AT = 64 * 1024
 
 
 class DaemonFailedError(QueuectlError):
@@ -46,6 +48,22 @@ def command_line(
     if workers is not None:
         words += ["--workers", str(workers)]
     return words if web else [*words, "--no-web"]
+
+
+def told_of_web(log: Path, since: int) -> list[str]:
+    """Return what the daemon's log says of its web page since a moment, the first password among it.
+
+    ``since`` is UTC milliseconds. Only plain logs are for people.
+    """
+    begin = datetime.fromtimestamp(since // 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LOOKED_AT))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    words = (line.split(None, 2) for line in lines if line[:19] >= begin)
+    return [each[2] for each in words if len(each) == 3 and each[2].startswith("the web page ")]
 
 
 def start(

@@ -17,7 +17,7 @@ from queuectl.domain.status import EndedRun, RealtimeStatus, RunningTask
 from queuectl.errors import QueuectlError
 from queuectl.operations.events import EventStream
 from queuectl.operations.monitor import Monitor
-from queuectl_daemon.web.work import Workers
+from queuectl_daemon.web.work import BusyError, Workers
 
 logger = logging.getLogger("queuectl.web")
 
@@ -84,6 +84,15 @@ class Live:
         for watcher in self._watchers:
             watcher.wake()
 
+    def check_room(self) -> None:
+        """Check that one more may look.
+
+        Raises:
+            BusyError: there are too many streams.
+        """
+        if len(self._watchers) >= MOST_LOOKING or self._is_closed:
+            raise BusyError("so many follow what happens that no more can", hint="close a page, or try again")
+
     async def moments(self) -> AsyncIterator[Moment]:
         """Yield what is read from now on; whoever is slow gets the latest, with all events since the last one."""
         with self._watching() as watcher:
@@ -95,8 +104,7 @@ class Live:
 
     @contextmanager
     def _watching(self) -> Iterator[_Watcher]:
-        if len(self._watchers) >= MOST_LOOKING or self._is_closed:
-            raise QueuectlError("too many look already", hint="close a page")
+        self.check_room()
         watcher = _Watcher()
         self._watchers.add(watcher)
         if self._reader is None or self._reader.done():

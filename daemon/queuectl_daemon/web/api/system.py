@@ -59,6 +59,7 @@ async def follow(call: Call) -> Response:
     asked: forms.Follow = call.query
     tasks = {task_number(each) for each in asked.id or ()}
     queues = {queue_named(each) for each in asked.queue or ()}
+    call.desk.live.check_room()
     moments = call.desk.live.moments()
 
     def is_wanted(event: Event) -> bool:

@@ -140,6 +140,7 @@ def last_hour(desk: Desk) -> list[list[tuple[str, float]]]:
 
 async def live(call: Call) -> Response:
     """Send the parts that a page asks for whenever they have changed."""
+    call.desk.live.check_room()
     wanted = tuple(part for part in PARTS if part in call.query.parts.split(","))
     reader = reader_of(call.request, call.zone)
     return StreamingResponse(
