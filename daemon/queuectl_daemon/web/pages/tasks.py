@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from queuectl.domain.lifecycle import State
+from queuectl.domain.lifecycle import WAITING, State
 from queuectl.domain.priority import QUEUES
 from queuectl.domain.selection import Selection, Sort, cursor_in
 from queuectl.domain.web_access import Role
@@ -75,13 +75,12 @@ def show_task(call: Call) -> Response:
     """Return the page of one task."""
     desk = call.desk
     task = desk.manager.get_task(call.path["task_id"])
-    is_open = task.state not in (State.SUCCEEDED, State.DEAD, State.CANCELLED)
     return page(
         call,
         "task.html",
         task=task,
         possible=[verb.name for verb in VERBS if task.state in verb.possible],
-        explanation=desk.monitor.explain(task.id) if is_open else None,
+        explanation=desk.monitor.explain(task.id) if task.state in WAITING else None,
         article=desk.monitor.get_article(task.id) if task.state is State.SUCCEEDED else None,
         result=json.dumps(task.result, ensure_ascii=False, indent=2),
         logs=desk.monitor.get_task_log(task.id)[-_LOG_PARTS:],
