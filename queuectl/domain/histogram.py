@@ -101,16 +101,22 @@ class Gathering:
 
     def merge(self, other: Gathering | Histogram) -> None:
         """Add all of another distribution."""
-        for bucket, count in other.buckets.items():
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        if self.buckets:
+            for bucket, count in other.buckets.items():
+                self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        else:
+            self.buckets = dict(other.buckets)
         self.total_ms += other.total_ms
         self.longest_ms = max(self.longest_ms, other.longest_ms)
 
     def merge_flat(self, numbers: Sequence[int], total_ms: int, longest_ms: int) -> None:
         """Add a distribution whose buckets come from ``flat``."""
         pairs = iter(numbers)
-        for bucket, count in zip(pairs, pairs, strict=True):
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        if self.buckets:
+            for bucket, count in zip(pairs, pairs, strict=True):
+                self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        else:  # as with most rows that are read, and several times as fast
+            self.buckets = dict(zip(pairs, pairs, strict=True))
         self.total_ms += total_ms
         self.longest_ms = max(self.longest_ms, longest_ms)
 

@@ -17,11 +17,9 @@ from queuectl.domain.statistics import (
     StatisticsRow,
     Step,
     Subject,
-    begin_of,
     begins,
     counts_of,
     kept_step,
-    next_begin,
     pieces,
     widened,
 )
@@ -76,7 +74,7 @@ def read_statistics(
         named = statistics.read(transaction, subject or Subject.QUEUE, parts)
         failed = statistics.read_failures(transaction, parts)
     named += _named(left, subject or Subject.QUEUE)
-    rows = _rows(named, moments, last, wanted, zone, told_apart=subject is not None)
+    rows = _rows(named, moments, last, told_apart=subject is not None)
     return Statistics(
         first,
         last,
@@ -132,26 +130,19 @@ def _moments(start: int, end: int, step: Step | None, zone: tzinfo) -> list[int]
 
 
 def _rows(
-    named: Sequence[Named],
-    moments: Sequence[int],
-    end: int,
-    step: Step | None,
-    zone: tzinfo,
-    *,
-    told_apart: bool,
+    named: Sequence[Named], moments: Sequence[int], end: int, *, told_apart: bool
 ) -> Iterable[StatisticsRow]:
     found: dict[tuple[int, str], Seen] = {}
     for each in named:
         if moments[0] <= each.start < end:
-            place = moments[bisect.bisect_right(moments, each.start) - 1]
-            key = (place, each.name if told_apart else "")
+            key = (bisect.bisect_right(moments, each.start) - 1, each.name if told_apart else "")
             if key in found:
                 found[key].merge(each.seen)
             else:
                 found[key] = each.seen
-    for (moment, name), seen in sorted(found.items(), key=lambda item: item[0]):
-        until = end if step is None else min(end, next_begin(begin_of(moment, step, zone), step, zone))
-        yield StatisticsRow(moment, until, name if told_apart else None, counts_of(seen))
+    ends = [*moments[1:], end]
+    for (place, name), seen in sorted(found.items(), key=lambda item: item[0]):
+        yield StatisticsRow(moments[place], ends[place], name if told_apart else None, counts_of(seen))
 
 
 def _failures(found: Iterable[NamedFailure]) -> list[FailureCount]:
