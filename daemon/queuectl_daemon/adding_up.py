@@ -19,7 +19,7 @@ _FORGET_SECONDS = 300.0
 
 _LONGEST_SECONDS = 0.02
 _SMALLEST, _LARGEST = 20, 500
-_FREE_SHARE = 4
+_FREE_SHARE = 9
 """After each group as many times its duration pass before the next."""
 
 _ROUND_SECONDS = 2.5
@@ -59,7 +59,8 @@ class AddingUp:
 
     def _add_group(self) -> int:
         begun = monotonic()
-        added = add_up(self._database, self._settings, self._size)
+        # Whoever computes for long keeps the pump from every one of its steps for 5 ms.
+        added = add_up(self._database, self._settings, self._size, pause=lambda: self._stopped.wait(0.0005))
         took = monotonic() - begun
         if took > _LONGEST_SECONDS:
             self._size = max(_SMALLEST, self._size // 2)

@@ -106,7 +106,9 @@ class Measures:
         """Return what was done to the tasks of each queue so far; nobody else changes it."""
         with self._lock:
             while self._new:
-                for (_, queue, _), seen in self._new.popleft().seen.items():
+                observed = self._new.popleft()
+                observed.fold()
+                for (_, queue, _), seen in observed.seen.items():
                     if queue in self._queues:
                         self._queues[queue].merge(seen)
             found = {}

@@ -34,7 +34,6 @@ _COUNT_OF_MOVE = {
     Move.RETRY: "retried",
     Move.BURY: "dead",
     Move.CANCEL: "cancelled",
-    Move.RELEASE: "released",
 }
 _LINE_LIMIT = 500
 
@@ -82,14 +81,17 @@ class Observed:
     ``failures`` has for each kind how many runs are to be repeated and how many buried their task.
     """
 
-    __slots__ = ("failures", "seen")
+    __slots__ = ("_ends", "failures", "seen")
 
     def __init__(self) -> None:
         self.seen: dict[Key, Seen] = {}
         self.failures: dict[FailureKey, list[int]] = {}
+        # By minute, queue and move: for each host the waits and run times of its runs in turn. To sort them into
+        # buckets would take longer than all else that is done for an end, and is done by whoever adds up.
+        self._ends: dict[tuple[int, str, str], dict[str, list[int]]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.seen)
+        return bool(self.seen or self._ends)
 
     def of(self, at: int, queue: str, host: str) -> Seen:
         """Return what was seen of a queue and host in the minute of a moment in UTC milliseconds."""
@@ -107,17 +109,18 @@ class Observed:
         """Take in the end of a run. One that was given back is counted as that, and measured by no clock."""
         work, move = ending.work, ending.move
         finished = ending.finished_at
-        key = (finished // MINUTE_MS, work.queue, work.host)
-        seen = self.seen.get(key)
-        if seen is None:
-            seen = self.seen[key] = Seen()
-        counts, name = seen.counts, _COUNT_OF_MOVE[move]
-        counts[name] = counts.get(name, 0) + 1
         if move is Move.RELEASE:
+            self.count("released", finished, work.queue, work.host)
             return
-        counts["attempts"] = counts.get("attempts", 0) + 1
-        seen.waits.add(work.started_at - work.due_at)
-        seen.runs.add(finished - work.started_at)
+        key = (finished // MINUTE_MS, work.queue, _COUNT_OF_MOVE[move])
+        hosts = self._ends.get(key)
+        if hosts is None:
+            hosts = self._ends[key] = {}
+        times = hosts.get(work.host)
+        if times is None:
+            hosts[work.host] = [work.started_at - work.due_at, finished - work.started_at]
+        else:
+            times += (work.started_at - work.due_at, finished - work.started_at)
         if move is Move.RETRY or move is Move.BURY:
             cause = ending.cause or (
                 "exhausted" if ending.verdict is Verdict.FAILED else ending.verdict.value
@@ -139,11 +142,34 @@ class Observed:
             for key, each in self.seen.items()
         ]
         failures = [(*key, *counts) for key, counts in self.failures.items()]
-        return json.dumps((seen, failures), separators=(",", ":"), ensure_ascii=False)
+        ends = [(*key, hosts) for key, hosts in self._ends.items()]
+        return json.dumps((seen, failures, ends), separators=(",", ":"), ensure_ascii=False)
+
+    def fold(self) -> None:
+        """Count the ends of runs in ``seen``, where they are not yet."""
+        for (minute, queue, name), hosts in self._ends.items():
+            self._count_ends(minute, queue, name, hosts)
+        self._ends = {}
+
+    def _count_ends(self, minute: int, queue: str, name: str, hosts: dict[str, list[int]]) -> None:
+        for host, times in hosts.items():
+            key = (minute, queue, host)
+            seen = self.seen.get(key)
+            if seen is None:
+                seen = self.seen[key] = Seen()
+            runs = len(times) // 2
+            seen.counts[name] += runs
+            seen.counts["attempts"] += runs
+            pairs = iter(times)
+            for wait, run in zip(pairs, pairs, strict=True):
+                seen.waits.add(wait)
+                seen.runs.add(run)
 
     def merge_text(self, text: str) -> None:
         """Add what another one has seen, from its ``text``."""
-        all_seen, failures = json.loads(text)
+        all_seen, failures, ends = json.loads(text)
+        for each in ends:
+            self._count_ends(*each)
         for minute, queue, host, counts, waits, waited, longest_wait, runs, ran, longest_run in all_seen:
             seen = self.of(minute * MINUTE_MS, queue, host)
             seen.counts.merge(counts)

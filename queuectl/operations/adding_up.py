@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -26,10 +26,17 @@ MOST_FAILURES = 50
 _DAY_MS = 86_400_000
 
 
-def add_up(database: Database, settings: Settings, limit: int = AT_ONCE) -> int:
+def add_up(
+    database: Database,
+    settings: Settings,
+    limit: int = AT_ONCE,
+    *,
+    pause: Callable[[], object] = lambda: None,
+) -> int:
     """Add up to ``limit`` transactions to the statistics and return how many; 0 where none is left.
 
-    Somebody else may be at it, or have been faster: then nothing is done, and 0 returned.
+    Somebody else may be at it, or have been faster: then nothing is done, and 0 returned. ``pause`` is called
+    between small pieces of what takes Python's own time, so that other threads get on.
     """
     with database.reading() as transaction:
         waiting = observations.first(transaction, limit)
@@ -39,6 +46,7 @@ def add_up(database: Database, settings: Settings, limit: int = AT_ONCE) -> int:
     observed = Observed()
     for each in waiting:
         observed.merge_text(each.content)
+        pause()
     zone = zone_named(settings.timezone)
     try:
         with database.writing() as transaction:
