@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,57 @@ def test_only_web_addresses_are_given_to_a_program(text):
         return
     with pytest.raises(PermanentError):
         expand(["{url}"], HandlerTask("task_7", text), HOME)
+
+
+def test_a_thousand_nasty_addresses_arrive_each_as_one_argument_at_a_real_program():
+    pieces = [
+        *(
+            ";",
+            "|",
+            "&",
+            "$(id)",
+            "`id`",
+            "$HOME",
+            "${IFS}",
+            "\n",
+            "\r",
+            "\t",
+            " ",
+            "'",
+            '"',
+            "\\",
+            "*",
+            "?",
+            "~",
+        ),
+        *(
+            "-o",
+            "--",
+            "-",
+            "@file",
+            "<",
+            ">",
+            "#",
+            "!",
+            "%n",
+            "%s",
+            "{url}",
+            "{home}",
+            "\x1b[2J",
+            "\u202e",
+            "é",
+            "\udc80",
+        ),
+    ]
+    nasty = [f"http://{one}{other}" for one in pieces for other in pieces][:1000]
+    assert len(nasty) == 1000
+    words = [word for url in nasty for word in expand(["--", "{url}"], HandlerTask("task_7", url), HOME)]
+
+    told = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.stdout.buffer.write(ascii(sys.argv[1:]).encode())", *words],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert ast.literal_eval(told.stdout.decode()) == [word for url in nasty for word in ("--", url)]
