@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,12 @@ from pathlib import Path
 import pytest
 
 from queuectl.errors import ExitCode
+from queuectl.operations.local_daemon import local_daemon
+from queuectl.samples.site import SampleSite
+from tests.support import hardened
 from tests.support.cli import CommandLine
+from tests.support.processes import end, start_server
+from tests.support.waiting import wait_until
 
 EXPOSURE = 15
 """Tenths; systemd's judgement of a service, from 0 to 100. A service without any hardening has 96."""
@@ -149,3 +155,39 @@ def test_what_cannot_be_meant_is_refused(cli: CommandLine, tmp_path: Path) -> No
     assert "/var/lib/queuectl" in cli(*words, "--home", tmp_path / "home").error(ExitCode.USAGE)
     (tmp_path / "etc").touch()
     assert "cannot be written" in cli(*words).error(ExitCode.UNREACHABLE)
+
+
+def test_a_daemon_works_within_what_its_unit_allows(cli: CommandLine, units: Path) -> None:
+    cli.variables["QUEUECTL_HOME"] = str(cli.home)
+    cli.configure(
+        'web_port = 0\nfetch_allow_networks = ["127.0.0.0/8"]\n'
+        '[handlers.echo]\ncommand = ["/bin/echo", "--", "{url}"]\n'
+        '[handlers.small]\ncallable = "tests.support.sample_handlers:echo"\nmemory_limit = 256\n'
+    )
+    words = [sys.executable, "-m", "queuectl_daemon", "--home", str(cli.home)]
+    confined: list[str | Path] = [sys.executable, str(hardened.__file__), units / "queuectl.service", *words]
+    process = start_server(confined, folder=cli.home)
+    wait_until(lambda: local_daemon(cli.home), within=60, describing="the daemon to be ready")
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    assert re.search(r"^Seccomp:\t2$", status, re.MULTILINE)
+    assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
+    with SampleSite() as site:
+        page = f"{site.address}/articles/rain-gauge.html"
+        for handler in ("article", "echo", "small"):
+            cli("submit", page, "--handler", handler, "--wait", "--max-retries", "0", within=90).ok()
+    end(process, signal.SIGTERM)
+
+
+def test_the_confinement_is_one(tmp_path: Path) -> None:
+    unit = tmp_path / "some.service"
+    unit.write_text("[Service]\nSystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\n")
+    words = "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC)"
+    tried = subprocess.run(
+        [sys.executable, hardened.__file__, str(unit), sys.executable, "-c", words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert tried.returncode == 1
+    assert "PermissionError" in tried.stderr
