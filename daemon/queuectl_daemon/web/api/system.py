@@ -42,7 +42,8 @@ HEARTBEAT_SECONDS = 5.0
 def status(call: Call) -> Mapping[str, Any]:
     """Return queues, daemons and running tasks."""
     found = call.desk.monitor.get_realtime_status()
-    return status_shape(found, call.desk.monitor.running(_RUNNING), [])
+    monitor = call.desk.monitor
+    return status_shape(found, monitor.running(_RUNNING), [], monitor.get_health(found))
 
 
 def events(call: Call) -> Mapping[str, Any]:
