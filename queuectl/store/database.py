@@ -242,7 +242,8 @@ class Database:
 
     def _commit(self, statements: Sequence[Statement]) -> None:
         """Run what closes a transaction and commit, on PostgreSQL together with the last statement."""
-        if self.engine == "sqlite" or not statements:
+        # What may be sent again after a lost connection, the first statement, must not hold a commit.
+        if self.engine == "sqlite" or not statements or self._here.begin is not None:
             self._run_all(statements)
             if not self._has_not_begun():
                 self.peewee.commit()
