@@ -132,12 +132,11 @@ def test_a_refusal_is_told_in_the_last_line(filled: CommandLine) -> None:
     with top(filled) as screen:
         screen.type("\t\tr")
         screen.shows("task_1 cannot be retried: it is queued; only retrying, cancelled and dead tasks can")
-        screen.type("\r")
-        screen.shows("submitted")
-        screen.type("r")
-        screen.shows("retry task_1?")
+        screen.type("c")
+        screen.shows("cancel task_1?")
+        filled("cancel", "task_1").ok()  # somebody is faster than the answer
         screen.type("y")
-        screen.shows("task_1 cannot be retried: it is queued; only retrying")
+        screen.shows("task_1 has ended already: it is cancelled")
 
 
 def test_readonly_changes_nothing(filled: CommandLine) -> None:

@@ -30,7 +30,7 @@ _CHANGING = (
     (r"\b[0-9a-f]{8,64}\b", "<key>"),
     (r"\bpid +\d+", "pid <pid>"),
     (r"\d+(\.\d+)? (KiB|MiB|GiB)", "<size>"),
-    (r"\d+(\.\d+)? (runs(/min| a minute)|over\b)", "<rate>"),
+    (r"\d+(\.\d+)? (runs?(/min| a minute)|over\b)", "<rate>"),
     (r"\d+ (of \d+ workers) busy", r"<some> \1 busy"),  # as of the daemon's last heartbeat
     (
         rf"(\S{{0,{_MOST_LEFT}}})\S*{SKIPPED}",
