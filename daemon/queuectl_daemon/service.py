@@ -129,6 +129,7 @@ class Service:
         )
         parts.callback(self._reporting.end)
         parts.callback(self._stop_pump)
+        self._web.load()
         gc.freeze()  # what is there now stays, and to look through it for garbage stops every thread for 30 ms
         self._pump.start()
         listener = Listener(self.settings.home, self._database, self._pump.wake)

@@ -19,8 +19,6 @@ from queuectl.domain.dead_letter import (
     no_such_letter,
 )
 from queuectl.domain.event import Event
-from queuectl.domain.explanation import Explanation
-from queuectl.domain.health import Health
 from queuectl.domain.lifecycle import State
 from queuectl.domain.queue_limits import LIMITS
 from queuectl.domain.selection import Selection
@@ -37,12 +35,8 @@ from queuectl.domain.task import Task, task_number
 from queuectl.domain.task_log import LogPart
 from queuectl.errors import BatchNotFoundError
 from queuectl.operations import batches
-from queuectl.operations.events import EventStream, latest
-from queuectl.operations.explain import explain
 from queuectl.operations.glance import look_ahead, look_back
-from queuectl.operations.health import measure_health
 from queuectl.operations.opening import open_database
-from queuectl.operations.recent import recent
 from queuectl.operations.task_queries import no_such_task
 from queuectl.settings import Settings, load
 from queuectl.store import (
@@ -61,7 +55,10 @@ from queuectl.store.articles import StoredArticle
 from queuectl.store.database import Database
 
 if TYPE_CHECKING:
+    from queuectl.domain.explanation import Explanation
+    from queuectl.domain.health import Health
     from queuectl.domain.statistics import Statistics, Step, Subject
+    from queuectl.operations.events import EventStream
     from queuectl.operations.forecast import Simulation, WhatIf
 
 _SHOWN_PROBLEMS = 10
@@ -80,6 +77,8 @@ class Monitor:
 
     def get_realtime_status(self) -> RealtimeStatus:
         """Return queues, states, daemons and services as they are now; its cost does not grow with the tasks."""
+        from queuectl.operations.recent import recent  # lists and single tasks need none of it
+
         now = now_ms()
         with self._database.reading() as transaction:
             counts = counters.read(transaction)
@@ -121,6 +120,8 @@ class Monitor:
         It is judged by a ``status`` that has been read already, or by one of now. A database that does not
         answer is a finding like any other.
         """
+        from queuectl.operations.health import measure_health  # status needs none of it
+
         read = self.get_realtime_status if status is None else lambda: status
         return measure_health(self._database, self.settings, read)
 
@@ -132,6 +133,8 @@ class Monitor:
         Raises:
             TaskNotFoundError: there is no such task.
         """
+        from queuectl.operations.explain import explain  # status needs none of it
+
         number = task_number(task_id)
         with self._database.reading() as transaction:
             found = explain(transaction, self.settings, number)
@@ -250,10 +253,14 @@ class Monitor:
         ``since``, in UTC milliseconds, bounds the events' own times; the selection's bounds those of the
         submissions.
         """
+        from queuectl.operations.events import latest  # status needs none of it
+
         return latest(self._database, selection or Selection(), limit, since)
 
     def follow_events(self, selection: Selection | None = None) -> EventStream:
         """Return the stream of events from now on; call its ``poll`` now and then."""
+        from queuectl.operations.events import EventStream  # status needs none of it
+
         return EventStream(self._database, selection or Selection())
 
     def get_statistics(

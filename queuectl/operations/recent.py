@@ -20,7 +20,8 @@ def recent(transaction: Transaction, now: int) -> Mapping[str, Recent]:
     counts = statistics.recent(transaction, since)
     left = Observed()
     for each in observations.last(transaction, _MOST_LEFT):
-        left.merge_text(each.content)
+        if '"attempts"' in each.content:  # nothing else is looked for, and batches of submissions are long
+            left.merge_text(each.content)
     for (minute, queue, _), seen in left.seen.items():
         begun = minute * MINUTE_MS
         if begun >= since and seen.counts["attempts"]:

@@ -15,7 +15,7 @@ from queuectl.domain.lifecycle import State
 from queuectl.domain.task import batch_name
 from queuectl.domain.undo import UndoPlan, UndoResult
 from queuectl.errors import NotFoundError, RefusedError
-from queuectl.operations import bulk, undo_settings, undo_times
+from queuectl.operations import bulk, undo_times
 from queuectl.operations.auditing import Operation
 from queuectl.operations.bulk import Verb, act_on_group
 from queuectl.operations.undo_retry import Retried
@@ -71,6 +71,8 @@ class UndoControl(Verbs):
             if "times" in kept:
                 undo_times.put_back(operation, undo_times.former_times(kept["times"]), result)
             else:
+                from queuectl.operations import undo_settings  # submitting and looking need none of it
+
                 undo_settings.put_back(operation, done.first, kept, result)
             result.operation = operation.number
             self._wake()

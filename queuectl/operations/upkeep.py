@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from queuectl.errors import ConflictError
-from queuectl.operations.adding_up import forget_old
 from queuectl.operations.auditing import Operation
 from queuectl.operations.dead_letters import moment_days_ago
 from queuectl.operations.verbs import Verbs
@@ -67,6 +66,8 @@ class Upkeep(Verbs):
             with self._database.reading() as transaction:
                 report.rows = upkeep.count(transaction, report.before)
             return report
+        from queuectl.operations.adding_up import forget_old  # submitting and looking need none of it
+
         while gone := forget_old(self._database, self.settings, _GROUP):
             report.rows["statistics"] += gone
             threading.Event().wait(_PAUSE_SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import socket
 import ssl
@@ -83,6 +84,12 @@ class WebPage:
                 reason,
                 extra={"action": "web_off"},
             )
+
+    def load(self) -> None:
+        """Import what serves the page, before there is work that this would hold up for a tenth of a second."""
+        if self.listeners:
+            for name in ("app", "connections", "desk", "identity"):
+                importlib.import_module(f"queuectl_daemon.web.{name}")
 
     def start(self, database: Database, metrics: Metrics) -> None:
         """Begin to serve what is in a database, if there is something to serve at."""
