@@ -14,6 +14,7 @@ from queuectl.operations.doctor.machine import open_files
 from queuectl.operations.doctor.redis import redis
 from queuectl.operations.doctor.reports import reports
 from queuectl.operations.doctor.schedules import schedules
+from queuectl.operations.doctor.web import web
 from queuectl.settings import Settings
 
 
@@ -45,4 +46,5 @@ _LOOKS: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
     ("open files", open_files),
     ("schedules", schedules),
     ("reports", reports),
+    ("web page", web),
 )

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psycopg2
@@ -33,6 +34,7 @@ from queuectl.settings import HandlerSettings, Settings
 from queuectl.store import nodes, report_deliveries
 from queuectl.store.database import Database
 from tests.support.cli import UNREACHABLE_PORT, CommandLine, obey_permissions
+from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer
 from tests.support.waiting import wait_until
@@ -445,3 +447,45 @@ def test_a_planned_report_that_could_not_be_delivered(plain: Settings) -> None:
     database.close()
     failed = found(planned, "daily report to /x")
     assert (failed.ok, failed.detail, failed.hint) == (False, "no space", "see: queuectl report deliveries")
+
+
+class TestWebPage:
+    """Its port, before and while a daemon runs."""
+
+    def test_without_a_daemon_the_port_must_be_free(self, plain: Settings) -> None:
+        there = replace(plain, web_port=free_port())
+        assert found(there, "web page").detail == f"127.0.0.1:{there.web_port} is free for it"
+        with socket.create_server(("127.0.0.1", there.web_port)):
+            taken = found(there, "web page")
+        assert is_failure(taken)
+        assert "something else listens" in taken.detail
+        assert found(replace(plain, web_port=0), "web page").detail == "off, because web_port is 0"
+
+    @pytest.mark.parametrize(
+        ("path", "ok", "says"), [("/healthz", True, "answers at"), ("/else", False, "something else answers")]
+    )
+    def test_with_a_daemon_the_page_must_answer(
+        self, plain: Settings, path: str, ok: bool, says: str
+    ) -> None:
+        class Page(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200 if self.path == path else 404)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        lock = HomeLock(plain.home, plain.database_url)
+        lock.take()
+        lock.announce("me")
+        with HTTPServer(("127.0.0.1", 0), Page) as server:
+            serving = threading.Thread(target=server.serve_forever, daemon=True)
+            serving.start()
+            check = found(replace(plain, web_port=server.server_port), "web page")
+            server.shutdown()
+            serving.join(10)
+        silent = found(replace(plain, web_port=free_port()), "web page")
+        lock.free()
+        assert (check.ok, check.detail.startswith(says)) == (ok, True)
+        assert is_warning(silent)
+        assert "no page answers" in silent.detail
