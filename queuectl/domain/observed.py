@@ -165,6 +165,11 @@ class Observed:
                 seen.waits.add(wait)
                 seen.runs.add(run)
 
+    @staticmethod
+    def may_tell_of_runs(text: str) -> bool:
+        """Tell whether a ``text`` may hold ends of runs; that of a batch of submissions is long, and holds none."""
+        return not text.endswith(",[],[]]") or '"attempts"' in text
+
     def merge_text(self, text: str) -> None:
         """Add what another one has seen, from its ``text``."""
         all_seen, failures, ends = json.loads(text)

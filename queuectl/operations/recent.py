@@ -20,7 +20,7 @@ def recent(transaction: Transaction, now: int) -> Mapping[str, Recent]:
     counts = statistics.recent(transaction, since)
     left = Observed()
     for each in observations.last(transaction, _MOST_LEFT):
-        if '"attempts"' in each.content:  # nothing else is looked for, and batches of submissions are long
+        if Observed.may_tell_of_runs(each.content):
             left.merge_text(each.content)
     for (minute, queue, _), seen in left.seen.items():
         begun = minute * MINUTE_MS
