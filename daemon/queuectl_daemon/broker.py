@@ -15,6 +15,7 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.middleware import Middleware
 
 from queuectl.domain.task import Claimed
+from queuectl.errors import RefusedError
 
 ACTOR_SUFFIX = "_actor"
 
@@ -46,8 +47,15 @@ class ClaimedBroker(dramatiq.Broker):
         return _ClaimedConsumer(self._ready[queue_name], queue_name, timeout / 1000)
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
-        """Refuse: a task enters by being submitted to the database, where it is durable."""
-        raise NotImplementedError("submit tasks with queuectl.QueueManager; messages carry no work")
+        """Refuse: a task enters by being submitted to the database, where it is durable.
+
+        Raises:
+            RefusedError: always; Dramatiq's own way of sending would pass the database by.
+        """
+        raise RefusedError(
+            "a message carries no work, so nothing was sent",
+            hint="submit the task with queuectl.QueueManager",
+        )
 
 
 class _ClaimedConsumer(Consumer):

@@ -22,6 +22,11 @@ RANK_FROM_NOW = RANK_BY_STORED_AGING.replace("%s", "{}").format("%s", "priority_
 """The rank of a row that is there already and falls due at a moment, which it takes."""
 
 
+def rank_of_row(point: int | None, due: str = "due_at") -> str:
+    """Return the rank of a row that is there already, by its score and what it is due at, as part of an update."""
+    return "-priority_score" if point is None else f"{due} - priority_score * CAST({point:d} AS BIGINT)"
+
+
 def stored_point(transaction: Transaction, *, kept: bool = False) -> int | None:
     """Return the milliseconds of waiting that weigh as much as one point of score; None without aging.
 
@@ -55,11 +60,5 @@ def apply_aging(database: Database, minutes: float | None) -> bool:
             # has who locked some to change them, or each would wait for the other's rows. The fact comes
             # first, as it does for those who insert.
             transaction.execute("LOCK TABLE tasks IN EXCLUSIVE MODE")
-        if point:
-            transaction.execute(
-                "UPDATE tasks SET rank = due_at - priority_score * CAST(%s AS BIGINT) WHERE finished_at IS NULL",
-                (point,),
-            )
-        else:
-            transaction.execute("UPDATE tasks SET rank = -priority_score WHERE finished_at IS NULL")
+        transaction.execute(f"UPDATE tasks SET rank = {rank_of_row(point)} WHERE finished_at IS NULL")
     return True

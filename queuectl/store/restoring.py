@@ -14,7 +14,7 @@ from queuectl.store import history
 from queuectl.store.audit import Former
 from queuectl.store.choosing import kept_unique, locked
 from queuectl.store.database import Transaction
-from queuectl.store.ordering import stored_point
+from queuectl.store.ordering import rank_of_row, stored_point
 from queuectl.store.tasks import cancel_waiting
 
 _BACK = {
@@ -47,8 +47,7 @@ def restore(transaction: Transaction, former: Sequence[Former], now: int) -> dic
     values, params = transaction.database.values(
         (("vid", "bigint"), ("vstate", "text")), [(number, state.value) for number, state in targets.items()]
     )
-    rank = "-priority_score" if point is None else f"due_at - priority_score * CAST({point:d} AS BIGINT)"
-    moved = f"UPDATE tasks SET state = vstate, finished_at = NULL, rank = {rank} FROM {values}"
+    moved = f"UPDATE tasks SET state = vstate, finished_at = NULL, rank = {rank_of_row(point)} FROM {values}"
     with kept_unique():
         transaction.execute(f"{moved} WHERE id = vid AND state = 'cancelled'", params)
     for each in found:
@@ -99,11 +98,10 @@ def unqueue(transaction: Transaction, former: Sequence[Requeued], now: int) -> d
     point = stored_point(transaction, kept=True)
     before = {each.id: each for each in locked(transaction, [each.id for each in former])}
     values, params = transaction.database.values(_REQUEUED, former)
-    rank = "-priority_score" if point is None else f"vdue - priority_score * CAST({point:d} AS BIGINT)"
     moved = transaction.rows(
         "UPDATE tasks SET state = vstate, fence = fence + 1, due_at = vdue, released = vreleased, crashes = vcrashes,"
-        f" finished_at = vfinished, rank = {rank} FROM {values} WHERE id = vid AND {_STILL_QUEUED}"
-        " RETURNING id, state",
+        f" finished_at = vfinished, rank = {rank_of_row(point, 'vdue')} FROM {values}"
+        f" WHERE id = vid AND {_STILL_QUEUED} RETURNING id, state",
         params,
     )
     done = {number: State(state) for number, state in moved}
@@ -140,10 +138,9 @@ def give_back_times(transaction: Transaction, former: Sequence[FormerTime], now:
     point = stored_point(transaction, kept=True)
     before = {each.id: each for each in locked(transaction, [each.id for each in former])}
     values, params = transaction.database.values(_FORMER_TIME, former)
-    rank = "-priority_score" if point is None else f"vdue - priority_score * CAST({point:d} AS BIGINT)"
     moved = transaction.rows(
         "UPDATE tasks SET state = CASE WHEN vdue > %s THEN 'scheduled' ELSE 'queued' END, due_at = vdue,"
-        f" run_at = vrun, rank = {rank} FROM {values} WHERE id = vid AND due_at = vgiven"
+        f" run_at = vrun, rank = {rank_of_row(point, 'vdue')} FROM {values} WHERE id = vid AND due_at = vgiven"
         " AND state IN ('scheduled', 'queued', 'retrying') RETURNING id, state",
         (now, *params),
     )

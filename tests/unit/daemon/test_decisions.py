@@ -18,6 +18,7 @@ from queuectl.domain.outcome import Outcome, Verdict
 from queuectl.domain.priority import LEVELS
 from queuectl.domain.retry import CRASH_LIMIT, RetryRule
 from queuectl.domain.task import Claimed
+from queuectl.errors import RefusedError
 from queuectl.settings import HandlerSettings, QueueSettings, Settings
 from queuectl.store.tasks import InHand
 from queuectl_daemon import endings
@@ -292,7 +293,7 @@ def test_the_actors_take_the_most_urgent_queue_first() -> None:
 
 def test_nothing_is_enqueued_past_the_database() -> None:
     broker = idle_broker()
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(RefusedError, match="nothing was sent"):
         broker.get_actor("low_priority_actor").send(1, 1)
 
 
