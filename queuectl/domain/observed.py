@@ -7,6 +7,7 @@ statistics where that is cheap, not where tasks move.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from queuectl.domain.ending import Ending
 from queuectl.domain.histogram import Gathering
@@ -164,6 +165,17 @@ class Observed:
             for wait, run in zip(pairs, pairs, strict=True):
                 seen.waits.add(wait)
                 seen.runs.add(run)
+
+    def parts(self, size: int) -> Iterator[Observed]:
+        """Yield the same in parts of at most about so many rows of the statistics, each added up in no time."""
+        seen, failures = list(self.seen.items()), list(self.failures.items())
+        for first in range(0, max(len(seen), len(failures), bool(self._ends)), size):
+            part = Observed()
+            part.seen = dict(seen[first : first + size])
+            part.failures = dict(failures[first : first + size])
+            if first == 0:
+                part._ends = self._ends
+            yield part
 
     @staticmethod
     def may_tell_of_runs(text: str) -> bool:

@@ -143,7 +143,8 @@ PACE_MS = 15 * 60_000
 class Pace:
     """The last runs: how many, how many of them failed, how many ended their tasks, and in how many milliseconds.
 
-    ``runs_of_15`` are all runs of the last 15 minutes, where there were more than are looked at.
+    ``runs_of_15`` are all runs of about the last 15 minutes, where there were more than are looked at: of
+    ``minutes_of_15`` minutes, since the statistics begin with a whole one.
     """
 
     runs: int
@@ -152,6 +153,7 @@ class Pace:
     last_minute: int
     span_ms: int
     runs_of_15: int | None = None
+    minutes_of_15: float = 15.0
 
     @property
     def is_whole(self) -> bool:
@@ -168,8 +170,9 @@ class Pace:
     @property
     def per_minute_of_15(self) -> float | None:
         """Runs a minute over the last 15 minutes; None where it is not known."""
-        runs = self.runs if self.is_whole else self.runs_of_15
-        return None if runs is None else runs / 15
+        if self.is_whole:
+            return self.runs / 15
+        return None if self.runs_of_15 is None else self.runs_of_15 / self.minutes_of_15
 
     @property
     def failed_share(self) -> float:

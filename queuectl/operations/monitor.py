@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,7 +64,7 @@ _SHOWN_PROBLEMS = 10
 
 
 class Monitor:
-    """Read what the database knows; nothing here changes anything, and no daemon is needed."""
+    """Read what the database knows, without a daemon; at most, what is left for the statistics is added up."""
 
     def __init__(self, settings: Settings | None = None, database: Database | None = None) -> None:
         self.settings = settings or load().settings
@@ -77,7 +76,7 @@ class Monitor:
 
     def get_realtime_status(self) -> RealtimeStatus:
         """Return queues, states, daemons and services as they are now; its cost does not grow with the tasks."""
-        from queuectl.operations.recent import recent  # lists and single tasks need none of it
+        from queuectl.operations.recent import recent, told_of_15  # lists and single tasks need none of it
 
         now = now_ms()
         with self._database.reading() as transaction:
@@ -91,7 +90,7 @@ class Monitor:
             troubled = schedules.problems(transaction, _SHOWN_PROBLEMS)
             pace = history.pace(transaction, shared_now)
             lately = recent(transaction, shared_now)
-        pace = replace(pace, runs_of_15=sum(each.attempts for each in lately.values()))
+        pace = told_of_15(pace, lately, shared_now)
         return RealtimeStatus(
             at=now,
             queues=tuple(

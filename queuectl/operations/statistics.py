@@ -36,6 +36,9 @@ _MOST_LEFT = 5_000
 
 _MOST_STEPS = 20_000
 
+_EARLIEST, _LATEST = 0, 253_000_000_000_000
+"""From 1970 to the year 9987: further on, days cannot be told apart by a calendar any more."""
+
 
 def read_statistics(
     database: Database,
@@ -58,6 +61,11 @@ def read_statistics(
     zone = zone_named(settings.timezone)
     wanted, subject = _step(step), _subject(by)
     first, last = _moment(start), _moment(end)
+    if first < _EARLIEST or last > _LATEST:
+        raise InvalidInputError(
+            "the period reaches beyond the years that there are statistics of",
+            hint="give a nearer start and end",
+        )
     if first >= last:
         raise InvalidInputError(
             "the period ends before it begins", hint="give a start that is before the end"

@@ -68,8 +68,9 @@ class Upkeep(Verbs):
             return report
         from queuectl.operations.adding_up import forget_old  # submitting and looking need none of it
 
-        while gone := forget_old(self._database, self.settings, _GROUP):
+        while not report.stopped and (gone := forget_old(self._database, self.settings, _GROUP)):
             report.rows["statistics"] += gone
+            report.stopped = should_stop is not None and should_stop()
             threading.Event().wait(_PAUSE_SECONDS)
         place: upkeep.Place | None = upkeep.FIRST
         operation = Operation(self._database, self.settings, "cleanup", f"--days {days:g}")

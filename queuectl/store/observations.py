@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from queuectl.store.database import Transaction
 
 _NUMBER = (("vid", "bigint"),)
+_CONTENT = (("vcontent", "text"),)
+
+_PART = 2_000
+"""What a transaction has done to more hosts than these, such as a large batch, becomes several rows."""
 
 
 class Observation(NamedTuple):
@@ -28,7 +32,9 @@ def addition(transaction: Transaction) -> tuple[str, list[object]] | None:
     """Return the statement that keeps what this transaction has done, and its parameters."""
     if not transaction.observed:
         return None
-    return "INSERT INTO observations (content) VALUES (%s)", [transaction.observed.text()]
+    texts = [(part.text(),) for part in transaction.observed.parts(_PART)]
+    values, params = transaction.database.values(_CONTENT, texts)
+    return f"INSERT INTO observations (content) SELECT vcontent FROM {values}", params
 
 
 def put(transaction: Transaction, observed: Observed) -> None:

@@ -90,9 +90,5 @@ def _keep_the_past(transaction: Transaction) -> None:
 
 def _put(transaction: Transaction, observed: Observed) -> None:
     """Keep it in rows of a size that is added up in no time."""
-    parts = sorted(observed.seen.items())
-    for first in range(0, len(parts), _GROUP):
-        part = Observed()
-        part.seen = dict(parts[first : first + _GROUP])
-        part.failures, observed.failures = observed.failures, {}
+    for part in observed.parts(_GROUP):
         observations.put(transaction, part)

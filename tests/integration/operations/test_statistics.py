@@ -340,6 +340,33 @@ def test_cleanup_takes_what_is_older_than_it_is_kept(database: Database, setting
     assert read_statistics(database, settings, old - _HOUR, old + _HOUR).total.submitted == 1
 
 
+def test_cleanup_that_is_told_to_stop_leaves_other_statistics(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = int(datetime.now(UTC).timestamp() * 1000) - 10 * 24 * _HOUR
+    with database.writing() as transaction:
+        submit(transaction, *(new_task(number, created_at=old + number * 60_000) for number in range(3)))
+    _add_up_all(database, settings)
+    monkeypatch.setattr("queuectl.operations.upkeep._GROUP", 1)
+    with QueueManager(settings) as manager:
+        report = manager.cleanup(30, should_stop=lambda: True)
+        assert report.stopped
+        gone = report.rows["statistics"]
+        assert 0 < gone <= 2, "one of each step at most"
+        assert manager.cleanup(30).rows["statistics"] > gone
+
+
+def test_a_batch_of_many_hosts_leaves_parts_that_are_added_up_in_no_time(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observations, "_PART", 4)
+    with database.writing() as transaction:
+        submit(transaction, *(new_task(number, url=f"https://{number}.test/") for number in range(10)))
+    with database.reading() as transaction:
+        assert observations.count(transaction, 10) == 3
+    assert read_statistics(database, settings, NOW, _TO).total.submitted == 10
+
+
 def test_nothing_of_an_undone_transaction_is_counted(database: Database, settings: Settings) -> None:
     with undone(database) as transaction:
         submit(transaction, new_task())
@@ -366,6 +393,8 @@ def test_much_that_is_left_is_added_up_by_whoever_reads(
         ({"end": NOW}, "ends before it begins"),
         ({"start": datetime(2026, 1, 1)}, "without a time zone"),  # noqa: DTZ001
         ({"start": 0, "step": "minute"}, "more than 20000 minutes"),
+        ({"start": -1}, "reaches beyond the years"),
+        ({"end": 253_402_300_799_999, "step": "day"}, "reaches beyond the years"),
     ],
 )
 def test_a_period_that_cannot_be_read_is_refused(

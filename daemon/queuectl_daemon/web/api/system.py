@@ -151,8 +151,9 @@ def statistics(call: Call) -> Mapping[str, Any]:
     """Return what happened in a period, in steps."""
     asked: forms.StatisticsWanted = call.query
     now = now_ms()
-    start = moment_in_past(call.zone, asked.since) or now - _DAY_MS
-    end = moment_in_past(call.zone, asked.until) or now + 1
+    since, until = moment_in_past(call.zone, asked.since), moment_in_past(call.zone, asked.until)
+    start = now - _DAY_MS if since is None else since
+    end = now + 1 if until is None else until
     found = call.desk.monitor.get_statistics(
         start, end, step=_word(asked.step, Step), by=_word(asked.by, Subject)
     )
