@@ -10,19 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from queuectl.domain.task import Claimed
-from queuectl.settings import Isolation, Settings
+from queuectl.settings import Isolation
 
 Caps = Mapping[Isolation, int]
-
-
-def caps_of(settings: Settings) -> dict[Isolation, int]:
-    """Return the caps that are set."""
-    caps: dict[Isolation, int | None] = {
-        "process": settings.workers_process,
-        "thread": settings.workers_thread,
-        "async": settings.workers_async,
-    }
-    return {kind: cap for kind, cap in caps.items() if cap is not None}
+"""By kind, how many of its tasks run at a time."""
 
 
 class Kinds:

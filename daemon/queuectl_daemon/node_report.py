@@ -12,7 +12,6 @@ from queuectl.settings import Settings
 from queuectl.store.nodes import NodeReport
 from queuectl_daemon.capacity import Capacity
 from queuectl_daemon.flights import Flights
-from queuectl_daemon.kinds import caps_of
 from queuectl_daemon.runner import Runner
 from queuectl_daemon.transport import RedisTransport
 
@@ -49,7 +48,7 @@ def node_report(
         kinds=json.dumps(runner.kinds()),
         held_back=json.dumps(capacity.held_back),
         role=settings.role,
-        caps=json.dumps(caps_of(settings)),
+        caps=json.dumps(settings.caps_of_kinds),
     )
 
 

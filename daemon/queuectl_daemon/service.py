@@ -28,7 +28,7 @@ from queuectl_daemon.chores import Chores
 from queuectl_daemon.crew import Crew
 from queuectl_daemon.feed import FeedWriter
 from queuectl_daemon.flights import Flights
-from queuectl_daemon.kinds import Kinds, caps_of
+from queuectl_daemon.kinds import Kinds
 from queuectl_daemon.listener import Listener
 from queuectl_daemon.measures import Measures
 from queuectl_daemon.metrics import Metrics
@@ -74,7 +74,7 @@ class Service:
         self._notifier = Notifier()  # before there are children that could inherit its variables
         # The fork server must begin while this process has one thread and no connection.
         self._runner = Runner(settings, on_progress=self._progressed)
-        kinds = Kinds(caps_of(settings), self._kind_of, self._runner.kinds)
+        kinds = Kinds(settings.caps_of_kinds, self._kind_of, self._runner.kinds)
         in_turns = bool(settings.priority_aging)
         workers = 0 if settings.role == "scheduler" else settings.workers
         self._capacity = Capacity(self._flights, workers, kinds, in_turns=in_turns)
@@ -221,8 +221,7 @@ class Service:
 
     def _wait(self) -> None:
         while not self._signals.stops and self._failure is None:
-            self._signals.happened.wait(0.5)
-            self._signals.happened.clear()
+            self._signals.wait(0.5)
             self._chores.keep_time()
             if self._signals.take_reload():
                 self._reload()
@@ -231,7 +230,7 @@ class Service:
 
     def _fail(self, reason: str) -> None:
         self._failure = self._failure or reason
-        self._signals.happened.set()
+        self._signals.wake()
 
     def _reload(self) -> None:
         self._until(lambda: self._pump.steps > 0, _FLUSH_SECONDS)  # by then this node is listed
@@ -247,6 +246,7 @@ class Service:
         self._budgets.adopt(settings)
         self._runner.adopt(settings)
         self._chores.adopt(settings)
+        self._web.adopt(settings)
 
     def _cancel(self, task: int, fence: int) -> None:
         flight = self._flights.get(task, fence)
@@ -310,7 +310,7 @@ class Service:
             logger.info(
                 "stopping; running tasks have %g s", self.settings.grace_period, extra={"action": "stopping"}
             )
-        self._reporting.stop()
+        self._reporting.stop(self.settings.grace_period)
         self._chores.stop_schedules()
         self._pump.drain()
         self._until(lambda: self._is_idle() or self._signals.stops > 1, self.settings.grace_period)

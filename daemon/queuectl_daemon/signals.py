@@ -5,17 +5,20 @@ HUP comes also from a terminal that closes. A daemon that was started in it with
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import threading
+from queue import Empty, SimpleQueue
 
 
 class Signals:
-    """Counts the orders to stop and notes the one to reload; ``happened`` wakes whoever waits for either."""
+    """Counts the orders to stop and notes the one to reload, and wakes whoever waits for either."""
 
     def __init__(self) -> None:
         self.stops = 0
-        self.happened = threading.Event()
+        # A signal may come in the middle of any use of it, and its lock is one that a thread may take twice. That of an
+        # event is not: the handler would wait for ever for the thread that it has interrupted.
+        self._rings: SimpleQueue[None] = SimpleQueue()
         self._reload = False
         self._outlives_terminal = True
         self._had_terminal = False
@@ -27,6 +30,15 @@ class Signals:
         self._had_terminal = _has_terminal()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._hear)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a signal comes or somebody wakes this, but not for longer than so many seconds."""
+        with contextlib.suppress(Empty):
+            self._rings.get(timeout=seconds)
+
+    def wake(self) -> None:
+        """Let whoever waits look what has happened."""
+        self._rings.put(None)
 
     def take_reload(self) -> bool:
         """Tell, once for each time, whether the settings are to be read again."""
@@ -41,7 +53,7 @@ class Signals:
             self._reload = True
         elif not self._outlives_terminal:
             self.stops += 1
-        self.happened.set()
+        self.wake()
 
 
 def _has_terminal() -> bool:

@@ -146,6 +146,7 @@ class Lane:
                 return task
             until = blocked[host].until
             self._held.add(group)
+            self._let_in(kind)  # there is room for the kind, and it is not for this host
             if until is None:
                 self._stuck.add(group)
             else:
@@ -170,10 +171,7 @@ class Lane:
             if group in self._stuck:
                 self._stuck.remove(group)
                 self._free(group)
-        crowded = self._crowded.get(kind)
-        if crowded:
-            _, group = heapq.heappop(crowded)
-            self._free(group)
+        self._let_in(kind)
 
     def pass_time(self, now: int) -> None:
         """Let the tasks of those hosts start again whose wait is over."""
@@ -203,6 +201,13 @@ class Lane:
         latest = self.count(now)
         if self._by_host:
             hosts.begin(group[0], latest)
+
+    def _let_in(self, kind: str) -> None:
+        """Let the first tasks that wait for one of a kind to end try again."""
+        crowded = self._crowded.get(kind)
+        if crowded:
+            _, group = heapq.heappop(crowded)
+            self._free(group)
 
     def _free(self, group: Group) -> None:
         self._held.discard(group)

@@ -110,7 +110,7 @@ class DeadLetterControl(Verbs):
             made, refused = _resurrect(transaction, self.settings, found, places)
             if refused:
                 raise refused[0].error
-            _note(operation, transaction, made)
+            _note(operation, transaction, found, made)
         self._wake()
         return made[0].task_id
 
@@ -205,7 +205,7 @@ class DeadLetterControl(Verbs):
                     places = Places(transaction, QUEUES)
                     found = dead_letters.remains(transaction, selection, size, last)
                     made, refused = _resurrect(transaction, self.settings, found, places)
-                    _note(operation, transaction, made)
+                    _note(operation, transaction, found, made)
             except DuplicateTaskError:
                 continue  # somebody submitted one of the URLs meanwhile; the next look sees it
             except QueueFullError:
@@ -257,13 +257,21 @@ def _resurrect(
     return [Resurrection(letter, task_name(task)) for letter, task in made], refused
 
 
-def _note(operation: Operation, transaction: Transaction, made: Sequence[Resurrection]) -> None:
+def _note(
+    operation: Operation, transaction: Transaction, found: Sequence[Remains], made: Sequence[Resurrection]
+) -> None:
+    """Have it recorded. What came of a letter that had been resurrected before stays when this is undone.
+
+    Otherwise the letter would look as if nothing had ever come of it.
+    """
     if made:
+        before = {each.id for each in found if each.resurrected_as is not None}
+        first = [task_number(each.task_id) for each in made if each.dead_letter_id not in before]
         operation.note(
             transaction,
             len(made),
             after={"tasks": [each.task_id for each in made[:_NOTED]]},
-            created=_reaches([task_number(each.task_id) for each in made]),
+            created=_reaches(first),
         )
 
 

@@ -19,6 +19,7 @@ from queuectl.domain.rate import parse_rate
 from queuectl.domain.run_times import RunTimes
 from queuectl.domain.simulation import simulate
 from queuectl.errors import InvalidInputError
+from queuectl.handlers import registry
 from queuectl.settings import Settings
 from queuectl.store import counters, hosts, nodes, ordering, planning, queues, starts
 from queuectl.store.database import Database, Transaction
@@ -40,7 +41,7 @@ _MOST_WORKERS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """The changes to look at; None and empty mean as it is.
+    """The changes to look at; None and empty mean as it is. Other ``workers`` leave the caps of kinds as they are.
 
     ``rate_limits`` and ``concurrency`` are by queue, None in them removes a limit. ``add`` tasks of
     ``priority`` are thought to be submitted now; they take ``duration_ms`` each, or as long as
@@ -179,13 +180,20 @@ def _situation(transaction: Transaction, settings: Settings) -> tuple[Situation,
         at_work=at_work,
         starts={name: starts.moments(transaction, rule, now) for name, rule in rules.items()},
         hosts=_hosts(transaction, [task.host for task in at_work], now),
-        kinds={name: kind for node in alive for name, kind in json.loads(node.kinds).items()},
-        caps=_caps(alive),
+        kinds=_kinds(alive, settings),
+        caps=_caps(alive) if alive else {str(kind): cap for kind, cap in settings.caps_of_kinds.items()},
         workers=workers or settings.workers,
         aging=ordering.stored_point(transaction) is not None,
         weight=weight,
     )
     return situation, bool(alive)
+
+
+def _kinds(alive: Sequence[nodes.NodeRecord], settings: Settings) -> dict[str, str]:
+    """Return where tasks of each handler run; without a daemon, as far as the settings tell."""
+    if alive:
+        return {name: kind for node in alive for name, kind in json.loads(node.kinds).items()}
+    return {name: registry.specification(name, settings).isolation for name in registry.names(settings)}
 
 
 def _caps(alive: Sequence[nodes.NodeRecord]) -> dict[str, int]:

@@ -90,3 +90,13 @@ class Settings:
     health_disk: float = 1024.0
     queues: dict[str, QueueSettings] = field(default_factory=dict)
     handlers: dict[str, HandlerSettings] = field(default_factory=dict)
+
+    @property
+    def caps_of_kinds(self) -> dict[Isolation, int]:
+        """How many tasks of each kind of work run at a time, where that is bounded."""
+        caps: dict[Isolation, int | None] = {
+            "process": self.workers_process,
+            "thread": self.workers_thread,
+            "async": self.workers_async,
+        }
+        return {kind: cap for kind, cap in caps.items() if cap is not None}

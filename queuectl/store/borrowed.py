@@ -34,7 +34,7 @@ _READ_ONLY, _NOT_ALLOWED = "25006", "42501"  # PostgreSQL's codes of errors
 _IDLE, _FAILED = 0, 3  # libpq's PQTRANS_IDLE and PQTRANS_INERROR; both drivers hand on its numbers
 
 _SAVEPOINT = "queuectl_submission"
-_TABLES = "'tasks', 'task_urls', 'queues', 'counters', 'facts'"
+_TABLES = "'tasks', 'task_urls', 'queues', 'counters', 'facts', 'observations'"
 _IDENTITY = (
     "SELECT extract(epoch FROM pg_postmaster_start_time())::text,"
     " (SELECT oid FROM pg_database WHERE datname = current_database())::text,"

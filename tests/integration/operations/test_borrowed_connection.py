@@ -231,6 +231,10 @@ class TestRefusals:
         execute(plain, "SET search_path TO pg_catalog")
         refused(manager, plain, "its search_path is another one", InvalidInputError)
 
+    def test_a_table_of_its_own_before_one_of_ours(self, manager: QueueManager, plain: Any) -> None:
+        execute(plain, "CREATE TEMPORARY TABLE observations (content text)")
+        refused(manager, plain, "its search_path is another one", InvalidInputError)
+
     def test_closed(self, manager: QueueManager, plain: Any) -> None:
         plain.close()
         refused(manager, plain, "the connection is closed", InvalidInputError)

@@ -462,14 +462,19 @@ class TestWebPage:
         assert found(replace(plain, web_port=0), "web page").detail == "off, because web_port is 0"
 
     @pytest.mark.parametrize(
-        ("path", "ok", "says"), [("/healthz", True, "answers at"), ("/else", False, "something else answers")]
+        ("path", "status", "ok", "says"),
+        [
+            ("/healthz", 200, True, "answers at"),
+            ("/healthz", 403, True, "answers at"),  # web_allow leaves this machine out
+            ("/else", 200, False, "something else answers"),
+        ],
     )
     def test_with_a_daemon_the_page_must_answer(
-        self, plain: Settings, path: str, ok: bool, says: str
+        self, plain: Settings, path: str, status: int, ok: bool, says: str
     ) -> None:
         class Page(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self.send_response(200 if self.path == path else 404)
+                self.send_response(status if self.path == path else 404)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -148,3 +150,11 @@ def test_caps_of_kinds_count_for_all_nodes_together(database: Database, monitor:
     assert (found.workers, found.daemon_runs) == (16, True)
     starts = [(found.present.start_of(number) or 0) - found.at for number in ids]
     assert starts == [0, 0, 0, 3_000, 3_000]
+
+
+def test_without_a_daemon_the_caps_are_those_of_the_settings(database: Database, settings: Settings) -> None:
+    recorded(database, 3_000)
+    ids = queued(database, 3)
+    with closing(Monitor(replace(settings, workers_process=1))) as monitor:
+        found = monitor.simulate()
+    assert [(found.present.start_of(number) or 0) - found.at for number in ids] == [0, 3_000, 6_000]

@@ -525,6 +525,22 @@ def test_of_dead_letters_the_new_tasks_are_cancelled_that_were_never_started(
     assert counts_are_right(database)
 
 
+def test_a_second_resurrection_is_not_undone_so_that_no_letter_looks_untouched(
+    manager: QueueManager, database: Database
+) -> None:
+    task_in(database, State.DEAD, 1)
+    manager.resurrect_from_dead_letter(1)
+    manager.resurrect_from_dead_letter(1, again=True)
+    second = max(states(database))
+    with pytest.raises(RefusedError, match="cannot be undone"):
+        manager.undo(latest())
+    (letter,) = all_rows(database, "dead_letters")
+    assert letter["resurrected_as"] == second
+    with pytest.raises(RefusedError, match="already"):
+        manager.resurrect_from_dead_letter(1)
+    assert counts_are_right(database)
+
+
 def test_planned_tasks_get_their_times_back(
     manager: QueueManager, scheduler: Scheduler, database: Database
 ) -> None:

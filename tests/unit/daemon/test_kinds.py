@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from queuectl.domain.task import Claimed
 from queuectl.settings import Isolation, Settings
-from queuectl_daemon.kinds import NO_CAPS, KindRoom, Kinds, caps_of
+from queuectl_daemon.kinds import NO_CAPS, KindRoom, Kinds
 from tests.support.factories import claimed
 
 KINDS: dict[str, Isolation] = {"page": "process", "resize": "process", "note": "thread", "poll": "async"}
@@ -30,8 +30,8 @@ def room(**left: int) -> KindRoom:
 
 def test_only_the_caps_that_are_set_count() -> None:
     settings = Settings(home=Path("nowhere"), database_url="", workers_process=2, workers_async=50)
-    assert caps_of(settings) == {"process": 2, "async": 50}
-    assert caps_of(Settings(home=Path("nowhere"), database_url="")) == {}
+    assert settings.caps_of_kinds == {"process": 2, "async": 50}
+    assert Settings(home=Path("nowhere"), database_url="").caps_of_kinds == {}
 
 
 def test_a_cap_binds_below_the_number_of_workers() -> None:

@@ -124,6 +124,23 @@ class TestLimits:
         capped = situation(*tasks, at_work=[work], kinds=kinds, caps={"process": 2, "async": 1}, workers=9)
         assert starts(capped) == {0: 0, 1: 0, 5: 0, 2: 300, 4: 600, 3: 800}
 
+    def test_a_host_that_must_wait_leaves_the_room_of_its_kind_to_others(self) -> None:
+        tasks = [waiting(1, host="a"), waiting(2, host="b")]
+        work = AtWork(9, "medium_priority", "c", "article", NOW - 9_000)
+        known = {"a": HostUse(0, None, NOW + 3_600_000)}
+        found = starts(
+            situation(
+                *tasks,
+                at_work=[work],
+                hosts=known,
+                kinds={"article": "thread"},
+                caps={"thread": 1},
+                workers=9,
+            )
+        )
+        assert found[2] < 10_000
+        assert found[1] == 3_600_000
+
     def test_caps_of_kinds_go_together_with_limits_of_hosts(self) -> None:
         rules = {name: {"host_concurrency": 1} for name in QUEUES}
         tasks = [
