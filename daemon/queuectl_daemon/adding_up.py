@@ -34,6 +34,10 @@ class AddingUp:
         self._stopped = threading.Event()
         self._size = _SMALLEST
 
+    def adopt(self, settings: Settings) -> None:
+        """Tell days apart by these settings from the next group on."""
+        self._settings = settings
+
     def begin(self, ticker: Ticker) -> None:
         """Let it be done from time to time."""
         ticker.every(_ADD_SECONDS, "statistics", self.add, at_once=True)

@@ -98,6 +98,8 @@ class Chores:
         """Go by these settings from now on."""
         self._schedules.adopt(settings)
         self._retention.adopt(settings)
+        self._adding_up.adopt(settings)
+        self._reports.adopt(settings)
 
     def _redispatch_late(self) -> None:
         with self._database.writing() as transaction:

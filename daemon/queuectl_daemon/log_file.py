@@ -34,14 +34,14 @@ class LogFile(logging.StreamHandler):  # type: ignore[type-arg]
 
     def _turn_over(self) -> None:
         present = os.fstat(self._descriptors[-1])
-        if present.st_size >= self._limit:
+        if self._is_in_place(present):
+            if present.st_size < self._limit:
+                return
             for number in range(KEPT, 1, -1):
                 older = self._named(number - 1)
                 if older.exists():
                     older.replace(self._named(number))
             self._file.replace(self._named(1))
-        elif self._is_in_place(present):
-            return
         fresh = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         for descriptor in self._descriptors:
             os.dup2(fresh, descriptor)

@@ -19,6 +19,9 @@ _FEEDS = 4
 
 _MORE_TIME_US = 30_000_000
 
+_AFTER_GRACE_SECONDS = 60.0
+"""What is left after the grace period, ends and files to be written, takes no longer than this."""
+
 
 class Notifier:
     """Sends what the service manager wants to know as datagrams to the socket that it named.
@@ -89,9 +92,13 @@ class Reporting(threading.Thread):
         """Say that this is over."""
         self._notifier.say("READY=1")
 
-    def stop(self) -> None:
-        """Say that the daemon stops; the watchdog is fed until its end, for as long as the pump gets on."""
-        self._notifier.say("STOPPING=1", "STATUS=stopping")
+    def stop(self, grace: float) -> None:
+        """Say that the daemon stops, and how long that may take when runs have so many seconds to end.
+
+        The watchdog is fed until its end, for as long as the pump gets on.
+        """
+        longest = round((grace + _AFTER_GRACE_SECONDS) * 1_000_000)
+        self._notifier.say("STOPPING=1", "STATUS=stopping", f"EXTEND_TIMEOUT_USEC={longest}")
         self._said = "STATUS=stopping"
 
     def end(self) -> None:

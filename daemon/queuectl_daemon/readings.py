@@ -48,12 +48,16 @@ class Readings:
         with self._lock:
             if self._kept is not None and monotonic() - self._kept[0] < FRESH_SECONDS:
                 return self._kept[1]
-            if self._under_way is None:
-                self._under_way = _UnderWay()
-                threading.Thread(
-                    target=self._read, args=(self._under_way,), name="metrics", daemon=True
-                ).start()
             under_way = self._under_way
+            if under_way is None:
+                under_way = _UnderWay()
+                try:
+                    threading.Thread(
+                        target=self._read, args=(under_way,), name="metrics", daemon=True
+                    ).start()
+                except RuntimeError:  # the system has no thread to give; the next scrape asks again
+                    return None
+                self._under_way = under_way
         under_way.done.wait(time_out)
         return under_way.reading
 

@@ -36,6 +36,12 @@ class Reload:
 
     def run(self, present: Settings) -> None:
         """Read once, and tell the log and whoever asked what came of it; a mistake leaves everything as it is."""
+        try:
+            self._run(present)
+        except Exception:  # nothing of this may end the daemon, and its tasks with it
+            logger.exception("the settings could not be read again", extra={"action": "reload_failed"})
+
+    def _run(self, present: Settings) -> None:
         wish = take_wish(present.home)
         try:
             loaded = self._read()

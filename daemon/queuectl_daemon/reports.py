@@ -29,8 +29,14 @@ class Reports:
         self._database = database
         self._settings = settings
         self._node = node
+        self._deliveries: ReportDeliveries | None = None
         self._busy = threading.Lock()
         self._stopped = False
+
+    def adopt(self, settings: Settings) -> None:
+        """Make reports by these settings from the next one on; what is planned stays as it was at the start."""
+        if self._deliveries is not None:
+            self._deliveries.adopt(settings)
 
     def begin(self, ticker: Ticker) -> None:
         """Look from now on at what is due, if anything is planned."""
@@ -39,6 +45,7 @@ class Reports:
             from queuectl.operations.reporter_delivery import ReportDeliveries
 
             deliveries = ReportDeliveries(self._database, self._settings, self._node)
+            self._deliveries = deliveries
             ticker.every(LOOK_SECONDS, "reports", lambda: self.look(deliveries), at_once=True)
 
     def look(self, deliveries: ReportDeliveries) -> None:

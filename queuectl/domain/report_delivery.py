@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 DeliveryKind = Literal["daily", "weekly", "monthly"]
 
@@ -37,8 +38,11 @@ class ReportDelivery:
 
     @property
     def shown_target(self) -> str:
-        """Where it goes, without what may be secret in an address."""
-        return self.target if self.webhook is None else self.target.partition("?")[0]
+        """Where it goes: of an address only the host, since what follows is often a secret."""
+        if self.webhook is None:
+            return self.target
+        parts = urlsplit(self.webhook)
+        return f"{parts.scheme}://{parts.hostname}/…"
 
     @property
     def key(self) -> str:

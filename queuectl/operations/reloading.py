@@ -115,7 +115,8 @@ def take_wish(home: Path) -> tuple[str, str] | None:
     except (OSError, ValueError, TypeError, KeyError):
         return None
     finally:
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def answer(home: Path, reloaded: Reloaded) -> None:

@@ -61,10 +61,14 @@ class ReportDeliveries:
 
     def __init__(self, database: Database, settings: Settings, node: str) -> None:
         self._database = database
-        self._settings = settings
         self._node = node
-        self._zone = zone_named(settings.timezone)
+        self.adopt(settings)
         self._plan = {each.key: each for each in settings.report_schedule}
+
+    def adopt(self, settings: Settings) -> None:
+        """Go by these settings from the next delivery on, but for the plan."""
+        self._settings = settings
+        self._zone = zone_named(settings.timezone)
 
     def take(self) -> DueDelivery | None:
         """Return a delivery that is due, which is this node's from now on; None if there is none."""

@@ -14,7 +14,7 @@ from queuectl.domain.cron import parse
 from queuectl.domain.report import FORMATS, LANGUAGES
 from queuectl.domain.report_delivery import DeliveryKind, ReportDelivery, cron_for
 from queuectl.domain.urls import accept
-from queuectl.errors import InvalidInputError
+from queuectl.errors import InvalidInputError, InvalidURLError
 from queuectl.settings.rules import UnfitValueError
 
 _KINDS: tuple[DeliveryKind, ...] = get_args(DeliveryKind)
@@ -86,8 +86,14 @@ def _goal(table: Mapping[str, Any]) -> dict[str, str]:
     if not isinstance(value, str) or not value or "\0" in value:
         raise UnfitValueError(f"its {given[0]} is no text")
     if given[0] == "webhook":
-        return {"webhook": accept(value).url}
-    folder = Path(value).expanduser()
+        try:
+            return {"webhook": accept(value).url}
+        except InvalidURLError as error:  # which quotes the address, and that is often a secret
+            raise UnfitValueError("its webhook is no address that can be posted to") from error
+    try:
+        folder = Path(value).expanduser()
+    except RuntimeError as error:
+        raise UnfitValueError(f"the home of {value!r:.80} is not known") from error
     if not folder.is_absolute():
         raise UnfitValueError(f"the folder {value!r:.80} is not absolute")
     return {"folder": os.path.normpath(folder)}

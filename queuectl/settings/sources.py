@@ -155,6 +155,8 @@ def table_of_file(path: Path, problems: list[str]) -> dict[str, Any]:
         problems.append(f"there is no configuration file {path}")
     except UnicodeDecodeError:
         problems.append(f"{path} is not UTF-8 text")
+    except RecursionError:
+        problems.append(f"{path} is nested too deeply")
     except tomllib.TOMLDecodeError as error:
         problems.append(f"{path} is not valid TOML: {error}")
     except OSError as error:

@@ -35,7 +35,7 @@ def test_the_environment_has_it_as_json(tmp_path: Path) -> None:
     ).settings
     assert found.report_schedule[0].cron == "30 7 * * *"
     text = json.dumps(shown(found), default=str)
-    assert "https://a.test/x" in text
+    assert "https://a.test/…" in json.dumps(shown(found), default=str, ensure_ascii=False)
     assert "key=secret" not in text
     assert "s" * 16 not in text
 
@@ -51,6 +51,11 @@ def test_the_environment_has_it_as_json(tmp_path: Path) -> None:
             "it needs either a folder or a webhook",
         ),
         ('{kind = "daily", folder = "x"}', "the folder 'x' is not absolute"),
+        (
+            '{kind = "daily", folder = "~nobody-has-this-name/x"}',
+            "the home of '~nobody-has-this-name/x' is not",
+        ),
+        ('{kind = "daily", webhook = "nonsense"}', "its webhook is no address that can be posted to"),
         ('{kind = "daily", folder = "/x", at = "25:00"}', "the cron expression '25:00'"),
         ('{kind = "daily", folder = "/x", at = 8}', "cron expression"),
         ('{kind = "daily", folder = "/x", format = "doc"}', "there is no format 'doc'"),

@@ -156,7 +156,7 @@ class ForkServer:
 def _without_secrets(settings: Settings) -> Settings:
     """Return what handlers need; they get by without the passwords, so nothing here passes them on."""
     secrets: dict[str, Any] = {name: None for name, rule in RULES.items() if rule.secret}
-    return replace(settings, **(secrets | {"database_url": ""}))
+    return replace(settings, **(secrets | {"database_url": "", "report_schedule": ()}))
 
 
 def _boot(pid: int) -> str:

@@ -23,19 +23,23 @@ class Desk:
     """The verbs by their nouns, and the threads to use them in."""
 
     def __init__(self, settings: Settings, database: Database, metrics: Metrics) -> None:
-        self.settings = settings
         self.metrics = metrics
         self.database = database
-        self.manager = QueueManager(settings, database)
-        self.scheduler = Scheduler(settings, database)
-        self.monitor = Monitor(settings, database)
-        self.audit = AuditTrail(settings, database)
+        self.adopt(settings)
         self.tokens = TokenControl(settings, database)
         self.workers = Workers(database)
         self.live = Live(self.monitor, self.workers)
         self.notes = Notes()
         self.hour: Kept[list[list[tuple[str, float]]]] = Kept(_HOUR_SECONDS)
         self.readiness: Kept[str] = Kept(_READINESS_SECONDS)
+
+    def adopt(self, settings: Settings) -> None:
+        """Let the verbs go by these settings from the next answer on."""
+        self.settings = settings
+        self.manager = QueueManager(settings, self.database)
+        self.scheduler = Scheduler(settings, self.database)
+        self.monitor = Monitor(settings, self.database)
+        self.audit = AuditTrail(settings, self.database)
 
     def close(self) -> None:
         """Begin nothing more."""

@@ -30,6 +30,7 @@ from queuectl_daemon.metrics import Metrics
 
 if TYPE_CHECKING:
     from queuectl_daemon.web.connections import Front
+    from queuectl_daemon.web.desk import Desk
 
 logger = logging.getLogger("queuectl.web")
 
@@ -46,6 +47,7 @@ class WebPage:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
+        self._desk: Desk | None = None
         self.listeners: list[socket.socket] = []
 
     @property
@@ -100,6 +102,11 @@ class WebPage:
         self._thread.start()
         logger.info("the web page is at %s", self.address, extra={"action": "web"})
 
+    def adopt(self, settings: Settings) -> None:
+        """Answer by these settings from now on; where and to whom the page is served stays as it was at the start."""
+        if self._desk is not None:
+            self._desk.adopt(settings)
+
     def stop(self) -> None:
         """End every connection and the thread, within seconds."""
         loop, stop = self._loop, self._stop
@@ -143,7 +150,7 @@ class WebPage:
         from queuectl_daemon.web.identity import Logins
 
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # what strangers send is no news
-        desk = Desk(self._settings, database, metrics)
+        self._desk = desk = Desk(self._settings, database, metrics)
         logins = Logins(self._settings, desk.tokens, desk.workers)
         app, gate, _ = application(desk, logins, own_names(self._settings))
         front: Front = Front(app, self.listeners, self._context, gate.is_proxy)

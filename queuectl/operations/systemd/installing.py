@@ -14,7 +14,7 @@ from queuectl.operations.whole_file import in_place_of
 
 Deed = Literal["written", "replaced", "unchanged", "removed"]
 
-_ENABLED = "queuectl.service queuectl-backup.timer queuectl-cleanup.timer"
+_ENABLED = "queuectl.service queuectl-backup.timer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def test_a_daemon_says_that_it_is_ready_reads_its_settings_again_and_stops(
     manager.forget()
     assert site.daemon.stop() == 0
     manager.wait_for("STOPPING=1")
+    assert manager.heard(f"EXTEND_TIMEOUT_USEC={round(site.settings.grace_period + 60) * 1_000_000}")
     assert not manager.heard("READY=1")
 
 

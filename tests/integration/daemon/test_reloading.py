@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import signal
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from queuectl.errors import DaemonNotRunningError
 from queuectl.operations.audit import AuditTrail
 from queuectl.operations.reloading import TAKEN_UP, Reloaded, reload
 from tests.support.daemon import POSTGRES_REDIS, SQLITE, Installation, MakeInstallation
+from tests.support.scraping import PASSWORD, USER, web_settings
 from tests.support.waiting import wait_until
 
 
@@ -127,6 +131,41 @@ def test_a_new_handler_runs_in_a_child_and_a_running_task_goes_on_by_its_own(
     after = site.submit("fresh"), site.submit("fresh")
     assert [task.state for task in site.wait_for(*after)] == ["succeeded"] * 2
     site.check()
+
+
+def test_a_file_that_is_nested_too_deeply_ends_no_daemon(install: MakeInstallation) -> None:
+    site = install(SQLITE)
+    site.daemon.start()
+    file = site.home / "queuectl.toml"
+    good = file.read_text()
+    file.write_text("a = " + "[" * 100_000)
+    site.daemon.send(signal.SIGHUP)
+    logged(site, "queuectl.toml is nested too deeply")
+    file.write_text(good)
+    site.wait_for(site.submit())
+
+
+def test_the_web_interface_knows_a_new_handler(install: MakeInstallation) -> None:
+    site = install(SQLITE, **web_settings())
+    site.daemon.start()
+    file = site.home / "queuectl.toml"
+    file.write_text(file.read_text() + '[handlers.fresh]\ncallable = "tests.support.fault_handlers:work"\n')
+    reload(site.settings)
+    body = {"url": "https://example.com/new", "handler": "fresh"}
+    wait_until(lambda: _posted(site, "tasks", body) == 201, within=20, describing="the handler to be known")
+
+
+def _posted(site: Installation, address: str, body: object) -> int:
+    """Return the status that the HTTP interface answers a program with."""
+    token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+    where = f"http://127.0.0.1:{site.settings.web_port}/api/v1/{address}"
+    request = urllib.request.Request(where, json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def test_the_guide_names_what_is_taken_up() -> None:

@@ -234,6 +234,24 @@ def test_scrapes_at_the_same_time_read_once(install: MakeInstallation) -> None:
     database.close()
 
 
+def test_a_reading_for_which_there_is_no_thread_is_tried_again(
+    install: MakeInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = install(SQLITE)
+    site.manager.submit_task("http://example.test/")
+    database = Database(site.settings.database_url)
+    readings = Readings(site.settings, database)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", _no_thread)
+        assert readings.latest() is None
+    assert readings.latest(20) is not None
+    database.close()
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_the_statistics_count_what_the_metrics_count() -> None:
     assert set(OUTCOMES) <= set(COUNTED)
 

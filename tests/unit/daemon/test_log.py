@@ -96,3 +96,13 @@ def test_a_log_file_that_somebody_moved_away_is_begun_anew(turned: tuple[logging
     logger.warning("after")
     assert file.with_name("moved").read_text() == "before\n"
     assert file.read_text() == "after\n"
+
+
+def test_a_full_file_that_was_taken_away_is_begun_anew(turned: tuple[logging.Logger, Path]) -> None:
+    logger, file = turned
+    for number in range(10):
+        logger.warning("%04d %s", number, "x" * 94)
+    file.unlink()  # right after the line that filled it
+    logger.warning("still here")
+    assert file.read_text() == "still here\n"
+    assert [each.name for each in file.parent.iterdir()] == ["the.log"]
