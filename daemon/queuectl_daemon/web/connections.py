@@ -107,7 +107,7 @@ class GuardedProtocol(H11Protocol):
                 self._asking = self.loop.call_later(REQUEST_SECONDS, self._cut)
         else:
             _cancel(self._asking)
-        self._asking = None
+            self._asking = None
 
     def _is_asking(self) -> bool:
         """Tell whether a part of a request is here and the rest is not."""

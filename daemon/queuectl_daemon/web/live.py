@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from queuectl.clock import monotonic
 from queuectl.domain.event import Event
@@ -20,6 +21,8 @@ from queuectl.operations.monitor import Monitor
 from queuectl_daemon.web.work import BusyError, Workers
 
 logger = logging.getLogger("queuectl.web")
+
+T = TypeVar("T")
 
 LOOK_SECONDS = 1.0
 MOST_LOOKING = 200
@@ -46,13 +49,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Everything that was read in one look; ``trouble`` says why nothing could be."""
+    """Everything that was read in one look; ``trouble`` says why nothing could be.
+
+    ``left_out`` is how many events before these were left out, None if nobody knows how many.
+    """
 
     number: int
     status: RealtimeStatus | None
     running: tuple[RunningTask, ...] = ()
     recent: tuple[EndedRun, ...] = ()
     events: tuple[Event, ...] = ()
+    left_out: int | None = 0
     samples: tuple[Sample, ...] = ()
     trouble: str | None = None
 
@@ -65,10 +72,13 @@ class Live:
         self._workers = workers
         self._samples: deque[Sample] = deque(maxlen=_KEPT_SAMPLES)
         self._stream: EventStream | None = None
+        self._was_torn = False
         self._watchers: set[_Watcher] = set()
         self._reader: asyncio.Task[None] | None = None
         self._number = 0
         self._latest: Moment | None = None
+        self._made_of = 0
+        self._made: dict[Hashable, asyncio.Task[Any]] = {}
         self._is_closed = False
 
     @property
@@ -102,6 +112,21 @@ class Live:
                 if self._latest is not None and not self._is_closed:
                     yield watcher.taken(self._latest)
 
+    async def once(self, moment: Moment, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what ``make`` makes of a moment in a worker: once for each key, however many streams want it.
+
+        Raises:
+            BusyError: too much is waiting already.
+        """
+        if moment.number != self._made_of:
+            self._made_of, self._made = moment.number, {}
+        task = self._made.get(key)
+        if task is None:
+            task = self._made[key] = asyncio.create_task(self._workers.call(make))
+            task.add_done_callback(_seen)
+        made: T = await asyncio.shield(task)  # whoever leaves takes it from nobody else
+        return made
+
     @contextmanager
     def _watching(self) -> Iterator[_Watcher]:
         self.check_room()
@@ -115,22 +140,27 @@ class Live:
             self._watchers.discard(watcher)
 
     async def _read_on(self) -> None:
-        self._stream = None
+        self._stream, self._was_torn = None, False
+        self._samples.clear()  # a line through the time in which nobody looked would be a guess
         while self._watchers:
             begun = monotonic()
             moment = await self._read()
-            self._latest = moment
-            for watcher in self._watchers:
-                watcher.tell(moment)
+            if moment is not None:
+                self._latest = moment
+                for watcher in self._watchers:
+                    watcher.tell(moment)
             await asyncio.sleep(max(LOOK_SECONDS, (monotonic() - begun) * _SHARE))
         self._latest = None
 
-    async def _read(self) -> Moment:
+    async def _read(self) -> Moment | None:
+        """Return what there is now, None while the workers have so much to do that nothing could be read."""
         self._number += 1
         try:
             return await self._workers.call(self._look, self._number)
+        except BusyError:
+            return None
         except QueuectlError as error:
-            self._stream = None
+            self._stream, self._was_torn = None, True
             logger.debug("the live view cannot read: %s", error.message)
             return Moment(self._number, None, samples=self.samples, trouble="the database does not answer")
 
@@ -140,13 +170,18 @@ class Live:
         status = self._monitor.get_realtime_status()
         waiting = sum(queue.waiting for queue in status.queues)
         running = sum(queue.running for queue in status.queues)
+        rows, recent = self._monitor.running(_RUNNING), self._monitor.recent_ends(_RECENT)
+        events = self._stream.poll()
+        left_out = None if self._was_torn else max(0, len(events) - _MOST_EVENTS)
+        self._was_torn = False
         self._samples.append(Sample(status.at, waiting, running, status.pace.per_minute))
         return Moment(
             number,
             status,
-            running=tuple(self._monitor.running(_RUNNING)),
-            recent=tuple(self._monitor.recent_ends(_RECENT)),
-            events=tuple(self._stream.poll()[-_MOST_EVENTS:]),
+            running=tuple(rows),
+            recent=tuple(recent),
+            events=tuple(events[-_MOST_EVENTS:]),
+            left_out=left_out,
             samples=self.samples,
         )
 
@@ -157,26 +192,31 @@ class _Watcher:
     def __init__(self) -> None:
         self.changed = asyncio.Event()
         self._events: deque[Event] = deque(maxlen=_MOST_EVENTS)
+        self._left_out: int | None = 0
 
     def wake(self) -> None:
         self.changed.set()
 
     def tell(self, moment: Moment) -> None:
+        pushed_out = max(0, len(self._events) + len(moment.events) - _MOST_EVENTS)
+        if self._left_out is not None:
+            self._left_out = (
+                None if moment.left_out is None else self._left_out + moment.left_out + pushed_out
+            )
         self._events.extend(moment.events)
         self.changed.set()
 
     def taken(self, moment: Moment) -> Moment:
-        events = tuple(self._events)
+        events, left_out = tuple(self._events), self._left_out
         self._events.clear()
-        return Moment(
-            moment.number,
-            moment.status,
-            moment.running,
-            moment.recent,
-            events,
-            moment.samples,
-            moment.trouble,
-        )
+        self._left_out = 0
+        return replace(moment, events=events, left_out=left_out)
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Take note of how a task ended, for where everybody who waited for it has left."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def with_heartbeats(moments: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:

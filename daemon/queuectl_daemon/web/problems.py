@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -86,9 +87,17 @@ def _kind(error: QueuectlError) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
+def encoded(content: Any) -> bytes:
+    """Return a document as JSON, with halves of surrogate pairs, which a task's metadata may hold, as escapes."""
+    try:
+        return msgspec.json.encode(content)
+    except UnicodeEncodeError:
+        return json.dumps(content).encode()
+
+
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a document of the HTTP interface."""
-    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
+    return Response(encoded(content), status, headers, media_type="application/json")
 
 
 def problem_shape(problem: Problem) -> dict[str, Any]:

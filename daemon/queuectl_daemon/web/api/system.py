@@ -29,6 +29,7 @@ from queuectl.store.audit import AuditSelection
 from queuectl_daemon.web.api import forms
 from queuectl_daemon.web.api.common import in_time
 from queuectl_daemon.web.live import with_heartbeats
+from queuectl_daemon.web.problems import encoded
 from queuectl_daemon.web.reports import ReportWanted, report_response
 from queuectl_daemon.web.routes import Call, Route
 
@@ -67,11 +68,16 @@ async def follow(call: Call) -> Response:
         return (not tasks or event.task in tasks) and (not queues or event.queue in queues)
 
     async def told() -> AsyncIterator[bytes]:
-        yield b": following\n\n"
+        is_first = True
         async for moment in moments:
+            if is_first:
+                yield b": following\n\n"  # what happens from now on is told
+                is_first = False
+            if moment.left_out != 0:
+                yield b"event: gap\ndata: " + encoded({"left_out": moment.left_out}) + b"\n\n"
             for event in moment.events:
                 if is_wanted(event):
-                    yield b"event: task\ndata: " + msgspec.json.encode(event_shape(event)) + b"\n\n"
+                    yield b"event: task\ndata: " + encoded(event_shape(event)) + b"\n\n"
 
     return StreamingResponse(with_heartbeats(told(), HEARTBEAT_SECONDS), media_type="text/event-stream")
 

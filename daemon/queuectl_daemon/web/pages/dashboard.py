@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,7 +21,9 @@ from queuectl.errors import QueuectlError
 from queuectl_daemon.web.desk import Desk
 from queuectl_daemon.web.live import Moment, with_heartbeats
 from queuectl_daemon.web.pages.page import Reader, Show, page, reader_of, rendered
+from queuectl_daemon.web.problems import encoded
 from queuectl_daemon.web.routes import Call, Route
+from queuectl_daemon.web.work import BusyError
 
 PARTS = ("alerts", "tiles", "hour", "chart", "queues", "running", "recent")
 HEARTBEAT_SECONDS = 5.0
@@ -65,29 +69,19 @@ def dashboard(call: Call) -> Response:
     )
 
 
-def _context(reader: Reader, status: RealtimeStatus | None, trouble: str | None = None) -> dict[str, Any]:
-    found = status.queues if status is not None else ()
+def _context(reader: Reader, status: RealtimeStatus) -> dict[str, Any]:
     totals = Totals(
-        sum(queue.running for queue in found),
-        sum(queue.waiting for queue in found),
-        sum(queue.scheduled for queue in found),
+        sum(queue.running for queue in status.queues),
+        sum(queue.waiting for queue in status.queues),
+        sum(queue.scheduled for queue in status.queues),
     )
-    workers = sum(node.workers for node in status.nodes if node.alive) if status is not None else 0
-    return {
-        "status": status,
-        "totals": totals,
-        "workers": workers,
-        "alerts": alerts(reader, status, trouble),
-    }
+    workers = sum(node.workers for node in status.nodes if node.alive)
+    return {"status": status, "totals": totals, "workers": workers, "alerts": alerts(reader, status)}
 
 
-def alerts(
-    reader: Reader, status: RealtimeStatus | None, trouble: str | None = None
-) -> list[tuple[str, str, str]]:
+def alerts(reader: Reader, status: RealtimeStatus) -> list[tuple[str, str, str]]:
     """Return what needs a person: the kind of news, a sentence, and where to look."""
     t, show = reader.words, Show(reader)
-    if status is None:
-        return [("bad", t("dashboard.database_away"), "/health")] if trouble else []
     found: list[tuple[str, str, str]] = []
     alive = [node for node in status.nodes if node.alive]
     if not alive:
@@ -154,29 +148,35 @@ async def _changes(desk: Desk, reader: Reader, wanted: Sequence[str], call: Call
     yield b"retry: 3000\n\n"
     sent: dict[str, str] = {}
     may_operate = call.identity.role >= Role.OPERATE
+    said: str | None = None
     async for moment in desk.live.moments():
-        parts = await desk.workers.call(_drawn, desk, reader, wanted, moment, may_operate=may_operate)
-        changed = {name: text for name, text in parts.items() if sent.get(name) != text}
+        parts: Mapping[str, str] = {}
+        if wanted and moment.status is not None:
+            draw = partial(_drawn, desk, reader, moment, moment.status, may_operate=may_operate)
+            with contextlib.suppress(BusyError):  # the next moment will do
+                parts = await desk.live.once(moment, (reader.language, reader.zone, may_operate), draw)
+        changed = {name: parts[name] for name in wanted if name in parts and sent.get(name) != parts[name]}
         sent |= changed
         states = _states(reader, moment.events)
-        if changed or states or moment.trouble:
-            content = {"parts": changed, "tasks": states, "trouble": moment.trouble}
-            yield b"data: " + msgspec.json.encode(content) + b"\n\n"
+        trouble = reader.words("dashboard.database_away") if moment.trouble else None
+        if changed or states or trouble != said:
+            content = {"parts": changed, "tasks": states, "trouble": trouble}
+            yield b"data: " + encoded(content) + b"\n\n"
+        said = trouble
 
 
 def _drawn(
-    desk: Desk, reader: Reader, wanted: Sequence[str], moment: Moment, *, may_operate: bool
+    desk: Desk, reader: Reader, moment: Moment, status: RealtimeStatus, *, may_operate: bool
 ) -> dict[str, str]:
-    if moment.status is None:
-        return {}
-    context = _context(reader, moment.status) | {
+    """Return all parts as they are at a moment, so that streams share them whichever they follow."""
+    context = _context(reader, status) | {
         "running": moment.running,
         "recent": moment.recent,
         "samples": moment.samples,
-        "hour": desk.hour.now(lambda: last_hour(desk)) if "hour" in wanted else [],
+        "hour": desk.hour.now(lambda: last_hour(desk)),
         "may": lambda _: may_operate,
     }
-    return {name: rendered(reader, f"parts/{name}.html", **context) for name in wanted}
+    return {name: rendered(reader, f"parts/{name}.html", **context) for name in PARTS}
 
 
 def _states(reader: Reader, events: Sequence[Event]) -> dict[str, tuple[str, str]]:
