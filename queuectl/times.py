@@ -20,6 +20,10 @@ from queuectl.time_words import duration_in_words, moment_in_words
 
 Direction = Literal["future", "past"]
 
+EARLIEST = -62_135_510_400_000
+LATEST = 253_402_214_399_999
+"""The moments that are kept lie between these (UTC milliseconds): a day within the calendar, for every zone's sake."""
+
 _EXACT = re.compile(
     r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})"
     r"(?:[T ]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?)?"
@@ -94,6 +98,11 @@ def shown(at: int | None, zone: str) -> str:
     offset = moment.strftime("%z")
     name = "UTC" if zone == "UTC" else f"{offset[:3]}:{offset[3:5]}"
     return f"{moment:%Y-%m-%d %H:%M:%S} {name}"
+
+
+def is_kept(at: int) -> bool:
+    """Tell whether a moment in UTC milliseconds is one that can be stored, and shown in every zone."""
+    return EARLIEST <= at <= LATEST
 
 
 def iso(at: int | None) -> str | None:

@@ -60,11 +60,11 @@ def hash_password(ctx: typer.Context, user: User = "queuectl", stdin: FromInput 
       queuectl web hash --user ann
       pass show queuectl | queuectl web hash --user ann --stdin
     """
-    from queuectl.operations.web_password import hashed
+    from queuectl.operations.web_password import login_line
 
     run: Invocation = ctx.obj
     chosen = _chosen(from_input=stdin)
-    line = f"{user}:{hashed(chosen)}"
+    line = login_line(user, chosen)
     if run.output.json:
         run.output.document({"web_auth": line, "password": None if stdin else chosen})
         return

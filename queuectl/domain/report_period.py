@@ -57,8 +57,9 @@ def day_of(day: date, zone: tzinfo, now: int) -> Period:
     """Return one day of a zone.
 
     Raises:
-        InvalidInputError: it is still to come.
+        InvalidInputError: it is still to come, or so long ago that there were no reports.
     """
+    _check_year(day.year)
     return _of_days("daily", day, day + timedelta(days=1), zone, now)
 
 
@@ -66,8 +67,9 @@ def week_to(last: date, zone: tzinfo, now: int) -> Period:
     """Return the seven days that end with ``last``.
 
     Raises:
-        InvalidInputError: it is still to come.
+        InvalidInputError: they are still to come, or so long ago that there were no reports.
     """
+    _check_year(last.year)
     return _of_days("weekly", last - _WEEK + timedelta(days=1), last + timedelta(days=1), zone, now)
 
 
@@ -79,8 +81,7 @@ def month_of(year: int, month: int, zone: tzinfo, now: int) -> Period:
     """
     if not 1 <= month <= 12:
         raise InvalidInputError(f"there is no month {month}", hint="months go from 1 to 12")
-    if not 1970 <= year <= 9998:
-        raise InvalidInputError(f"there is no report on the year {year}", hint="write it in full, as in 2027")
+    _check_year(year)
     first = date(year, month, 1)
     return _of_days("monthly", first, _month_after(first), zone, now)
 
@@ -106,6 +107,7 @@ def between(start: date | datetime, end: date | datetime, zone: tzinfo, now: int
 
 
 def _between(begin: datetime, finish: datetime, now: int) -> Period:
+    _check_year(begin.year)
     if _milliseconds(finish) <= _milliseconds(begin):
         raise InvalidInputError(
             f"the period is empty: it would end at {_said(finish)} and start at {_said(begin)}",
@@ -153,6 +155,11 @@ def _cut(edges: list[int], period: Period) -> tuple[Span, ...]:
     return tuple(
         Span(max(begin, period.begin), min(end, period.end)) for begin, end in zip(edges, ends, strict=True)
     )
+
+
+def _check_year(year: int) -> None:
+    if not 1970 <= year <= 9998:
+        raise InvalidInputError(f"there is no report on the year {year}", hint="write it in full, as in 2027")
 
 
 def _of_days(kind: PeriodKind, first: date, behind: date, zone: tzinfo, now: int) -> Period:

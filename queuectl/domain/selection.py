@@ -41,6 +41,11 @@ class Selection:
         return replace(self, limit=None) == Selection()
 
     @property
+    def only_names(self) -> bool:
+        """Whether it is ids and nothing else, so that whoever gave them knows how many tasks they are."""
+        return bool(self.ids) and self == Selection(ids=self.ids)
+
+    @property
     def looks_into_rows(self) -> bool:
         """Whether a filter asks for something that only the task's row tells."""
         return any(each is not None for each in (self.host, self.url, self.error, self.since, self.until))

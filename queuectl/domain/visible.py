@@ -32,6 +32,11 @@ def visible_json(document: str) -> str:
     return UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else _json_escape(match[0]), document)
 
 
+def is_storable(text: str) -> bool:
+    """Tell whether PostgreSQL keeps a text as it is."""
+    return "\0" not in text and (text.isascii() or _UNSTORABLE.search(text) is None)
+
+
 def storable(text: str, longest: int | None = None) -> str:
     """Return ``text`` without what PostgreSQL refuses, its middle left out where it is too long."""
     if longest is not None and len(text) > longest:

@@ -9,7 +9,7 @@ from datetime import datetime
 from queuectl.domain.task import ArticleTask
 from queuectl.errors import InvalidInputError, InvalidURLError
 from queuectl.settings import Settings
-from queuectl.times import localised, milliseconds, zone_named
+from queuectl.times import is_kept, localised, milliseconds, zone_named
 
 METADATA_LIMIT = 64 * 1024
 """The most characters a task's metadata may have as JSON."""
@@ -112,6 +112,9 @@ def moment(value: object, zone: str) -> int:
     if not isinstance(value, datetime):
         raise InvalidInputError(f"the time {value!r:.60} is not a datetime", hint="give a datetime.datetime")
     try:
-        return milliseconds(value if value.tzinfo else localised(value, zone_named(zone)))
+        at = milliseconds(value if value.tzinfo else localised(value, zone_named(zone)))
     except (OverflowError, ValueError) as error:
         raise InvalidInputError(f"the time {value} is out of range") from error
+    if not is_kept(at):
+        raise InvalidInputError(f"the time {value} is out of range")
+    return at

@@ -10,11 +10,7 @@ from queuectl.domain.visible import UNSAFE, storable
 from queuectl.errors import QueuectlError
 from queuectl.operations.import_file import ImportFile
 from queuectl.settings import Settings
-from queuectl.times import milliseconds
-
-_EARLIEST = -62_135_596_800_000
-_LATEST = 253_402_300_799_999
-"""The first and the last moment that can be written with a year of four digits, in UTC milliseconds."""
+from queuectl.times import is_kept, milliseconds
 
 _LONGEST_NAME = 200
 _LONGEST_TEXT = 64 * 1024
@@ -47,7 +43,7 @@ class FieldChecker:
 
     def _time(self, field: str, value: datetime) -> int:
         at = milliseconds(value)
-        if not _EARLIEST <= at <= _LATEST:
+        if not is_kept(at):
             self._file.refuse("the time is out of range", field)
         return at
 

@@ -9,9 +9,11 @@ from queuectl.domain import priority
 from queuectl.domain.lifecycle import State
 from queuectl.domain.task import ArticleTask
 from queuectl.domain.urls import accept
+from queuectl.errors import InvalidInputError
 from queuectl.operations import fields
 from queuectl.settings import Settings
 from queuectl.store.submission import NewTask
+from queuectl.times import is_kept
 
 
 class RowMaker:
@@ -58,7 +60,16 @@ class RowMaker:
         return NewTask(url, key, host, *rest)
 
     def moved(self, row: NewTask, run_at: int) -> NewTask:
-        """Return the row with another time to start at, in UTC milliseconds."""
+        """Return the row with another time to start at, in UTC milliseconds.
+
+        Raises:
+            InvalidInputError: the time is so far away that it cannot be stored.
+        """
+        if not is_kept(run_at):
+            raise InvalidInputError(
+                f"{row.url[:200]} would start beyond the year 9999; nothing was submitted",
+                hint="give a shorter interval, or fewer URLs",
+            )
         if run_at <= self.now:
             return row._replace(run_at=run_at)
         return row._replace(run_at=run_at, due_at=run_at, state=State.SCHEDULED.value)

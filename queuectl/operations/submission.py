@@ -80,7 +80,7 @@ def submit_many(
 
     Raises:
         KeyReusedError: the key was used for something else.
-        InvalidInputError: an argument, or in strict mode an entry, is not acceptable.
+        InvalidInputError: an argument, or in strict mode an entry, is not acceptable, or the interval leads too far.
         DuplicateTaskError: an entry is a duplicate and ``on_duplicate`` is "error".
         QueueFullError: the batch does not fit into one of its queues.
     """
@@ -149,6 +149,7 @@ def write_batch(
     ``keep`` is asked for each group which of its rows are wanted at all.
 
     Raises:
+        InvalidInputError: the interval leads too far.
         DuplicateTaskError: a row is a duplicate and ``on_duplicate`` is "error".
         QueueFullError: the batch does not fit into one of its queues.
     """

@@ -7,6 +7,7 @@ which is what makes guessing dear.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
@@ -14,6 +15,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from queuectl.domain.visible import UNSAFE, visible
 from queuectl.errors import InvalidInputError, StorageError
 from queuectl.operations.opening import make_folder
 from queuectl.settings import Settings
@@ -27,6 +29,7 @@ _SALT_BYTES = 16
 _KEY_BYTES = 32
 _LEAST_RANDOM_BYTES = 16
 _LONGEST_BYTES = 1024
+_LONGEST_USER = 100
 _SCHEME = "scrypt"
 _MOST_COST = 2**17
 
@@ -96,6 +99,17 @@ def kept_login(settings: Settings) -> Login | None:
     return login
 
 
+def login_line(user: str, password: str) -> str:
+    """Return a user and the hash of a password in the form that is kept and that the settings take.
+
+    Raises:
+        InvalidInputError: user or password are not usable.
+    """
+    if not 1 <= len(user) <= _LONGEST_USER or ":" in user or UNSAFE.search(user):
+        raise InvalidInputError(f"{visible(user, 60)!r} cannot be a user", hint="use a name such as ann")
+    return f"{user}:{hashed(password)}"
+
+
 def keep_password(settings: Settings, user: str, password: str) -> None:
     """Keep the hash of a password in the home; a running daemon asks for the new one from then on.
 
@@ -103,8 +117,7 @@ def keep_password(settings: Settings, user: str, password: str) -> None:
         InvalidInputError: user or password are not usable.
         StorageError: the file cannot be written.
     """
-    if not user or ":" in user or len(user) > 100 or any(ord(mark) < 32 for mark in user):
-        raise InvalidInputError(f"{user[:100]!r} cannot be a user", hint="use a name such as ann")
+    line = login_line(user, password)
     file = password_file(settings)
     make_folder(file.parent)
     beside = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
@@ -112,9 +125,11 @@ def keep_password(settings: Settings, user: str, password: str) -> None:
         with os.fdopen(
             os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
         ) as output:
-            output.write(f"{user}:{hashed(password)}\n")
+            output.write(f"{line}\n")
         beside.replace(file)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise StorageError(f"{file} cannot be written: {error.strerror}") from error
 
 

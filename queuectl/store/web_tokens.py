@@ -9,7 +9,12 @@ _COLUMNS = "id, name, role, created_at, expires_at, revoked_at"
 
 
 def insert(transaction: Transaction, token: Token, secret_hash: str) -> bool:
-    """Keep a new token; return False if a valid one has its name."""
+    """Keep a new token; return False if a valid one has its name. One that has expired gives the name up."""
+    transaction.execute(
+        "UPDATE web_tokens SET revoked_at = expires_at"
+        " WHERE name = %s AND revoked_at IS NULL AND expires_at <= %s",
+        (token.name, token.created_at),
+    )
     inserted = transaction.rows(
         "INSERT INTO web_tokens (id, name, role, secret_hash, created_at, expires_at)"
         " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id",

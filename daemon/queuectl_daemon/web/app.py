@@ -33,7 +33,7 @@ class Application:
         self._desk = desk
         by_path: dict[str, dict[str, Route]] = {}
         for route in self.routes:
-            by_path.setdefault(route.path, {})[route.method] = route
+            by_path.setdefault(route.pattern, {})[route.method] = route
         self._router = Router(
             [PathRoute(path, _Endpoint(desk, methods)) for path, methods in by_path.items()],
             redirect_slashes=False,

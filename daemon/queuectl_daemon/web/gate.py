@@ -191,7 +191,10 @@ def _check_intent(request: Request, *, secure: bool) -> None:
 
 
 def _is_own(origin: str, host: str, *, secure: bool) -> bool:
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     return parts.scheme == ("https" if secure else "http") and parts.netloc.lower() == host.lower()
 
 

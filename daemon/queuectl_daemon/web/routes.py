@@ -16,6 +16,7 @@ import msgspec
 import msgspec.inspect
 from starlette.requests import Request
 
+from queuectl.domain.visible import is_storable
 from queuectl.domain.web_access import Role
 from queuectl.errors import InvalidInputError
 from queuectl_daemon.web.identity import Identity
@@ -74,7 +75,8 @@ class Route:
 
     ``answer`` runs in a thread that may block. What it returns is the content of a document, or a response.
     ``streams`` says that it is a coroutine function in the loop, whose response does not end; ``form`` that it takes
-    the fields of a form, ``file`` that it returns a file, ``once`` that a key keeps it from happening twice.
+    the fields of a form, ``file`` that it returns a file, ``once`` that a key keeps it from happening twice, ``deep``
+    that the name in its path may have slashes in it.
     """
 
     method: str
@@ -90,6 +92,12 @@ class Route:
     tag: str = ""
     form: bool = False
     file: bool = False
+    deep: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """The path as the router takes it."""
+        return self.path.replace("{name}", "{name:path}") if self.deep else self.path
 
 
 def read_query(request: Request, kind: type[msgspec.Struct] | None) -> Any:
@@ -185,7 +193,7 @@ def check_text(text: str) -> None:
     Raises:
         InvalidInputError: there is a zero character or half of a pair in it.
     """
-    if "\0" in text or any("\ud800" <= mark <= "\udfff" for mark in text):
+    if not is_storable(text):
         raise InvalidInputError("a text has a character in it that cannot be kept")
 
 

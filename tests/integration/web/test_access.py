@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from queuectl.errors import RefusedError
 from queuectl.operations.web_password import hashed, keep_password
 from queuectl.settings import Settings
 from queuectl_daemon.web.throttle import FREE_FAILURES
@@ -107,10 +108,32 @@ def test_a_token_opens_until_it_is_revoked(site: Site) -> None:
     )
 
 
+def test_a_program_with_a_dead_token_locks_nobody_out(plain_site: Site) -> None:
+    _, text = plain_site.tokens.create_token("publisher", "read")
+    plain_site.tokens.revoke_token("publisher")
+    for number in range(3 * FREE_FAILURES):
+        dead = {"Authorization": f"Bearer {text if number % 2 else text[:-4] + 'aaaa'}"}
+        assert plain_site.get("/api/v1/status", headers=dead, login=None).status == 401
+    assert plain_site.get("/api/v1/status").status == 200
+    assert plain_site.get("/api/v1/status", login="read").status == 200
+
+
 def test_an_expired_token_opens_nothing(site: Site) -> None:
     _, text = site.tokens.create_token("short", "admin", days=1e-9)
     header = {"Authorization": f"Bearer {text}"}
     assert site.get("/api/v1/status", headers=header, login=None).status == 401
+
+
+def test_the_name_of_an_expired_token_may_be_given_again(site: Site) -> None:
+    first, _ = site.tokens.create_token("publisher", "read", days=1e-9)
+    second, text = site.tokens.create_token("publisher", "read", days=1)
+    header = {"Authorization": f"Bearer {text}"}
+    assert site.get("/api/v1/status", headers=header, login=None).status == 200
+    assert {token.id: token.is_valid(second.created_at) for token in site.tokens.list_tokens()} == {
+        first.id: False, second.id: True,
+    }  # fmt: skip
+    with pytest.raises(RefusedError):
+        site.tokens.create_token("publisher", "read")
 
 
 def test_only_allowed_networks_are_answered(plain_settings: Settings) -> None:

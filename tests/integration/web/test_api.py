@@ -192,9 +192,61 @@ def test_tasks_are_spread_over_a_window_or_it_is_said_why_not(filled: Site) -> N
     window = {"start": "in 1h", "end": "in 9h", "max_per_hour": 2, "queue": ["low"]}
     planned = filled.send(f"{API}/optimize", window | {"dry_run": True}).ok()
     assert (planned["feasible"], planned["applied"]) == (True, False)
-    assert filled.send(f"{API}/optimize", window).ok()["applied"]
-    tight = filled.send(f"{API}/optimize", window | {"end": "in 61m"})
+    refused = filled.send(f"{API}/optimize", window)
+    assert (refused.status, refused.kind, refused.document["matched"]) == (409, "not_confirmed", 3)
+    assert filled.send(f"{API}/optimize", window | {"confirm": 2}).kind == "not_confirmed"
+    assert filled.send(f"{API}/optimize", window | {"confirm": 3}).ok()["applied"]
+    tight = filled.send(f"{API}/optimize", window | {"end": "in 61m", "confirm": 3})
     assert (tight.status, tight.kind, tight.document["feasible"]) == (409, "no_plan", False)
+
+
+def test_what_is_said_of_all_tasks_is_confirmed_like_any_filter(filled: Site) -> None:
+    window = {"start": "in 1h", "end": "in 9h", "max_per_hour": 5}
+    for verb, more in (("tasks/cancel", {}), ("optimize", window)):
+        assert filled.send(f"{API}/{verb}", more).status == 400, verb
+        refused = filled.send(f"{API}/{verb}", more | {"all": True})
+        assert (refused.status, refused.kind, refused.document["matched"]) == (409, "not_confirmed", 7), verb
+        looked = filled.send(f"{API}/{verb}", more | {"all": True, "dry_run": True})
+        assert looked.status == 200, (verb, looked.text)
+    assert filled.get(f"{API}/tasks/count?state=cancelled").ok()["count"] == 0
+    assert filled.send(f"{API}/optimize", window | {"all": True, "confirm": 7}).ok()["applied"]
+    assert filled.send(f"{API}/optimize", window | {"id": ["1", "2"]}).ok()["applied"]
+    assert filled.send(f"{API}/tasks/cancel", {"all": True, "confirm": 7}).ok()["done"] == 7
+
+
+def test_a_batch_that_would_go_on_for_ever_is_refused_as_a_whole(site: Site) -> None:
+    urls = [f"https://example.com/{number}" for number in range(9)]
+    far = {"tasks": urls, "interval_minutes": 525_600, "start_at": "9993-01-01 00:00"}
+    refused = site.send(f"{API}/batches", far)
+    assert (refused.status, refused.kind) == (400, "invalid_input")
+    assert "beyond the year 9999" in refused.document["error"]["message"]
+    for at in ("9999-12-31 23:00", "9999-12-31T23:59:59-12:00", "0001-01-01 00:30"):
+        assert site.send(f"{API}/tasks", {"url": urls[0], "run_at": at}).status == 400, at
+    assert site.get(f"{API}/tasks/count").ok()["count"] == 0
+    assert site.send(f"{API}/batches", far | {"tasks": urls[:7]}).ok(201)["accepted"] == 7
+    assert len(site.get(f"{API}/tasks").ok()["tasks"]) == 7
+
+
+def test_half_a_pair_of_surrogates_in_metadata_is_shown_like_everything_else(site: Site) -> None:
+    metadata = {"a": "\ud83d", "作者": "名"}
+    task_id = site.manager.submit_task("https://example.com/a", metadata=metadata)
+    assert site.get(f"{API}/tasks/{task_id}").ok()["metadata"] == metadata
+    assert site.get(f"{API}/tasks").ok()["tasks"][0]["metadata"] == metadata
+    assert "\\ud83d" in site.page(f"/tasks/{task_id.removeprefix('task_')}").text
+
+
+def test_a_schedule_may_have_a_slash_in_its_name(filled: Site) -> None:
+    source = f"file://{filled.settings.home}/sources/list.txt"
+    filled.send(f"{API}/schedules", {"source": source, "cron": "@daily", "name": "news/daily"}).ok(201)
+    for name in ("news/daily", "news%2Fdaily"):
+        assert filled.get(f"{API}/schedules/{name}").ok()["name"] == "news/daily"
+        assert filled.get(f"{API}/schedules/{name}/ticks?next=2").ok()["ticks"]
+        assert filled.page(f"/schedules/{name}").status == 200
+        assert filled.send(f"{API}/schedules/{name}/pause").ok()["changed"]
+        assert filled.send(f"{API}/schedules/{name}/resume").ok()["changed"]
+    assert filled.send(f"{API}/schedules/news/daily/run-now", {}).ok()["accepted"] == 1
+    assert filled.send(f"{API}/schedules/news/daily", method="DELETE").ok()["removed"]
+    assert filled.get(f"{API}/schedules/news/daily").status == 404
 
 
 BAD = (
@@ -218,6 +270,10 @@ BAD = (
     ("POST", "/tasks", b'{"url": "ftp://example.com"}', 400),
     ("POST", "/tasks", b'{"url": "https://example.com", "handler": "unknown"}', 400),
     ("POST", "/tasks", b'{"url": "https://example.com", "metadata": {"a": "\\u0000"}}', 400),
+    ("POST", "/tasks", b'{"url": "https://example.com", "metadata": {"\\ud800": 1}}', 400),
+    ("GET", "/report?kind=daily&day=9999-12-31", None, 400),
+    ("GET", "/report?kind=weekly&day=0001-01-01", None, 400),
+    ("GET", "/report?kind=daily&day=0001-01-01", None, 400),
     ("POST", "/tasks", b'{"url": "https://example.com", "priority": "high", "score": 3}', 400),
     ("POST", "/tasks", b'{"url": "https://example.com", "score": 1e400}', 400),
     (

@@ -70,6 +70,7 @@ def test_every_change_needs_more_than_to_look() -> None:
 FOREIGN = (
     {"Origin": "http://evil.example"},
     {"Origin": "null"},
+    {"Origin": "http://["},
     {"Origin": "http://localhost"},  # another port is another site
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},

@@ -104,6 +104,17 @@ def test_a_priority_is_changed_and_put_back(filled: Site) -> None:
     assert filled.manager.get_task(1).queue == "low_priority"
 
 
+def test_a_priority_can_still_be_changed_after_more_tasks_have_come(filled: Site) -> None:
+    _, fields = asked(filled, "/do/reprioritize?queue=low")
+    filled.manager.submit_task("https://example.com/late", "low")
+    refused = filled.submit("/do/reprioritize", [*fields, ("to_priority", "urgent")])
+    assert refused.status == 409
+    again = hidden_fields(refused.text)
+    assert "to_priority" not in dict(again)
+    assert '<option value="urgent" selected>' in refused.text
+    assert "5 tasks have another priority." in done(filled, "reprioritize", again, to_priority="urgent")
+
+
 def test_dead_letters_are_resurrected_by_their_kind_and_removed(filled: Site) -> None:
     link = re.search(r"/do/resurrect\?failure=[0-9a-f]+", filled.page("/dead").text)
     assert link is not None
@@ -165,6 +176,14 @@ def test_urls_are_submitted_once_however_often_the_button_is_pressed(filled: Sit
     assert single.headers["location"].startswith("/tasks/")
     wrong = filled.submit("/submit", {"urls": "ftp://example.com/one", "key": "y"})
     assert (wrong.status, "ftp://example.com/one" in wrong.text) == (400, True)
+
+
+def test_a_form_of_nothing_but_duplicates_says_so_where_it_was(filled: Site) -> None:
+    known = "https://example.com/0\nhttps://example.com/1"
+    answer = filled.submit("/submit", {"urls": known, "key": "k"})
+    assert answer.headers["location"].startswith("/submit?note=")
+    page = filled.page(answer.headers["location"])
+    assert (page.status, "2 duplicates" in page.text) == (200, True)
 
 
 def test_what_was_done_is_said_once(filled: Site) -> None:

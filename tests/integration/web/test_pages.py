@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import queuectl_daemon.web
+from queuectl.domain.lifecycle import Move
 from queuectl_daemon.web.pages.words import LANGUAGES, words_of
+from tests.support.factories import ending, finish, new_task, started, submit
 from tests.support.site import Site, bury
 
 PAGES = (
@@ -128,6 +131,26 @@ def test_every_link_of_every_page_leads_somewhere(plain_site: Site) -> None:
             links = (link.replace("&amp;", "&") for link in Reading(answer.text).links)
             waiting += [link for link in links if link.startswith("/") and link not in seen]
     assert len(seen) > 60
+
+
+def test_every_page_takes_what_is_to_be_said_on_it_once(plain_site: Site) -> None:
+    fill(plain_site)
+    for path in PAGES:
+        answer = plain_site.page(f"{path}{'&' if '?' in path else '?'}note=nothing")
+        assert answer.status == 200, (path, answer.text[:300])
+
+
+def test_a_result_is_shown_line_by_line_and_not_without_end(plain_site: Site) -> None:
+    with plain_site.manager._database.writing() as transaction:
+        row = new_task(92, score=1)
+        (task,) = submit(transaction, row)
+        work = started(transaction, task, row.queue)
+        result = json.dumps({"words": [f"word {number}" for number in range(9_000)]})
+        finish(transaction, [ending(work, Move.SUCCEED, result=result)])
+    text = plain_site.page(f"/tasks/{task}").text
+    assert "\n    &#34;word 1&#34;,\n" in text
+    assert "\\n" not in text
+    assert len(text) < 60_000
 
 
 def test_the_languages_have_the_same_words() -> None:

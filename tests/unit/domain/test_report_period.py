@@ -71,6 +71,7 @@ def test_a_custom_period_includes_its_last_day_however_it_is_given():
         (date(2027, 1, 1), date(2027, 1, 2), "still to come"),
         (date(2000, 1, 1), date(2026, 1, 1), "ten years"),
         (date(1, 1, 1), date.max, "beyond the calendar"),
+        (date(2, 1, 1), date(2, 1, 2), "no report on the year 2"),
     ],
 )
 def test_a_period_that_cannot_be_is_refused_in_one_line(start, end, message):
@@ -82,6 +83,15 @@ def test_a_period_that_cannot_be_is_refused_in_one_line(start, end, message):
 def test_a_month_that_is_none_or_to_come_is_refused(year, month):
     with pytest.raises(InvalidInputError):
         month_of(year, month, UTC, NOW)
+
+
+@pytest.mark.parametrize(
+    "day", [date.min, date(1969, 12, 31), date(2026, 12, 6), date(9998, 12, 31), date.max]
+)
+@pytest.mark.parametrize("period", [day_of, week_to])
+def test_a_day_that_is_to_come_or_before_all_reports_is_refused(day, period):
+    with pytest.raises(InvalidInputError):
+        period(day, SHANGHAI, NOW)
 
 
 def test_the_period_before_is_as_long_or_as_much_of_it_as_has_passed():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queuectl.domain.visible import storable, visible
+from queuectl.domain.visible import is_storable, storable, visible
 
 
 @given(st.text(st.characters()))
@@ -43,3 +43,8 @@ def test_a_storable_text_is_accepted_by_a_database_and_bounded(text, longest):
 
 def test_of_a_long_text_both_ends_are_kept():
     assert storable("a" * 50 + "b" * 50, 20) == "a" * 10 + "\n[80 characters left out]\n" + "b" * 10
+
+
+@given(text=st.text() | st.text(alphabet="a\x00\ud800é"))
+def test_a_storable_text_is_told_from_one_that_is_not(text):
+    assert is_storable(text) == (storable(text) == text)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from queuectl.errors import InvalidInputError
-from queuectl.operations.web_password import Login, hashed, is_hash, matches, random_password
+from queuectl.errors import InvalidInputError, StorageError
+from queuectl.operations.web_password import (
+    Login,
+    hashed,
+    is_hash,
+    keep_password,
+    login_line,
+    matches,
+    random_password,
+)
+from queuectl.settings import Settings
 
 
 @pytest.mark.parametrize("password", ["secret", "电池 😀", "a:b:c", " ", "x" * 1024])
@@ -16,6 +27,22 @@ def test_a_hash_knows_its_password_and_no_other(password: str) -> None:
     assert matches(password.encode(), kept)
     assert not matches(password.encode() + b"x", kept)
     assert not matches(b"", kept)
+
+
+@pytest.mark.parametrize("user", ["", "a:b", "x" * 101, "a\nb", "a\x7f", "a\u202eb", "\udcff"])
+def test_what_cannot_log_in_is_no_user(user: str) -> None:
+    with pytest.raises(InvalidInputError, match="cannot be a user"):
+        login_line(user, "correct horse")
+
+
+def test_nothing_is_left_of_a_password_that_cannot_be_kept(home: Path) -> None:
+    settings = Settings(home=home, database_url="sqlite:///:memory:")
+    (home / "web.password" / "in-the-way").mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot be written"):
+        keep_password(settings, "ann", "correct horse")
+    with pytest.raises(InvalidInputError):
+        keep_password(settings, "ann", "x" * 1025)
+    assert [file.name for file in home.iterdir()] == ["web.password"]
 
 
 def test_two_hashes_of_a_password_differ() -> None:

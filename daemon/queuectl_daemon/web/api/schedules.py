@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
+from queuectl.domain.lifecycle import Move, sources
 from queuectl.domain.schedule import CatchUp, Overlap
 from queuectl.domain.web_access import Role
 from queuectl.errors import NoPlanError
@@ -12,7 +14,8 @@ from queuectl.operations import schedule_plan
 from queuectl.shapes.forecasts import no_plan_shape, optimisation_shape
 from queuectl.shapes.schedules import planned_shape, schedule_shape, tick_shape
 from queuectl_daemon.web.api import forms
-from queuectl_daemon.web.api.common import moment
+from queuectl_daemon.web.api.common import confirmed, moment
+from queuectl_daemon.web.api.tasks import matching
 from queuectl_daemon.web.problems import Problem
 from queuectl_daemon.web.routes import Call, Route
 
@@ -97,8 +100,10 @@ def preview(call: Call) -> Mapping[str, Any]:
 def optimize(call: Call) -> Mapping[str, Any]:
     """Spread tasks over a window."""
     asked: forms.Optimize = call.body
-    selectors = asked.selectors(asked.limit or None)
-    selection = selectors.narrow_selection(call.zone, "spread", or_all=False)
+    selectors = asked.selectors(asked.limit or None, everything=asked.all)
+    selection = selectors.narrow_selection(call.zone, "spread")
+    if not asked.dry_run and not selection.only_names:
+        confirmed(matching(call, selection, sources(Move.RESCHEDULE)), asked.confirm, "tasks")
     window = {
         "start": moment(call, asked.start),
         "end": moment(call, asked.end),
@@ -120,10 +125,25 @@ ROUTES = (
     ),
     Route("GET", "/ticks", Role.READ, preview, "Try a cron expression", query=forms.Preview),
     Route("POST", "/optimize", Role.OPERATE, optimize, "Spread tasks over a window", body=forms.Optimize),
-    Route("GET", _SCHEDULE, Role.READ, show_schedule, "Show a schedule"),
-    Route("DELETE", _SCHEDULE, Role.ADMIN, remove_schedule, "Remove a schedule"),
-    Route("GET", f"{_SCHEDULE}/ticks", Role.READ, next_ticks, "Show the next ticks", query=forms.Next),
-    Route("POST", f"{_SCHEDULE}/pause", Role.OPERATE, pause, "Pause a schedule"),
-    Route("POST", f"{_SCHEDULE}/resume", Role.OPERATE, resume, "Resume a schedule"),
-    Route("POST", f"{_SCHEDULE}/run-now", Role.OPERATE, run_now, "Fire a schedule now", body=forms.RunNow),
+    *(
+        replace(route, deep=True)
+        for route in (
+            Route(
+                "GET", f"{_SCHEDULE}/ticks", Role.READ, next_ticks, "Show the next ticks", query=forms.Next
+            ),
+            Route("POST", f"{_SCHEDULE}/pause", Role.OPERATE, pause, "Pause a schedule"),
+            Route("POST", f"{_SCHEDULE}/resume", Role.OPERATE, resume, "Resume a schedule"),
+            Route(
+                "POST",
+                f"{_SCHEDULE}/run-now",
+                Role.OPERATE,
+                run_now,
+                "Fire a schedule now",
+                body=forms.RunNow,
+            ),
+            # Last, because their path is the beginning of the others.
+            Route("GET", _SCHEDULE, Role.READ, show_schedule, "Show a schedule"),
+            Route("DELETE", _SCHEDULE, Role.ADMIN, remove_schedule, "Remove a schedule"),
+        )
+    ),
 )

@@ -179,7 +179,7 @@ def _act_on_many(verb: Verb) -> Callable[[Call], Mapping[str, Any]]:
         matched = matching(call, selection, verb.possible)
         if asked.dry_run:
             return {"matched": matched, "done": 0, "dry_run": True}
-        if selection != Selection(ids=selection.ids):
+        if not selection.only_names:
             confirmed(matched, asked.confirm, "tasks")
         failed: list[tuple[int, Outcome]] = []
 

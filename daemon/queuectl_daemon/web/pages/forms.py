@@ -17,6 +17,7 @@ from queuectl.errors import InvalidInputError, QueuectlError
 from queuectl.operations.submission_key import SubmissionKey
 from queuectl_daemon.web.api.common import moment
 from queuectl_daemon.web.notes import Note
+from queuectl_daemon.web.pages.dashboard import Noted
 from queuectl_daemon.web.pages.page import THEMES, page, reader_of
 from queuectl_daemon.web.pages.words import LANGUAGES
 from queuectl_daemon.web.problems import problem_of
@@ -145,9 +146,9 @@ def noted(call: Call, target: str, note: Note) -> Response:
 
 
 ROUTES = (
-    Route("GET", "/submit", Role.OPERATE, submit_form, "Submit URLs"),
+    Route("GET", "/submit", Role.OPERATE, submit_form, "Submit URLs", query=Noted),
     Route("POST", "/submit", Role.OPERATE, submit, "Submit URLs", form=True),
-    Route("GET", "/schedules/new", Role.ADMIN, schedule_form, "Add a schedule"),
+    Route("GET", "/schedules/new", Role.ADMIN, schedule_form, "Add a schedule", query=Noted),
     Route("POST", "/schedules/new", Role.ADMIN, add_schedule, "Add a schedule", form=True),
     Route("POST", "/preferences", Role.READ, preferences, "Language and theme", form=True),
 )

@@ -133,7 +133,7 @@ def health(call: Call) -> Response:
         "health.html",
         status=status,
         alerts=alerts(reader, status),
-        health=call.desk.monitor.get_health(),
+        health=call.desk.monitor.get_health(status),
     )
 
 

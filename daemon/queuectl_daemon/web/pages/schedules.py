@@ -34,5 +34,5 @@ def show_schedule(call: Call) -> Response:
 
 ROUTES = (
     Route("GET", "/schedules", Role.READ, list_schedules, "Schedules", query=Noted),
-    Route("GET", "/schedules/{name}", Role.READ, show_schedule, "One schedule", query=Noted),
+    Route("GET", "/schedules/{name}", Role.READ, show_schedule, "One schedule", query=Noted, deep=True),
 )

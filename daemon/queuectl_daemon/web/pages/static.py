@@ -9,6 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from queuectl.domain.web_access import Role
+from queuectl_daemon.web.pages.dashboard import Noted
 from queuectl_daemon.web.pages.page import page
 from queuectl_daemon.web.problems import Problem
 from queuectl_daemon.web.routes import Call, Route
@@ -47,5 +48,5 @@ def interface(call: Call) -> Response:
 
 ROUTES = (
     Route("GET", "/static/{name}", Role.READ, file, "A file of the page", query=Version, streams=True),
-    Route("GET", "/api", Role.READ, interface, "About the interface"),
+    Route("GET", "/api", Role.READ, interface, "About the interface", query=Noted),
 )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import msgspec
-
 from queuectl.domain.bulk import BulkResult
 from queuectl.domain.dead_letter import DeadLetterSelection
 from queuectl.domain.lifecycle import State
@@ -28,10 +26,6 @@ _POSSIBLE = {"cancel": CANCELLABLE, "retry": RETRIABLE, "reprioritize": REPRIORI
 
 class _Fields(forms.Filter, kw_only=True):
     to_priority: str | None = None
-
-
-class _LetterFields(forms.Letters, kw_only=True):
-    pass
 
 
 def _selection(asked: Asked, verb: str) -> Selection:
@@ -92,15 +86,16 @@ def _act(verb: str, asked: Asked) -> Note:
     return _done(verb, asked, result)
 
 
-def _task_verb(name: str) -> PageVerb:
-    return PageVerb(name, Role.OPERATE, lambda asked: _plan_for(name, asked), lambda asked: _act(name, asked))
+def _task_verb(name: str, *, asks: tuple[str, ...] = ()) -> PageVerb:
+    return PageVerb(
+        name, Role.OPERATE, lambda asked: _plan_for(name, asked), lambda asked: _act(name, asked), asks
+    )
 
 
 def _letters(asked: Asked) -> DeadLetterSelection:
     pairs = [(name, value) for name, values in asked.fields.items() for value in values]
-    wanted: _LetterFields = converted(pairs, _LetterFields)
-    selection = letter_selection(msgspec.structs.replace(wanted, limit=forms.MOST_LISTED).selectors(),
-                                 wanted.words(), asked.call.zone)  # fmt: skip
+    wanted: forms.Letters = converted(pairs, forms.Letters)
+    selection = letter_selection(wanted.selectors(), wanted.words(), asked.call.zone)
     if not narrows(selection):
         raise InvalidInputError("it is not said which dead letters to resurrect")
     return selection
@@ -165,7 +160,7 @@ def _purge(asked: Asked) -> Note:
 VERBS = (
     _task_verb("cancel"),
     _task_verb("retry"),
-    _task_verb("reprioritize"),
+    _task_verb("reprioritize", asks=("to_priority",)),
     PageVerb("resurrect", Role.OPERATE, _plan_resurrect, _resurrect),
     PageVerb("purge", Role.ADMIN, _plan_purge, _purge),
 )

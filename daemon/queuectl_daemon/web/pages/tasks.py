@@ -21,6 +21,7 @@ from queuectl_daemon.web.routes import Call, Route
 
 _SHOWN = 50
 _LOG_PARTS = 200
+_LONGEST_RESULT = 20_000
 _PLACES = ("sort", "limit", "after")
 
 
@@ -82,9 +83,13 @@ def show_task(call: Call) -> Response:
         possible=[verb.name for verb in VERBS if task.state in verb.possible],
         explanation=desk.monitor.explain(task.id) if task.state in WAITING else None,
         article=desk.monitor.get_article(task.id) if task.state is State.SUCCEEDED else None,
-        result=json.dumps(task.result, ensure_ascii=False, indent=2),
+        result=_cut(json.dumps(task.result, ensure_ascii=False, indent=2)),
         logs=desk.monitor.get_task_log(task.id)[-_LOG_PARTS:],
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_RESULT else f"{text[:_LONGEST_RESULT]}…"
 
 
 ROUTES = (

@@ -74,12 +74,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class PageVerb:
-    """A verb of the pages: who may, what it would do, and the deed, which returns what to say of it."""
+    """A verb of the pages: who may, what it would do, and the deed, which returns what to say of it.
+
+    ``asks`` are the fields that are chosen on the page of the question.
+    """
 
     name: str
     role: Role
     plan: Callable[[Asked], Plan]
     do: Callable[[Asked], Note]
+    asks: tuple[str, ...] = ()
 
 
 def _asked(call: Call, pairs: Sequence[tuple[str, str]]) -> tuple[Asked, str]:
@@ -102,7 +106,8 @@ def _confirm_page(
 ) -> Response:
     asked, back = _asked(call, pairs)
     plan = verb.plan(asked)
-    fields = [("to", back), *((name, value) for name, values in asked.fields.items() for value in values)]
+    kept = {name: values for name, values in asked.fields.items() if name not in verb.asks}
+    fields = [("to", back), *((name, value) for name, values in kept.items() for value in values)]
     return page(
         call,
         "confirm.html",
@@ -112,6 +117,7 @@ def _confirm_page(
         fields=fields,
         back=back,
         levels=LEVELS,
+        chosen={name: asked.fields[name][-1] for name in verb.asks if name in asked.fields},
         problem=problem,
     )
 
