@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from queuectl.clock import monotonic
 from queuectl.domain.retry import RetryRule
@@ -60,6 +60,7 @@ class Recovery(threading.Thread):
         self._booted = threading.Event()
         self._session: int | None = None
         self._settled_at = monotonic() + _SETTLE_SECONDS
+        self._pause = _SWEEP_SECONDS
         self.failure: BaseException | None = None
 
     def boot(self) -> None:
@@ -83,7 +84,7 @@ class Recovery(threading.Thread):
             return
         finally:
             self._booted.set()
-        while not self._ended.wait(_SWEEP_SECONDS):
+        while not self._ended.wait(self._pause):
             self._sweep_quietly()
         if self._lock is not None:
             self._lock.close()
@@ -96,6 +97,7 @@ class Recovery(threading.Thread):
             self.join(10)
 
     def _sweep_quietly(self) -> None:
+        self._pause = _SWEEP_SECONDS
         try:
             self._hold()
             self._sweep()
@@ -140,6 +142,7 @@ class Recovery(threading.Thread):
             known = {record.id: record for record in nodes.every(transaction)}
             others = ({*known, *nodes.holders(transaction)}) - {self._node}
             now = transaction.now()
+        self._pause = _until_next_sweep([known[name].lease_until for name in known.keys() & others], now)
         if self._lock is None:
             return sorted(others)  # the lock beside the file is ours, so no other daemon lives
         return sorted(name for name in others if self._is_dead(name, known.get(name), now))
@@ -153,6 +156,12 @@ class Recovery(threading.Thread):
             return True
         silent = record is None or record.heartbeat_at < now - _SILENT_MS
         return silent and not self._lock.is_held(name)
+
+
+def _until_next_sweep(leases: Iterable[int], now: int) -> float:
+    """Return for how many seconds to wait: no longer than until a lease ends, which those of living nodes never do."""
+    left = min((lease - now for lease in leases if lease >= now), default=LEASE_MS)
+    return min(_SWEEP_SECONDS, (left + 1) / 1000)
 
 
 def recover(database: Database, node: str, rule_for: Callable[[Claimed], RetryRule]) -> int:

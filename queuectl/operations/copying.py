@@ -80,6 +80,7 @@ def _copy(
     read: Database, written: Database, on_progress: Callable[[int, int], None] | None
 ) -> list[TableSum]:
     with written.writing() as target:
+        target.may_rest()
         with read.reading() as source:
             _check_nodes(read, source)
             total = copying.count(source) if on_progress else 0

@@ -35,6 +35,25 @@ _POSTGRES_OPTIONS: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
 }
 
+REST_SECONDS = 15
+"""A write transaction in which a client says nothing for so long is undone: what it has locked holds up everybody.
+
+Such a client was halted or is cut off. Half of a node's lease, so that its locks are free when others take its tasks.
+"""
+
+POSTGRES_SESSION = "; ".join(
+    f"SET {name} = {value}"
+    for name, value in {
+        # The server's own view of a cut link; by default it would keep the session and its locks for two hours.
+        "tcp_keepalives_idle": 10,
+        "tcp_keepalives_interval": 5,
+        "tcp_keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        "idle_in_transaction_session_timeout": REST_SECONDS * 1000,
+    }.items()
+)
+"""What is said on each new connection; not as an option of connecting, which poolers refuse."""
+
 
 def unconnected(url: str, engine: Engine) -> Any:
     """Return Peewee's database at a URL, to which no thread is connected yet."""

@@ -23,7 +23,13 @@ from queuectl.domain.observed import Observed
 from queuectl.errors import DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
 from queuectl.store.audit import Former, Note, append
-from queuectl.store.connecting import BUSY_SECONDS, add_functions, for_sqlite, unconnected
+from queuectl.store.connecting import (
+    BUSY_SECONDS,
+    POSTGRES_SESSION,
+    add_functions,
+    for_sqlite,
+    unconnected,
+)
 from queuectl.store.counters import Statement, Tally, closing
 from queuectl.store.failures import Engine, explained, is_damage
 from queuectl.store.rows import Columns, array, array_table, json_table
@@ -36,7 +42,8 @@ COUNTER_SHARDS = 16
 
 _CHECKPOINT_HERE = "PRAGMA wal_autocheckpoint = 2000"
 
-_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_MAY_REST = "SET LOCAL idle_in_transaction_session_timeout = 0"
+_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_MAY_REST}"
 
 
 class _Here(threading.local):
@@ -69,6 +76,11 @@ class Transaction:
         if self.database.engine == "sqlite":
             return now_ms()
         return int(self.rows(f"SELECT {self.database.clock()}")[0][0])
+
+    def may_rest(self) -> None:
+        """Let nothing be said for as long as it takes, in a write that nobody works beside."""
+        if self.database.engine == "postgresql":
+            self.execute(_MAY_REST)
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return all its rows."""
@@ -277,6 +289,8 @@ class Database:
                 add_functions(self.peewee.connection())
                 if threading.get_ident() == self._checkpointer:
                     self.peewee.execute_sql(_CHECKPOINT_HERE)
+            else:
+                self.peewee.execute_sql(POSTGRES_SESSION)
 
     def _connect_patiently(self) -> None:
         """Connect; where several processes open a new SQLite file at once, wait for the one that sets it up.

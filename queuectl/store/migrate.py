@@ -65,6 +65,7 @@ def migrate(database: Database) -> list[str]:
     with database.writing() as transaction:
         if database.engine == "postgresql":
             transaction.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        transaction.may_rest()
         return migrate_to(transaction, len(STEPS))
 
 

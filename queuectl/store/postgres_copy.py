@@ -143,6 +143,7 @@ def replace(
     """
     with database.writing() as transaction:
         transaction.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        transaction.may_rest()
         given = _empty(transaction, manifest.schema)
         copied: Counter[str] = Counter()
         for block in blocks(lines, lambda table, last: given.update({table: max(last, given.get(table, 0))})):

@@ -11,14 +11,15 @@ import pytest
 
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import rank
-from queuectl.errors import ConflictError
+from queuectl.errors import ConflictError, DatabaseUnreachableError
+from queuectl.store import database as database_module
 from queuectl.store import submission
 from queuectl.store.database import Database, Transaction
 from queuectl.store.nodes import LifeLock
 from queuectl.store.notices import Notices
 from queuectl.store.ordering import apply_aging, stored_point
 from tests.support.engines import MigratedPostgres, watched_locks
-from tests.support.factories import NOW, all_rows, counts_are_right, new_task, states, submit, task_in
+from tests.support.factories import NOW, all_rows, counts_are_right, new_task, states, stored, submit, task_in
 from tests.support.waiting import wait_until
 
 
@@ -175,3 +176,56 @@ def test_statistics_can_be_renewed_at_any_time(database: Database) -> None:
     database.analyze()
     with database.reading() as transaction:
         assert transaction.now() > 1_600_000_000_000
+
+
+class TestRest:
+    """A client that is halted or cut off in the middle of a write holds nobody up for long."""
+
+    @pytest.fixture
+    def brief(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+        """Give a database whose clients may rest for a moment only."""
+        monkeypatch.setattr(
+            database_module, "POSTGRES_SESSION", "SET idle_in_transaction_session_timeout = 200"
+        )
+        return database
+
+    def test_a_write_in_which_nothing_is_said_any_more_is_undone_and_its_locks_are_free(
+        self, brief: Database
+    ) -> None:
+        task = task_in(brief, State.QUEUED)
+        wrote, halted = threading.Event(), threading.Event()
+
+        def write() -> None:
+            with brief.writing() as transaction:
+                transaction.execute("UPDATE tasks SET priority_score = 77 WHERE id = %s", (task,))
+                wrote.set()
+                assert halted.wait(30)
+
+        with ThreadPoolExecutor(1) as threads:
+            write_of_halted = threads.submit(write)
+            assert wrote.wait(30)
+            with brief.writing() as transaction:  # waits for the lock until the server has undone the other
+                transaction.execute("UPDATE tasks SET priority_score = 5 WHERE id = %s", (task,))
+            halted.set()
+            with pytest.raises(DatabaseUnreachableError):
+                write_of_halted.result()
+        assert stored(brief, task)["priority_score"] == 5
+
+    def test_reading_and_what_nobody_works_beside_may_take_its_time(self, brief: Database) -> None:
+        with brief.reading() as transaction:
+            assert transaction.rows("SHOW idle_in_transaction_session_timeout") == [("0",)]
+        with brief.writing() as transaction:
+            assert transaction.rows("SHOW idle_in_transaction_session_timeout") == [("200ms",)]
+            transaction.may_rest()
+            assert transaction.rows("SHOW idle_in_transaction_session_timeout") == [("0",)]
+
+    def test_every_connection_has_the_server_notice_a_client_that_is_gone(self, database: Database) -> None:
+        with database.writing() as transaction:
+            said: dict[str, str] = dict(
+                transaction.rows(
+                    "SELECT name, setting FROM pg_settings WHERE name LIKE 'tcp%%'"
+                    " OR name = 'idle_in_transaction_session_timeout'"
+                )
+            )
+        assert said["idle_in_transaction_session_timeout"] == "15000"
+        assert (said["tcp_keepalives_idle"], said["tcp_user_timeout"]) == ("10", "20000")
