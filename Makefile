@@ -11,16 +11,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench pictures lock clean
+.PHONY: help demo test check format docs bench crash-points pictures lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.runtime ## see it work: the whole job in one go, no server needed
 	@$(BIN)/queuectl demo $(ARGS)
 
 test: $(VENV)/.test ## run every test, in parallel; ARGS="-k words" picks some
 	@$(BIN)/python -m tests.support.browser
+	@$(BIN)/python -m tests.support.strace
 	@$(BIN)/python -m pytest --numprocesses logical $(ARGS)
 
 check: $(VENV)/.lint ## lint, layout, types and layers
@@ -38,6 +39,13 @@ docs: $(VENV)/.runtime ## write docs/cli.md from the commands
 
 bench: $(VENV)/.test ## measure it beside its peers
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+# What is given on the command line of make goes on as an option: SEED=7 as --seed 7.
+given = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name))))
+
+crash-points: $(VENV)/.test ## die at each system call in turn; SCENARIO=submit STRIDE=10 POINT=pwrite64:7
+	@$(BIN)/python -m tests.support.strace
+	@$(BIN)/python -m tests.faults.crash_points $(call given,SCENARIO STRIDE POINT)
 
 # The pinned files hold for every supported Python and platform, and name no address and no folder.
 COMPILE = $(BIN)/uv pip compile --no-config --system-certs --quiet --universal --python-version 3.11 --generate-hashes \

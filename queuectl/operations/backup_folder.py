@@ -9,6 +9,7 @@ from pathlib import Path
 from queuectl.clock import now_ms
 from queuectl.errors import InvalidInputError, StorageError
 from queuectl.operations.opening import make_folder
+from queuectl.operations.whole_file import remove_abandoned
 
 _NAME = re.compile(r"queuectl-\d{8}T\d{6}Z(-\d+)?\.backup")
 
@@ -23,6 +24,7 @@ def file_in(folder: Path) -> Path:
     if folder.exists() and not folder.is_dir():
         raise InvalidInputError(f"{folder} is no folder", hint="--keep wants one, for several backups")
     make_folder(folder)
+    remove_abandoned(folder, "queuectl-*.backup")  # each has another name
     moment = datetime.fromtimestamp(now_ms() / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     names = [f"queuectl-{moment}.backup", *(f"queuectl-{moment}-{number}.backup" for number in range(2, 100))]
     return next(folder / name for name in names if not (folder / name).exists())

@@ -26,6 +26,7 @@ from queuectl.operations.manager import QueueManager
 from queuectl.operations.monitor import Monitor
 from queuectl.settings import Settings, load
 from queuectl.store.database import Database
+from tests.support.forker import ForkedProcess, Forker
 from tests.support.guard import guard
 from tests.support.ledger import Accounts, check_books
 from tests.support.postgres import PostgresServer
@@ -77,11 +78,15 @@ def handler_tables() -> dict[str, dict[str, Any]]:
 
 
 class Daemon:
-    """One daemon process of an installation at a time; ``start`` after an end begins another."""
+    """One daemon process of an installation at a time; ``start`` after an end begins another.
 
-    def __init__(self, installation: Installation) -> None:
+    With a forker it is forked from there, which takes a third of the time of a fresh interpreter.
+    """
+
+    def __init__(self, installation: Installation, forker: Forker | None = None) -> None:
         self.installation = installation
-        self._process: subprocess.Popen[bytes] | None = None
+        self._forker = forker
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     @property
     def pid(self) -> int:
@@ -104,8 +109,12 @@ class Daemon:
     def start(self, *, ready: bool = True, within: float = 40.0) -> Daemon:
         """Start the daemon and, unless told otherwise, return when it is ready."""
         assert not self.running, "a daemon runs already"
-        command = [sys.executable, "-m", "queuectl_daemon", "--home", str(self.installation.home)]
-        self._process = start_server(command, folder=self.installation.home)
+        home = self.installation.home
+        if self._forker is not None:
+            self._process = self._forker.daemon(home)
+        else:
+            command = [sys.executable, "-m", "queuectl_daemon", "--home", str(home)]
+            self._process = start_server(command, folder=home)
         if ready:
             self.wait_until_ready(within=within)
         return self
