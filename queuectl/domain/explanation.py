@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from queuectl.domain.sentence import Sentence
 from queuectl.domain.task import Task
 
 POSITION_BOUND = 10_000
@@ -56,11 +57,16 @@ class WaitReason:
     """
 
     cause: Cause
-    message: str
+    said: Sentence
     until: int | None = None
     estimated: bool = False
     command: str | None = None
     binding: bool = True
+
+    @property
+    def message(self) -> str:
+        """What it is, in English."""
+        return str(self.said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from shlex import quote
 
+from queuectl.domain.sentence import Duration, Sentence, Word, say
 from queuectl.domain.status import DEAD_LETTERS_COUNTED, RealtimeStatus
 
 FEWEST_RUNS = 10
@@ -78,7 +79,7 @@ class Surroundings:
 class HealthCheck:
     """One thing that was looked at, and the points that it costs of the ``most`` that it can.
 
-    ``value`` is what was measured, in ``unit``; ``warning`` and ``critical`` are the limits. ``detail`` says it
+    ``value`` is what was measured, in ``unit``; ``warning`` and ``critical`` are the limits. ``said`` says it
     in words, ``mend`` is the command to type.
     """
 
@@ -86,12 +87,17 @@ class HealthCheck:
     level: Level
     points: int
     most: int
-    detail: str
+    said: Sentence
     value: float | None = None
     unit: str | None = None
     warning: float | None = None
     critical: float | None = None
     mend: str | None = None
+
+    @property
+    def detail(self) -> str:
+        """What was found, in English."""
+        return str(self.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,24 +142,27 @@ def assess(status: RealtimeStatus, around: Surroundings, limits: Limits) -> Heal
 
 def unreachable(at: int, trouble: str, mend: str | None) -> Health:
     """Return the health of a system whose database does not answer: nothing else can be told."""
-    return Health(at, (HealthCheck("database", Level.CRITICAL, 100, 100, trouble, mend=mend),))
+    said = say("health.unreachable", trouble=trouble)
+    return Health(at, (HealthCheck("database", Level.CRITICAL, 100, 100, said, mend=mend),))
 
 
 def _database(around: Surroundings) -> HealthCheck:
-    took = "" if around.database_ms is None else f" in {around.database_ms:.1f} ms"
-    return HealthCheck("database", Level.OK, 0, 100, f"answers{took}", value=around.database_ms, unit="ms")
+    took = around.database_ms
+    said = say("health.answers") if took is None else say("health.answers_in", time=f"{took:.1f}")
+    return HealthCheck("database", Level.OK, 0, 100, said, value=took, unit="ms")
 
 
 def _transport(status: RealtimeStatus) -> HealthCheck:
     alive = [node for node in status.nodes if node.alive]
     down = sum(not node.transport_up for node in alive)
     if down:
-        detail = f"Redis does not answer {_count(down, 'daemon')}; they go on without it"
+        said = say("health.redis_away", n=down)
         return HealthCheck(
-            "transport", Level.CRITICAL, 25, 25, detail, down, "daemons", 1, 1, "queuectl doctor"
+            "transport", Level.CRITICAL, 25, 25, said, down, "daemons", 1, 1, "queuectl doctor"
         )
-    detail = f"{status.transport} is in order" if alive else f"{status.transport}, used by nobody now"
-    return HealthCheck("transport", Level.OK, 0, 25, detail, 0, "daemons", 1, 1)
+    key = "health.transport" if alive else "health.transport_unused"
+    said = say(key, transport=Word("transport", status.transport))
+    return HealthCheck("transport", Level.OK, 0, 25, said, 0, "daemons", 1, 1)
 
 
 def _daemons(status: RealtimeStatus) -> HealthCheck:
@@ -162,18 +171,15 @@ def _daemons(status: RealtimeStatus) -> HealthCheck:
     limits = (float(len(alive)), "daemons")
     if not alive:
         waiting = sum(queue.waiting for queue in status.queues)
-        detail = "none is running" + (
-            f" and {_count(waiting, 'task waits', 'tasks wait')}" if waiting else ""
-        )
+        said = say("health.no_daemon_for", n=waiting) if waiting else say("health.no_daemon")
         level, points = (Level.CRITICAL, 50) if waiting else (Level.WARNING, 20)
-        return HealthCheck("daemon", level, points, 50, detail, *limits, mend="queuectl daemon start")
+        return HealthCheck("daemon", level, points, 50, said, *limits, mend="queuectl daemon start")
     if silent:
         node = silent[0]
-        detail = (
-            f"the one on {node.host} (pid {node.pid}) is silent since {_time(status.at - node.heartbeat_at)}"
-        )
-        return HealthCheck("daemon", Level.WARNING, 20, 50, detail, *limits, mend="queuectl doctor")
-    return HealthCheck("daemon", Level.OK, 0, 50, f"{_count(len(alive), 'daemon')} running", *limits)
+        since = Duration(status.at - node.heartbeat_at)
+        said = say("health.silent", host=node.host, pid=str(node.pid), time=since)
+        return HealthCheck("daemon", Level.WARNING, 20, 50, said, *limits, mend="queuectl doctor")
+    return HealthCheck("daemon", Level.OK, 0, 50, say("health.daemons", n=len(alive)), *limits)
 
 
 def _backlog(status: RealtimeStatus, limits: Limits) -> HealthCheck:
@@ -181,41 +187,38 @@ def _backlog(status: RealtimeStatus, limits: Limits) -> HealthCheck:
     queues = [each for each in status.queues if not each.paused and each.oldest_wait_ms is not None]
     worst = max(queues, key=lambda each: each.oldest_wait_ms or 0, default=None)
     value = 0 if worst is None else worst.oldest_wait_ms or 0
-    detail = "no task waits"
+    said = say("health.no_wait")
     mend: str | None = None
     if worst is not None:
         name = worst.name.removesuffix("_priority")
-        detail = f"a task of {name} waits since {_time(value)}"
+        said = say("health.longest_wait", queue=Word("queue", name), time=Duration(value))
         if worst.block is not None:
             mend = f"queuectl queue show {name}"
         else:
             workers = sum(node.workers for node in status.nodes if node.alive)
             mend = f"queuectl daemon scale {workers * 2}" if workers else "queuectl daemon start"
-    return _judged("backlog", 25, value, "ms", limits.wait_ms, limits.wait_ms * _CRITICAL_TIMES, detail, mend)
+    return _judged("backlog", 25, value, "ms", limits.wait_ms, limits.wait_ms * _CRITICAL_TIMES, said, mend)
 
 
 def _failures(status: RealtimeStatus, limits: Limits) -> HealthCheck:
     runs = sum(queue.recent.attempts for queue in status.queues)
     failed = sum(queue.recent.failed for queue in status.queues)
     rate = failed / runs if runs else 0.0
-    detail = (
-        f"{failed:,} of {_count(runs, 'run')} of the last 15 minutes failed" if runs else "no runs lately"
-    )
     counted = rate if runs >= FEWEST_RUNS else 0.0
-    if runs and counted != rate:
-        detail += ", too few to judge"
+    judged = say("health.too_few") if counted != rate else ""
+    said = say("health.failures", failed=failed, n=runs, judged=judged) if runs else say("health.no_runs")
     mend = "queuectl dead list --group" if status.dead_letters else "queuectl list --state retrying"
     most = min(1.0, limits.failure_rate * _CRITICAL_TIMES)
-    return _judged("failures", 25, counted, "share", limits.failure_rate, most, detail, mend)
+    return _judged("failures", 25, counted, "share", limits.failure_rate, most, said, mend)
 
 
 def _dead_letters(status: RealtimeStatus, limits: Limits) -> HealthCheck:
     number = min(status.dead_letters, DEAD_LETTERS_COUNTED)
-    many = "more than " if status.dead_letters > DEAD_LETTERS_COUNTED else ""
-    detail = f"{many}{_count(number, 'waits', 'wait')} for a decision" if number else "none"
+    key = "health.many_letters" if status.dead_letters > DEAD_LETTERS_COUNTED else "health.letters"
+    said = say(key, n=number) if number else say("health.no_letters")
     most = min(limits.dead_letters * _CRITICAL_LETTERS, DEAD_LETTERS_COUNTED)
     mend = "queuectl dead list --group"
-    return _judged("dead letters", 15, number, "dead letters", limits.dead_letters, most, detail, mend)
+    return _judged("dead letters", 15, number, "dead letters", limits.dead_letters, most, said, mend)
 
 
 def _schedules(status: RealtimeStatus, around: Surroundings, limits: Limits) -> HealthCheck:
@@ -224,14 +227,17 @@ def _schedules(status: RealtimeStatus, around: Surroundings, limits: Limits) -> 
     if (lag is None or lag.ms < warning) and status.schedule_problems:
         first = status.schedule_problems[0]
         more = len(status.schedule_problems) - 1
-        detail = f"{first.name}: {first.problem}" + (f" (and {more} more)" if more else "")
+        others = say("health.more", n=more) if more else ""
+        said = say("health.schedule_problem", name=first.name, problem=first.problem, more=others)
         value = 0 if lag is None else lag.ms
         return HealthCheck(
-            "schedules", Level.WARNING, 6, 15, detail, value, "ms", warning, critical, _show(first.name)
+            "schedules", Level.WARNING, 6, 15, said, value, "ms", warning, critical, _show(first.name)
         )
-    detail = "none is late" if lag is None or not lag.ms else f"{lag.schedule} is late by {_time(lag.ms)}"
+    said = say("health.in_time")
+    if lag is not None and lag.ms:
+        said = say("health.late", name=lag.schedule, time=Duration(lag.ms))
     mend = None if lag is None else _show(lag.schedule)
-    return _judged("schedules", 15, 0 if lag is None else lag.ms, "ms", warning, critical, detail, mend)
+    return _judged("schedules", 15, 0 if lag is None else lag.ms, "ms", warning, critical, said, mend)
 
 
 def _show(schedule: str) -> str:
@@ -244,17 +250,17 @@ def _full_queues(status: RealtimeStatus) -> HealthCheck:
     fullest = max(limited, key=lambda each: each.filled or 0, default=None)
     share = 0.0 if fullest is None else fullest.filled or 0.0
     if fullest is None:
-        return HealthCheck("room", Level.OK, 0, 15, "no queue has a max_size", 0, "share", 0.9, _FULL_SHARE)
+        return HealthCheck("room", Level.OK, 0, 15, say("health.no_size"), 0, "share", 0.9, _FULL_SHARE)
     name = fullest.name.removesuffix("_priority")
-    detail = f"{name} is filled to {share:.0%} of its {fullest.max_size:,}"
+    said = say("health.filled", queue=Word("queue", name), share=f"{share:.0%}", size=fullest.max_size or 0)
     mend = f"queuectl queue set {name} max_size={(fullest.max_size or 0) * 2}"
-    return _judged("room", 15, share, "share", 0.9, _FULL_SHARE, detail, mend)
+    return _judged("room", 15, share, "share", 0.9, _FULL_SHARE, said, mend)
 
 
 def _disks(around: Surroundings, limits: Limits) -> Iterable[HealthCheck]:
     for disk in around.disks:
         critical = limits.disk_free // _CRITICAL_TIMES
-        detail = f"{disk.free / 1024**3:.1f} GiB free at {disk.folder}"
+        said = say("health.disk", free=f"{disk.free / 1024**3:.1f}", folder=disk.folder)
         if disk.free >= limits.disk_free:
             level, points = Level.OK, 0
         elif disk.free >= critical:
@@ -264,7 +270,7 @@ def _disks(around: Surroundings, limits: Limits) -> Iterable[HealthCheck]:
             level, points = Level.CRITICAL, 30
         mend = None if level is Level.OK else "queuectl cleanup --days 30"
         yield HealthCheck(
-            "disk", level, points, 30, detail, disk.free, "bytes", limits.disk_free, critical, mend
+            "disk", level, points, 30, said, disk.free, "bytes", limits.disk_free, critical, mend
         )
 
 
@@ -275,29 +281,18 @@ def _judged(
     unit: str,
     warning: float,
     critical: float,
-    detail: str,
+    said: Sentence,
     mend: str | None,
 ) -> HealthCheck:
     """Return a check of a value that is better when it is small."""
     if value < warning or not value:
-        return HealthCheck(name, Level.OK, 0, most, detail, value, unit, warning, critical)
+        return HealthCheck(name, Level.OK, 0, most, said, value, unit, warning, critical)
     if value >= critical:
-        return HealthCheck(name, Level.CRITICAL, most, most, detail, value, unit, warning, critical, mend)
+        return HealthCheck(name, Level.CRITICAL, most, most, said, value, unit, warning, critical, mend)
     points = _points(most, (value - warning) / (critical - warning))
-    return HealthCheck(name, Level.WARNING, points, most, detail, value, unit, warning, critical, mend)
+    return HealthCheck(name, Level.WARNING, points, most, said, value, unit, warning, critical, mend)
 
 
 def _points(most: int, way: float) -> int:
     """Return the points on the way from the first limit (0) to the second (1)."""
     return max(1, round(most * (_AT_WARNING + (1 - _AT_WARNING) * way)))
-
-
-def _count(number: int, thing: str, things: str | None = None) -> str:
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
-
-
-def _time(ms: int) -> str:
-    for unit, name in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min")):
-        if ms >= unit:
-            return f"{ms // unit} {name}"
-    return f"{max(0, ms) // 1000} s"

@@ -20,6 +20,7 @@ from queuectl.domain.explanation import Cause, WaitReason
 from queuectl.domain.lane import gap_start, rate_start
 from queuectl.domain.lifecycle import State
 from queuectl.domain.rate import RateLimit
+from queuectl.domain.sentence import Word, say
 from queuectl.domain.task import Task, task_name
 from queuectl.domain.visible import visible
 
@@ -95,6 +96,11 @@ class Facts:
         return self.task.queue.removesuffix("_priority")
 
     @property
+    def queue_word(self) -> Word:
+        """The queue as a sentence names it."""
+        return Word("queue", self.short_queue)
+
+    @property
     def per_minute(self) -> float:
         """How many runs a minute may be expected to end while every worker is busy.
 
@@ -137,18 +143,18 @@ _LASTING = frozenset({Cause.NO_DAEMON, Cause.PAUSED, Cause.NO_HANDLER, Cause.CLO
 def _time(facts: Facts) -> Iterator[WaitReason]:
     task = facts.task
     if task.state is State.DISPATCHED:
-        yield WaitReason(Cause.ON_ITS_WAY, "it is on its way to a worker", facts.now, estimated=True)
+        yield WaitReason(Cause.ON_ITS_WAY, say("wait.on_its_way"), facts.now, estimated=True)
     elif task.due_at <= facts.now:
         return
     elif task.state is State.SCHEDULED:
-        yield WaitReason(Cause.NOT_DUE, "it waits for its time", task.due_at)
+        yield WaitReason(Cause.NOT_DUE, say("wait.not_due"), task.due_at)
     elif task.state is State.RETRYING:
-        because = f" because: {visible(task.error, _ERROR_SHOWN)}" if task.error else ""
+        because = say("wait.because", error=visible(task.error, _ERROR_SHOWN)) if task.error else ""
         # A host that wanted to be left alone is no fault of the task, and has cost it no run.
-        failed = f": run {facts.failures} of {facts.runs} failed" if facts.failures else ""
+        failed = say("wait.failed", failures=facts.failures, runs=facts.runs) if facts.failures else ""
         yield WaitReason(
             Cause.BACK_OFF,
-            f"it waits before its next run{failed}{because}",
+            say("wait.back_off", failed=failed, because=because),
             task.due_at,
             command=f"queuectl retry {task_name(task.id)}",
         )
@@ -156,12 +162,12 @@ def _time(facts: Facts) -> Iterator[WaitReason]:
 
 def _daemons(facts: Facts) -> Iterator[WaitReason]:
     if not facts.daemons:
-        yield WaitReason(Cause.NO_DAEMON, "no daemon is running", command="queuectl daemon start")
+        yield WaitReason(Cause.NO_DAEMON, say("wait.no_daemon"), command="queuectl daemon start")
         return
     if not any(facts.task.handler in daemon.handlers for daemon in facts.daemons):
         yield WaitReason(
             Cause.NO_HANDLER,
-            f"no running daemon has the handler {facts.task.handler!r}: it will be given up when it starts",
+            say("wait.no_handler", handler=repr(facts.task.handler)),
             command="queuectl config show",
             binding=False,
         )
@@ -170,7 +176,7 @@ def _daemons(facts: Facts) -> Iterator[WaitReason]:
     if all(kinds):
         yield WaitReason(
             Cause.KIND,
-            f"as many tasks of its kind are at work as workers_{kinds[0]} allows",
+            say("wait.kind", setting=f"workers_{kinds[0]}"),
             command="queuectl config path",
         )
 
@@ -185,8 +191,11 @@ def _clocks(facts: Facts) -> Iterator[WaitReason]:
         binds = waits and behind and daemon.clock_ahead == max(each.clock_ahead for each in facts.daemons)
         yield WaitReason(
             Cause.CLOCK,
-            f"the clock of {visible(daemon.host, 60)} is {seconds:.0f} s {'behind' if behind else 'ahead'}:"
-            f" what it starts by time starts {'late' if behind else 'early'}",
+            say(
+                "wait.clock_behind" if behind else "wait.clock_ahead",
+                host=visible(daemon.host, 60),
+                seconds=f"{seconds:.0f}",
+            ),
             facts.task.due_at - daemon.clock_ahead if binds else None,
             binding=binds,
         )
@@ -199,7 +208,7 @@ def _queue(facts: Facts) -> Iterator[WaitReason]:
     if (block := queue_room(replace(alone, paused=rule.paused), facts.use)[1]) is not None:
         yield WaitReason(
             Cause.PAUSED,
-            f"the queue {facts.short_queue} is paused",
+            say("wait.paused", queue=facts.queue_word),
             block.until,
             command=f"queuectl queue resume {facts.short_queue}",
         )
@@ -208,7 +217,7 @@ def _queue(facts: Facts) -> Iterator[WaitReason]:
     if (block := queue_room(replace(alone, concurrency=rule.concurrency), facts.use)[1]) is not None:
         yield WaitReason(
             Cause.CONCURRENCY,
-            f"{count(facts.use.at_work, 'task')} of the queue {facts.short_queue} at work, as many as it may have",
+            say("wait.concurrency", n=facts.use.at_work, queue=facts.queue_word),
             block.until,
             command=f"queuectl queue set {facts.short_queue} concurrency=none",
         )
@@ -216,12 +225,11 @@ def _queue(facts: Facts) -> Iterator[WaitReason]:
 
 def _rate(facts: Facts, limit: RateLimit, room: int) -> WaitReason:
     """Say when the rate limit lets this task start: those of its queue before it use up what becomes free first."""
-    if not room:
-        said = f"the queue {facts.short_queue} has used up its {limit}"
+    before = say("wait.before", n=facts.own_before) if facts.own_before else ""
+    if room:
+        said = say("wait.rate_left", queue=facts.queue_word, room=room, limit=str(limit), before=before)
     else:
-        said = f"the queue {facts.short_queue} may start only {room:,} more by its {limit}"
-    if facts.own_before:
-        said += f", and {count(facts.own_before, 'task')} of it before this one"
+        said = say("wait.rate_used", queue=facts.queue_word, limit=str(limit), before=before)
     return WaitReason(
         Cause.RATE_LIMIT,
         said,
@@ -254,22 +262,22 @@ def _host(facts: Facts) -> Iterator[WaitReason]:
 def _host_reason(facts: Facts, block: Block) -> WaitReason:
     host, name, rule = visible(facts.host, 80), facts.short_queue, facts.rule
     if block.reason is Reason.HOST_HELD:
-        said = f": {visible(facts.held_because, _ERROR_SHOWN)}" if facts.held_because else ""
-        return WaitReason(Cause.HOST_HELD, f"{host} wants to be left alone{said}", block.until)
+        because = facts.held_because
+        text = say("wait.host_said", text=visible(because, _ERROR_SHOWN)) if because else ""
+        return WaitReason(Cause.HOST_HELD, say("wait.host_held", host=host, because=text), block.until)
     if block.reason is Reason.HOST_GAP:
-        said = f"between two starts at {host} the queue {name} keeps {rule.host_gap:g} s"
-        if facts.host_before:
-            said += f", and {count(facts.host_before, 'task')} of it there before this one"
+        before = say("wait.before_there", n=facts.host_before) if facts.host_before else ""
+        gap = f"{rule.host_gap:g}"
         return WaitReason(
             Cause.HOST_GAP,
-            said,
+            say("wait.host_gap", host=host, queue=facts.queue_word, gap=gap, before=before),
             block.until,
             estimated=facts.host_before > 0 or facts.block is block,
             command=f"queuectl queue set {name} host_gap=none",
         )
     return WaitReason(
         Cause.HOST_CONCURRENCY,
-        f"of the host {host} the queue {name} lets {rule.host_concurrency:,} run at a time",
+        say("wait.host_concurrency", host=host, queue=facts.queue_word, most=rule.host_concurrency or 0),
         block.until,
         command=f"queuectl queue set {name} host_concurrency=none",
     )
@@ -282,7 +290,7 @@ def _workers(facts: Facts) -> Iterator[WaitReason]:
     workers = sum(daemon.workers for daemon in facts.daemons)
     pace = facts.per_minute
     if line.free <= 0:
-        busy = "the one worker is busy" if workers == 1 else f"all {workers:,} workers are busy"
+        busy = say("wait.workers", n=workers)
         each = max(daemon.workers for daemon in facts.daemons)
         everywhere = " --all" if len(facts.daemons) > 1 else ""
         most = min(each * 2, _MOST_WORKERS)
@@ -292,14 +300,9 @@ def _workers(facts: Facts) -> Iterator[WaitReason]:
     if facts.used_up is not None and line.taken < line.free:
         crowded = False  # there is a worker for it; it is the rate that those before it use up
     if line.before and (line.free <= 0 or crowded):
-        many = (
-            f"more than {count(line.before, 'queued task')}"
-            if line.least
-            else count(line.before, "queued task")
-        )
         yield WaitReason(
             Cause.AHEAD,
-            f"{many} {'stands' if line.before == 1 and not line.least else 'stand'} before it by score and time",
+            say("wait.ahead_least" if line.least else "wait.ahead", n=line.before),
             _after(facts.now, max(1, line.before - line.free + 1), pace),
             estimated=True,
         )
@@ -307,8 +310,3 @@ def _workers(facts: Facts) -> Iterator[WaitReason]:
 
 def _after(now: int, runs: int, per_minute: float) -> int | None:
     return now + round(runs / per_minute * 60_000) if per_minute > 0 else None
-
-
-def count(number: int, thing: str) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -20,6 +20,7 @@ from queuectl.domain.dead_letter import DeadLetter
 from queuectl.domain.explanation import POSITION_BOUND, Cause, Explanation, WaitReason, earliest, ranked
 from queuectl.domain.lifecycle import FINAL, State
 from queuectl.domain.priority import QUEUES
+from queuectl.domain.sentence import Sentence, Word, say
 from queuectl.domain.task import Task, task_name
 from queuectl.domain.wait_reasons import Facts, Line, Worker, reasons_to_wait
 from queuectl.settings import HandlerSettings, QueueSettings, Settings
@@ -78,29 +79,25 @@ def _no_wait(task: Task, letter: DeadLetter | None) -> list[WaitReason]:
         found = [
             WaitReason(
                 Cause.RUNNING,
-                f"it runs: attempt {task.attempt}",
+                say("wait.running", attempt=task.attempt),
                 command=f"queuectl cancel {name}",
                 binding=False,
             )
         ]
         if task.cancel_requested:
-            found = [WaitReason(Cause.CANCEL_REQUESTED, "it was asked to stop", binding=False), *found]
+            found = [WaitReason(Cause.CANCEL_REQUESTED, say("wait.cancel_requested"), binding=False), *found]
         return found
     said, command = {
-        State.SUCCEEDED: ("it has succeeded", f"queuectl show {name}"),
-        State.CANCELLED: ("it was cancelled", f"queuectl retry {name}"),
+        State.SUCCEEDED: (say("wait.succeeded"), f"queuectl show {name}"),
+        State.CANCELLED: (say("wait.cancelled"), f"queuectl retry {name}"),
         State.DEAD: (_death(task, letter), f"queuectl retry {name}"),
     }[task.state]
     return [WaitReason(Cause.ENDED, said, command=command, binding=False)]
 
 
-def _death(task: Task, letter: DeadLetter | None) -> str:
-    cause = f" ({letter.cause})" if letter is not None else ""
-    return (
-        f"it was given up after {task.attempt} runs{cause}"
-        if task.attempt != 1
-        else f"it was given up{cause}"
-    )
+def _death(task: Task, letter: DeadLetter | None) -> Sentence:
+    cause = say("wait.cause", cause=Word("cause", str(letter.cause))) if letter is not None else ""
+    return say("wait.dead", n=task.attempt, cause=cause)
 
 
 def _facts(transaction: Transaction, settings: Settings, task: Task, standing: Standing, now: int) -> Facts:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-from queuectl.domain.health import Health
+from queuectl.domain.health import Health, HealthCheck
 from queuectl.times import iso
 
 
@@ -15,5 +14,20 @@ def health_shape(health: Health) -> dict[str, Any]:
         "at": iso(health.at),
         "score": health.score,
         "level": health.level.value,
-        "checks": [asdict(check) | {"level": check.level.value} for check in health.checks],
+        "checks": [_check_shape(check) for check in health.checks],
+    }
+
+
+def _check_shape(check: HealthCheck) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "level": check.level.value,
+        "points": check.points,
+        "most": check.most,
+        "detail": check.detail,
+        "value": check.value,
+        "unit": check.unit,
+        "warning": check.warning,
+        "critical": check.critical,
+        "mend": check.mend,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -158,6 +159,36 @@ def test_the_languages_have_the_same_words() -> None:
     for key in sorted(words_of("en").keys()):
         fields = [set(re.findall(r"{(\w+)}", words_of(language)._sentences[key])) for language in LANGUAGES]
         assert fields[0] == fields[1], key
+
+
+def test_a_chinese_page_says_why_tasks_wait_and_how_the_system_is(site: Site) -> None:
+    site.manager.update_queue_config("low", {"rate_limit": "1/h", "max_size": 100})
+    site.manager.submit_task("https://example.com/a", "low")
+    site.manager.submit_task(
+        "https://example.com/later", "low", publish_at=datetime.now(UTC) + timedelta(days=1)
+    )
+    site.manager.pause_queue("low")
+    (site.settings.home / "sources").mkdir()
+    source = site.settings.home / "sources" / "list.txt"
+    source.write_text("https://example.com/x\n")
+    site.scheduler.schedule_recurring(f"file://{source}", "0 10 * * *", name="daily")
+    checks = site.monitor.get_health().checks
+    assert len(checks) == 9
+    english, chinese = site.page("/health").text, site.page("/health", "zh").text
+    for check in checks:
+        assert f"<td>{check.name}</td>" in english
+        assert f"<td>{check.name}</td>" not in chinese
+        if check.name not in ("database", "disk"):  # what these measure differs from moment to moment
+            assert check.detail not in chinese, check
+    assert "没有在运行的，有 1 个任务在等待" in chinese
+    assert "0 of its 100" not in chinese
+    for number in (1, 2):
+        reasons = site.monitor.explain(number).reasons
+        assert reasons
+        page = site.page(f"/tasks/{number}", "zh").text
+        assert "为何没有运行" in page
+        assert [each.message for each in reasons if each.message in page] == []
+        assert "“低”队列已暂停" in page
 
 
 def test_the_templates_ask_only_for_words_that_there_are() -> None:

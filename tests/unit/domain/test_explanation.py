@@ -13,6 +13,7 @@ from queuectl.domain.admission import HostUse, QueueRules, QueueUse
 from queuectl.domain.explanation import Cause, Certainty, WaitReason, earliest, ranked
 from queuectl.domain.lifecycle import State
 from queuectl.domain.rate import RateLimit
+from queuectl.domain.sentence import say
 from queuectl.domain.task import Task
 from queuectl.domain.wait_reasons import Facts, Line, Worker, reasons_to_wait
 from tests.support.factories import NOW
@@ -216,7 +217,7 @@ def test_a_planned_task_waits_for_the_first_clock_that_gets_there() -> None:
 reasons = st.builds(
     WaitReason,
     cause=st.sampled_from(Cause),
-    message=st.just(""),
+    said=st.just(say("wait.not_due")),
     until=st.none() | st.integers(NOW - 1000, NOW + 10**9),
     estimated=st.booleans(),
     binding=st.booleans(),

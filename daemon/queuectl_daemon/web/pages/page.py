@@ -18,6 +18,7 @@ from starlette.responses import Response
 from queuectl import __version__
 from queuectl.clock import now_ms
 from queuectl.domain.priority import level_of_score
+from queuectl.domain.sentence import Duration, Fact, Sentence, Word
 from queuectl.domain.task import batch_name, task_name
 from queuectl.domain.visible import visible
 from queuectl.domain.web_access import Role
@@ -200,6 +201,25 @@ class Show:
         return Markup('<time datetime="{}" title="{} {}">{}</time>').format(
             iso(at), self.time(at), self._zone, words
         )
+
+    def sentence(self, sentence: Sentence) -> str:
+        """Return what the core says in the reader's language."""
+        facts = {name: self._fact(fact) for name, fact in sentence.facts}
+        return self._words(f"said.{sentence.key}", **facts)
+
+    def _fact(self, fact: Fact) -> int | str:
+        match fact:
+            case Duration(ms):
+                return self.brief(ms)
+            case Word(kind, name):
+                key = f"{kind}.{name}"
+                return self._words(key) if self._words.has(key) else self.text(name)
+            case Sentence():
+                return self.sentence(fact)
+            case int():
+                return fact
+            case _:
+                return self.text(fact)
 
     def state(self, state: str) -> Markup:
         """Return a state as a word with its colour."""

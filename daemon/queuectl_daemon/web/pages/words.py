@@ -1,4 +1,7 @@
-"""The words of the pages: one file for each language, and how the language is chosen."""
+"""The words of the pages: one file for each language, and how the language is chosen.
+
+What the core says of the health and of waiting tasks is in English there already, so only the others have it here.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from queuectl.domain.sentence import PATTERNS, filled
+
 LANGUAGES = {"en": "English", "zh": "中文"}
 _HERE = Path(__file__).parent.parent / "words"
 
 
 class Words:
-    """Sentences by their keys; ``{name}`` in one stands for what it is called with.
-
-    A sentence in two forms, with `` | `` between, has the first for one thing and the second for several.
-    """
+    """Patterns of sentences by their keys; ``queuectl.domain.sentence.filled`` says what may be in them."""
 
     def __init__(self, language: str, sentences: Mapping[str, str]) -> None:
         self.language = language
@@ -25,15 +27,7 @@ class Words:
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the sentence with this key; ``n`` is the number of things that it is about."""
-        sentence = self._sentences[key]
-        if " | " in sentence:
-            one, _, several = sentence.partition(" | ")
-            sentence = one if values.get("n") == 1 else several
-        if not values:
-            return sentence
-        return sentence.format(
-            **{name: f"{value:,}" if type(value) is int else value for name, value in values.items()}
-        )
+        return filled(self._sentences[key], values)
 
     def has(self, key: str) -> bool:
         """Tell whether there is a sentence with this key."""
@@ -52,7 +46,8 @@ class Words:
 def words_of(language: str) -> Words:
     """Return the words of a language."""
     table = tomllib.loads((_HERE / f"{language}.toml").read_text(encoding="utf-8"))
-    return Words(language, dict(_flat(table)))
+    said = {f"said.{key}": pattern for key, pattern in PATTERNS.items()} if language == "en" else {}
+    return Words(language, said | dict(_flat(table)))
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
