@@ -14,7 +14,7 @@ from queuectl.cli.help import Entry, LazyGroup, UsageError, built, usage_failure
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.options import GlobalOptions, take_global_options
 from queuectl.cli.render.failures import show_failure
-from queuectl.cli.render.output import to_nowhere
+from queuectl.cli.render.output import to_messages, to_nowhere
 from queuectl.errors import ExitCode, QueuectlError
 
 _HERE = "queuectl.cli"
@@ -189,7 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.Exit as request:
         code = request.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\nqueuectl: interrupted\n")
+        _flush_quietly()
+        to_messages("\nqueuectl: interrupted\n")
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         code = _reader_gone()
@@ -241,7 +242,7 @@ def _show_traceback(error: BaseException) -> None:
     from queuectl.cli.render.safe import safe_lines
 
     text = "".join(traceback.format_exception(error))
-    sys.stderr.write("\n".join(safe_lines(text.rstrip())) + "\n")
+    to_messages("\n".join(safe_lines(text.rstrip())) + "\n")
 
 
 def _replace_closed_streams() -> None:

@@ -17,7 +17,6 @@ from queuectl.errors import (
     PartlyDoneError,
     QueuectlError,
     RefusedError,
-    WaitTimedOutError,
 )
 
 
@@ -226,8 +225,8 @@ def _say(run: Invocation, done: list[_Submitted], start: datetime | None) -> Non
 def _wait(run: Invocation, found: _Submission, timeout: float | None) -> int:
     try:
         tasks, code = wait_and_tell(run, [each.task_id for each in found.done], timeout)
-    except (WaitTimedOutError, typer.Exit):
-        if run.output.json:  # whoever stops waiting still has to learn the ids
+    except (QueuectlError, typer.Exit):
+        if run.output.json:  # whoever stops waiting, for whatever reason, still has to learn the ids
             run.output.document(_document(found))
         raise
     if run.output.json:

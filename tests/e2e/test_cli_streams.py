@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shlex
+import signal
 import subprocess
+import termios
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from queuectl.errors import ExitCode
 from tests.support.cli import PROGRAMS, CommandLine
+from tests.support.waiting import wait_until
 
 URL = "https://example.com/"
 QUEUECTL = str(PROGRAMS / "queuectl")
@@ -53,3 +62,41 @@ def test_a_closed_stream_is_no_error(cli: CommandLine, closed: str, words: list[
 def test_an_error_with_closed_streams_keeps_its_code(cli: CommandLine) -> None:
     assert in_shell(cli, '"$Q" show 99 >&- 2>&- <&-').returncode == 4
     assert in_shell(cli, '"$Q" clear-queue low <&-').returncode == 0
+
+
+@contextmanager
+def unread() -> Iterator[int]:
+    """Give the end of a pipe to write to, of which the other end is closed."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        yield writer
+    finally:
+        os.close(writer)
+
+
+def unread_bytes(pipe: int) -> int:
+    """Return how much of what was written to a pipe is still in it."""
+    (number,) = array("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+    return number
+
+
+@pytest.mark.parametrize("words", [[], ["--json"], ["--debug"], ["--json", "--debug"]])
+def test_an_error_that_nobody_reads_keeps_its_code(cli: CommandLine, words: list[str]) -> None:
+    cli("submit", URL).ok()
+    with unread() as writer, cli.running("show", "99", *words, stderr=writer) as process:
+        assert process.wait(30) == ExitCode.NOT_FOUND
+
+
+def test_an_interruption_that_nobody_reads_keeps_its_code(cli: CommandLine) -> None:
+    with (
+        unread() as writer,
+        cli.running("batch", "-", "--json", stdin=subprocess.PIPE, stderr=writer) as process,
+    ):
+        assert process.stdin is not None
+        process.stdin.write(f"{URL}\n".encode())
+        process.stdin.flush()
+        left = process.stdin.fileno()
+        wait_until(lambda: unread_bytes(left) == 0, within=30, describing="the command to read")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == ExitCode.INTERRUPTED

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sqlite3
 
 import pytest
 
@@ -180,3 +182,15 @@ def test_postgresql_serves_the_same_commands(cli: CommandLine, postgres_url: str
     assert found["transport"] == "redis"
     assert found["totals"]["succeeded"] == 1
     assert cli("db", "check").ok().code == 0
+
+
+def test_ids_are_told_to_a_program_also_where_waiting_fails(cli: CommandLine) -> None:
+    cli("db", "migrate", "-q").ok()
+    with cli.running("submit", URL, URL + "2", "--wait", "--json") as process:
+        wait_until(lambda: len(cli.states()) == 2, within=30, describing="the tasks to be there")
+        with contextlib.closing(sqlite3.connect(cli.home / "queuectl.db")) as database, database:
+            database.execute("DELETE FROM tasks WHERE id = 2")
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.NOT_FOUND
+    assert [each["task_id"] for each in json.loads(out)["tasks"]] == ["task_1", "task_2"]
+    assert "task_2" in json.loads(err)["error"]["message"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from collections.abc import Callable
 
 import pytest
 
 from queuectl.errors import ExitCode
-from tests.support.cli import CommandLine
+from tests.support.cli import PROGRAMS, CommandLine
 from tests.support.postgres import PostgresServer
 from tests.support.terminal import terminal
 from tests.support.waiting import wait_until
@@ -192,3 +193,17 @@ def test_a_list_of_batches_keeps_its_end_where_it_is_narrow(filled: CommandLine)
             heads = screen.text.splitlines()[0].split()
         assert heads[-1] == "END"
         assert ("STARTED" in heads) == has_start
+
+
+def test_ids_go_to_their_file_while_a_bar_is_on_the_terminal(cli: CommandLine) -> None:
+    lines = "".join(f"{URL}{number}\n" for number in range(6_000))
+    cli("batch", "-", "-q", given=lines).ok()
+    file = cli.home / "ids.txt"
+    script = (
+        f"{shlex.quote(str(PROGRAMS / 'queuectl'))} cancel --state queued --yes > {shlex.quote(str(file))}"
+    )
+    with terminal(cli, "-c", script, program="bash") as screen:
+        assert screen.end() == 0
+    assert file.read_text().split() == [f"task_{number}" for number in range(1, 6_001)]
+    assert b"6000/6000" in screen.raw, "a bar was there"
+    assert b"task_17" not in screen.raw

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from queuectl.cli.render.output import document, for_person
+from queuectl.cli.render.output import document, for_person, to_messages
 from queuectl.cli.render.safe import safe
 from queuectl.errors import ConfigurationError, QueuectlError
 
@@ -23,7 +21,7 @@ def show_failure(error: QueuectlError, *, as_json: bool) -> None:
         }
         if isinstance(error, ConfigurationError):
             content["problems"] = error.problems
-        sys.stderr.write(document({"error": content}, indent=False) + "\n")
+        to_messages(document({"error": content}, indent=False) + "\n")
         return
     for line in _lines(error):
         for_person(line)

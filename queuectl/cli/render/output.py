@@ -150,8 +150,13 @@ def for_person(line: str) -> None:
     """Write one safe line to standard error, on a terminal folded between words; that nobody reads it is no error."""
     sys.stdout.flush()  # so that both keep their order where they end in the same place
     lines = folded(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [line]
+    to_messages("\n".join(lines) + "\n")
+
+
+def to_messages(text: str) -> None:
+    """Write a text as it is to standard error; that nobody reads it is no error."""
     try:
-        sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.write(text)
     except BrokenPipeError:
         to_nowhere(sys.stderr)
 

@@ -45,7 +45,10 @@ def stages(
         return
     from rich.progress import Progress
 
-    with Progress(*_columns(counted=counted), console=output.messages, transient=True) as shown:
+    # Standard output stays what it is: ids may go to a file while the bar is on the terminal.
+    with Progress(
+        *_columns(counted=counted), console=output.messages, transient=True, redirect_stdout=False
+    ) as shown:
         yield _Bars(shown)
 
 
