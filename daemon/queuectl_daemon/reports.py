@@ -52,17 +52,17 @@ class Reports:
         """Begin with what is due, unless something is being delivered already."""
         if self._stopped or not self._busy.acquire(blocking=False):
             return
-        due = None
+        begun = False
         try:
             with contextlib.suppress(DatabaseUnreachableError):  # the pump says so, and the next look is soon
                 due = deliveries.take()
+                if due is not None:
+                    work = (deliveries, due)
+                    threading.Thread(target=self._carry_out, args=work, name="report", daemon=True).start()
+                    begun = True
         finally:
-            if due is None:
+            if not begun:  # also where no thread can be had
                 self._busy.release()
-        if due is not None:
-            threading.Thread(
-                target=self._carry_out, args=(deliveries, due), name="report", daemon=True
-            ).start()
 
     def stop(self) -> None:
         """Begin nothing more; what is being delivered when the process ends is delivered again later."""

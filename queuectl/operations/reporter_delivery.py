@@ -15,6 +15,7 @@ from queuectl.domain.report_ticks import due_tick, following_tick, reported
 from queuectl.errors import QueuectlError, StorageError
 from queuectl.operations.opening import make_folder
 from queuectl.operations.reporter import Reporter, file_name
+from queuectl.operations.whole_file import settle
 from queuectl.reports.forms import form_named
 from queuectl.settings import Settings
 from queuectl.store import report_deliveries
@@ -175,14 +176,15 @@ def put(folder: Path, name: str, content: bytes) -> Path:
     try:
         with temporary.open("xb") as opened:
             opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
+        settle(temporary)
         for each in names:
             target = folder / each
             with contextlib.suppress(FileExistsError):
                 _take_name(temporary, target)
+                settle(folder)
                 return target
             if target.is_file() and not target.is_symlink() and target.read_bytes() == content:
+                settle(folder)
                 return target  # what an earlier try wrote that could not say so any more
     except OSError as error:
         raise StorageError(

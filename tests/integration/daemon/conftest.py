@@ -1,7 +1,14 @@
 """The fixtures of these tests: installations with daemons, of each kind where a test asks for ``kind``."""
 
 from tests.support.daemon import install, neighbour
-from tests.support.engines import database, database_url, emptied_postgres, migrated_file, migrated_postgres
+from tests.support.engines import (
+    database,
+    database_url,
+    emptied_postgres,
+    migrated_file,
+    migrated_postgres,
+    settings,
+)
 from tests.support.manager import manager
 
 __all__ = [
@@ -13,4 +20,5 @@ __all__ = [
     "migrated_file",
     "migrated_postgres",
     "neighbour",
+    "settings",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +12,11 @@ import pytest
 
 from queuectl.clock import now_ms
 from queuectl.domain.lifecycle import State
+from queuectl.domain.report_delivery import ReportDelivery
+from queuectl.operations.reporter_delivery import ReportDeliveries
+from queuectl.settings import Settings
+from queuectl.store.database import Database
+from queuectl_daemon.reports import Reports
 from tests.support.daemon import POSTGRES, SQLITE, Installation, MakeInstallation
 from tests.support.waiting import wait_until
 
@@ -85,3 +92,36 @@ def test_a_delivery_that_fails_is_told_repeated_and_in_nobodys_way(install: Make
     site.write("UPDATE report_deliveries SET next_try_at = 0")
     wait_until(lambda: delivered(site), within=60, describing="the report is delivered")
     assert len(list(folder.iterdir())) == 1
+
+
+def test_where_no_thread_can_be_had_later_reports_are_delivered(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = settings.home / "out"
+    wanted = replace(
+        settings, report_schedule=(ReportDelivery("daily", "0 0 * * *", format="csv", folder=str(folder)),)
+    )
+    deliveries = ReportDeliveries(database, wanted, "node")
+    reports = Reports(database, wanted, "node")
+    assert deliveries.take() is None
+
+    def due_again() -> None:
+        with database.writing() as transaction:
+            transaction.execute(
+                "UPDATE report_deliveries SET last_at = %s, claimed_until = 0", (now_ms() - DAYS,)
+            )
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    due_again()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            reports.look(deliveries)
+    due_again()
+    reports.look(deliveries)
+    wait_until(lambda: list(folder.glob("*.csv")), within=30, describing="the report to be there")
+    for thread in threading.enumerate():
+        if thread.name == "report":
+            thread.join(30)

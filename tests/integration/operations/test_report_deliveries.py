@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import hmac
+import os
+import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -151,6 +154,39 @@ def test_nothing_that_is_there_is_replaced(tmp_path):
     assert not list(tmp_path.glob(".*")), "no half-written file stays"
 
 
+def test_a_delivered_file_is_on_the_disk_and_so_is_its_name(tmp_path, monkeypatch):
+    steps = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        synced = os.fstat(descriptor)
+        here = [each.name for each in tmp_path.iterdir() if os.path.samestat(each.stat(), synced)]
+        named = sorted(each.name for each in tmp_path.iterdir() if not each.name.startswith("."))
+        steps.append(("folder", named) if os.path.samestat(tmp_path.stat(), synced) else ("file", here))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    put(tmp_path, "a.html", b"one")
+    assert [what for what, _ in steps] == ["file", "folder"], "the content first, then the name"
+    assert len(steps[0][1]) == 1
+    assert steps[1][1] == ["a.html"]
+    steps.clear()
+    put(tmp_path, "a.html", b"one")
+    assert steps[-1] == ("folder", ["a.html"]), "whether the try before came so far is not known"
+
+
+def test_a_share_that_does_not_sync_folders_can_be_delivered_to(tmp_path, monkeypatch):
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert put(tmp_path, "a.html", b"one").read_bytes() == b"one"
+
+
 def test_a_folder_without_a_free_name_is_an_error(tmp_path):
     for number in range(1, 100):
         (tmp_path / ("a.html" if number == 1 else f"a-{number}.html")).write_text("other")
@@ -160,11 +196,13 @@ def test_a_folder_without_a_free_name_is_an_error(tmp_path):
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes what is posted and answers with the next of ``answers``, then with 200."""
+    """Takes what is posted and answers with the next of ``answers``, then with 200 and ``manner``."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[int] = []
+        self.manner: Callable[[BaseHTTPRequestHandler], None] = _with_nothing
+        self.closing = threading.Event()
         self.got: list[tuple[dict[str, str], bytes]] = []
 
 
@@ -178,11 +216,32 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if status == 302:
             self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        server.manner(self)
 
     def log_message(self, *words):
         pass
+
+
+def _with_nothing(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def _cut_off(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"half of")
+    handler.close_connection = True
+
+
+def _without_end(handler: BaseHTTPRequestHandler) -> None:
+    """Say a little, and nothing more for as long as the test takes."""
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"and then")
+    handler.wfile.flush()
+    assert isinstance(handler.server, Receiver)
+    handler.server.closing.wait(60)
 
 
 @contextmanager
@@ -193,8 +252,22 @@ def receiver() -> Iterator[Receiver]:
         try:
             yield server
         finally:
+            server.closing.set()
             server.shutdown()
             thread.join(30)
+
+
+@pytest.mark.parametrize("manner", [_cut_off, _without_end])
+def test_a_report_has_arrived_when_the_status_says_so_whatever_else_is_said(database, settings, manner):
+    with receiver() as server:
+        server.manner = manner
+        wanted = plan(settings, webhook=f"http://127.0.0.1:{server.server_port}/hook")
+        deliveries = begun(database, replace(wanted, fetch_timeout=5))
+        due = deliveries.take()
+        assert due is not None
+        assert deliveries.carry_out(due).problem is None
+        assert deliveries.take() is None
+        assert len(server.got) == 1
 
 
 def test_a_webhook_gets_the_file_signed_and_the_same_id_with_each_try(database, settings):
