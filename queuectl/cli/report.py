@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,7 +69,7 @@ def daily(
       queuectl report daily --output report.md
     """
     run: Invocation = ctx.obj
-    _write(run, run.reporter.generate_daily_report(_day(run, day)), form, output, lang)
+    _write(run, lambda: run.reporter.generate_daily_report(_day(run, day)), form, output, lang)
 
 
 @command(app)
@@ -90,7 +91,7 @@ def weekly(
       queuectl report weekly --until 2027-01-31 --output week.html
     """
     run: Invocation = ctx.obj
-    _write(run, run.reporter.generate_weekly_report(_day(run, until)), form, output, lang)
+    _write(run, lambda: run.reporter.generate_weekly_report(_day(run, until)), form, output, lang)
 
 
 @command(app)
@@ -112,7 +113,7 @@ def monthly(
       queuectl report monthly --year 2027 --month 1 --format pdf --output january.pdf
     """
     run: Invocation = ctx.obj
-    _write(run, run.reporter.generate_monthly_report(year, month), form, output, lang)
+    _write(run, lambda: run.reporter.generate_monthly_report(year, month), form, output, lang)
 
 
 @command(app)
@@ -145,10 +146,12 @@ def custom(
       queuectl report custom --from "2027-01-05 08:00" --to "2027-01-05 12:30" --metrics summary,error_analysis
     """
     run: Invocation = ctx.obj
-    report = run.reporter.generate_custom_report(
-        _moment(run, start), _moment(run, end), None if metrics is None else metrics.split(",")
-    )
-    _write(run, report, form, output, lang)
+    wanted = None if metrics is None else metrics.split(",")
+
+    def made() -> Report:
+        return run.reporter.generate_custom_report(_moment(run, start), _moment(run, end), wanted)
+
+    _write(run, made, form, output, lang)
 
 
 command(app)(deliveries)
@@ -165,25 +168,28 @@ def _moment(run: Invocation, text: str) -> datetime:
     return parse_moment(text, run.settings.timezone, towards="past", tell=run.output.say)
 
 
-def _write(run: Invocation, report: Report, form: str | None, output: str | None, lang: str) -> None:
+def _write(
+    run: Invocation, make: Callable[[], Report], form: str | None, output: str | None, lang: str
+) -> None:
+    """Make a report and write it, after a look at how it is wanted: that takes no time, and reading may."""
     from queuectl.reports.forms import form_for
     from queuectl.reports.wording import Wording, language
 
     if output == STREAM and run.output.json:
         raise InvalidInputError("--json and --output - both want standard output", hint="leave one out")
+    named, tongue = form_for(Path(output or STREAM), form).name, language(lang)
+    report = make()
     if output == STREAM:
-        made = run.reporter.render(report, form_for(None, form).name, lang)
+        made = run.reporter.render(report, named, tongue)
         sys.stdout.flush()
         sys.stdout.buffer.write(made)
         sys.stdout.buffer.flush()
         return
-    path = run.reporter.export_report(report, form, output, lang)
+    path = run.reporter.export_report(report, named, output, tongue)
     if run.output.json:
         from queuectl.shapes.reports import receipt_shape
 
-        run.output.document(
-            receipt_shape(report, Path(path), form_for(Path(path), form).name, language(lang))
-        )
+        run.output.document(receipt_shape(report, Path(path), named, tongue))
         return
     run.output.line(path)
     wording = Wording("en", report.zone)

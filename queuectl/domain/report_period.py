@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Literal
@@ -12,7 +14,7 @@ from queuectl.errors import InvalidInputError
 PeriodKind = Literal["daily", "weekly", "monthly", "custom"]
 
 HOUR_MS = 3_600_000
-_MINUTE_MS = 60_000
+MINUTE_MS = 60_000
 _DAY_MS = 24 * HOUR_MS
 _WEEK = timedelta(days=7)
 HOURLY_UP_TO_MS = 3 * _DAY_MS + HOUR_MS
@@ -53,24 +55,26 @@ class Span:
     end: int
 
 
-def day_of(day: date, zone: tzinfo, now: int) -> Period:
-    """Return one day of a zone.
+def day_of(day: date | datetime, zone: tzinfo, now: int) -> Period:
+    """Return one day of a zone; a moment means the day in which it lies there.
 
     Raises:
-        InvalidInputError: it is still to come, or so long ago that there were no reports.
+        InvalidInputError: it is still to come, or beyond the calendar.
     """
-    _check_year(day.year)
-    return _of_days("daily", day, day + timedelta(days=1), zone, now)
+    with _calendar():
+        first = _day_in(day, zone)
+        return _of_days("daily", first, first + timedelta(days=1), zone, now)
 
 
-def week_to(last: date, zone: tzinfo, now: int) -> Period:
-    """Return the seven days that end with ``last``.
+def week_to(last: date | datetime, zone: tzinfo, now: int) -> Period:
+    """Return the seven days that end with ``last``; a moment means the day in which it lies in the zone.
 
     Raises:
-        InvalidInputError: they are still to come, or so long ago that there were no reports.
+        InvalidInputError: it is still to come, or beyond the calendar.
     """
-    _check_year(last.year)
-    return _of_days("weekly", last - _WEEK + timedelta(days=1), last + timedelta(days=1), zone, now)
+    with _calendar():
+        behind = _day_in(last, zone) + timedelta(days=1)
+        return _of_days("weekly", behind - _WEEK, behind, zone, now)
 
 
 def month_of(year: int, month: int, zone: tzinfo, now: int) -> Period:
@@ -93,13 +97,30 @@ def between(start: date | datetime, end: date | datetime, zone: tzinfo, now: int
     as well as the last day. So ``datetime(2027, 1, 31)`` as an end includes that day.
 
     Raises:
-        InvalidInputError: the end is before the start, or all of it is still to come.
+        InvalidInputError: the end is before the start, all of it is still to come, or it is beyond the calendar.
     """
-    try:
+    with _calendar():
         begin, finish = _moment(start, zone), _moment(end, zone)
         if _is_day(end):
             finish = _midnight(_day(end) + timedelta(days=1), _zone_of(end, zone))
         return _between(begin, finish, now)
+
+
+def is_of_days(period: Period, zone: tzinfo) -> bool:
+    """Whether it begins and ends where days of a zone do."""
+    ends = (datetime.fromtimestamp(at / 1000, zone) for at in (period.begin, period.end))
+    return all(end == _midnight(end.date(), zone) for end in ends)
+
+
+@contextmanager
+def _calendar() -> Iterator[None]:
+    """Let a body reckon with days and zones, and refuse what that leads out of all calendars.
+
+    Raises:
+        InvalidInputError: it did.
+    """
+    try:
+        yield
     except OverflowError as error:
         raise InvalidInputError(
             "the period lies beyond the calendar", hint="write years in full, as in 2027-01-31"
@@ -107,7 +128,6 @@ def between(start: date | datetime, end: date | datetime, zone: tzinfo, now: int
 
 
 def _between(begin: datetime, finish: datetime, now: int) -> Period:
-    _check_year(begin.year)
     if _milliseconds(finish) <= _milliseconds(begin):
         raise InvalidInputError(
             f"the period is empty: it would end at {_said(finish)} and start at {_said(begin)}",
@@ -167,12 +187,13 @@ def _of_days(kind: PeriodKind, first: date, behind: date, zone: tzinfo, now: int
 
 
 def _checked(kind: PeriodKind, begin: datetime, end: datetime, now: int) -> Period:
+    _check_year(begin.year)
     start, finish = _milliseconds(begin), _milliseconds(end)
     if start > now:
         raise InvalidInputError(
             f"the period is still to come: it starts at {_said(begin)}", hint="name one that has begun"
         )
-    return Period(kind, start, finish, min(finish, max(now - now % _MINUTE_MS, start)))
+    return Period(kind, start, finish, min(finish, max(now - now % MINUTE_MS, start)))
 
 
 def _month_after(first: date) -> date:
@@ -185,6 +206,12 @@ def _is_day(given: date | datetime) -> bool:
 
 def _day(given: date | datetime) -> date:
     return given.date() if isinstance(given, datetime) else given
+
+
+def _day_in(given: date | datetime, zone: tzinfo) -> date:
+    if isinstance(given, datetime) and given.tzinfo is not None:
+        given = given.astimezone(zone)
+    return _day(given)
 
 
 def _zone_of(given: date | datetime, zone: tzinfo) -> tzinfo:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from queuectl.clock import now_ms
 from queuectl.domain.report import Cell, Kind, Note, Report, Section, checked_metrics, count
-from queuectl.domain.report_period import Period, between, day_of, month_of, week_to
+from queuectl.domain.report_period import Period, between, day_of, is_of_days, month_of, week_to
 from queuectl.errors import InvalidInputError
 from queuectl.operations import reporter_lists, reporter_sections
 from queuectl.operations.opening import make_folder
@@ -60,7 +60,7 @@ class Reporter(Verbs):
             InvalidInputError: the day is still to come, or the text is none.
             UnreachableError: the database does not answer.
         """
-        return self.report_on(day_of(self._day(day), self._zone, now_ms()))
+        return self.report_on(day_of(self._today() if day is None else _date(day), self._zone, now_ms()))
 
     def generate_weekly_report(self, last_day: date | datetime | str | None = None) -> Report:
         """Return the report on the seven days that end with ``last_day``, by default with today.
@@ -69,7 +69,8 @@ class Reporter(Verbs):
             InvalidInputError: they are still to come, or the text is no day.
             UnreachableError: the database does not answer.
         """
-        return self.report_on(week_to(self._day(last_day), self._zone, now_ms()))
+        last = self._today() if last_day is None else _date(last_day)
+        return self.report_on(week_to(last, self._zone, now_ms()))
 
     def generate_monthly_report(self, year: int | None = None, month: int | None = None) -> Report:
         """Return the report on a month, by default on the present one; a month without a year is one of this year.
@@ -78,7 +79,7 @@ class Reporter(Verbs):
             InvalidInputError: there is no such month, or it is still to come.
             UnreachableError: the database does not answer.
         """
-        today = self._day(None)
+        today = self._today()
         if month is None:
             if year is not None:
                 raise InvalidInputError("a year without a month", hint="name both, such as 2027 and 1")
@@ -169,26 +170,28 @@ class Reporter(Verbs):
     def _zone(self) -> tzinfo:
         return zone_named(self.settings.timezone)
 
-    def _day(self, day: date | datetime | str | None) -> date:
-        if day is None:
-            return datetime.fromtimestamp(now_ms() / 1000, self._zone).date()
-        given = _date(day)
-        if not isinstance(given, datetime):
-            return given
-        return given.date() if given.tzinfo is None else given.astimezone(self._zone).date()
+    def _today(self) -> date:
+        return datetime.fromtimestamp(now_ms() / 1000, self._zone).date()
 
 
 def file_name(report: Report, form: Form, lang: str) -> str:
-    """Return a name for a report's file that tells its period, such as ``daily-2027-01-31.en.html``."""
-    zone = zone_named(report.zone)
-    first = datetime.fromtimestamp(report.period.begin / 1000, zone)
-    last = datetime.fromtimestamp((report.period.end - 1) / 1000, zone)
-    when = f"{first:%Y-%m-%d}"
-    if report.period.kind == "monthly":
+    """Return a name for a report's file that tells its period, such as ``daily-2027-01-31.en.html``.
+
+    One that begins or ends within a day is told by both its moments, so that two of a day have two names.
+    """
+    period, zone = report.period, zone_named(report.zone)
+    first, last, end = (
+        datetime.fromtimestamp(at / 1000, zone) for at in (period.begin, period.end - 1, period.end)
+    )
+    if period.kind == "monthly":
         when = f"{first:%Y-%m}"
+    elif not is_of_days(period, zone):
+        when = f"{first:%Y-%m-%dT%H%M}-to-{end:%Y-%m-%dT%H%M}"
     elif last.date() != first.date():
-        when = f"{when}-to-{last:%Y-%m-%d}"
-    return f"{report.period.kind}-{when}.{language(lang)}.{form.name}"
+        when = f"{first:%Y-%m-%d}-to-{last:%Y-%m-%d}"
+    else:
+        when = f"{first:%Y-%m-%d}"
+    return f"{period.kind}-{when}.{language(lang)}.{form.name}"
 
 
 def get_reporter(settings: Settings | None = None) -> Reporter:

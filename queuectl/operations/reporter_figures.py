@@ -22,7 +22,9 @@ class Figures:
     """What was read for a report; what none of its metrics needs is empty.
 
     ``now`` tells queues apart and has steps, ``former`` is the period before as a whole, ``hosts`` the period by
-    host. ``runs_there`` and ``succeeded_there`` count the runs of the period whose rows are still there.
+    host. What is counted and listed from rows is from the same time as the figures. ``runs_there`` and
+    ``succeeded_there`` count the runs of the period whose rows are still there, ``succeeded_before`` those that
+    succeeded in the period before.
     """
 
     period: Period
@@ -36,6 +38,17 @@ class Figures:
     slowest: list[LongRun] = field(default_factory=list)
     runs_there: int = 0
     succeeded_there: int = 0
+    succeeded_before: int = 0
+
+    @property
+    def articles_are_missing(self) -> bool:
+        """Whether articles of the period were removed with their tasks."""
+        return self.succeeded_there < self.now.total.succeeded
+
+    @property
+    def former_articles_are_missing(self) -> bool:
+        """Whether articles of the period before were removed with their tasks."""
+        return self.succeeded_before < self.former.total.succeeded
 
 
 def read_figures(
@@ -53,17 +66,20 @@ def read_figures(
     articles, articles_before = None, 0
     ticks: list[ScheduleTicks] = []
     slowest: list[LongRun] = []
-    runs_there = succeeded_there = 0
+    runs_there = succeeded_there = succeeded_before = 0
+    begin, end = now.start, now.end
     with database.reading() as transaction:
         if wanted & {"summary", "publishing", "comparison"}:
-            articles = report_rows.articles(transaction, period.begin, period.end, SHOWN)
-            articles_before = report_rows.count_articles(transaction, former.begin, former.end)
-        if wanted & {"publishing", "slowest"}:
-            runs_there, succeeded_there = report_rows.count_runs(transaction, period.begin, period.end)
+            articles = report_rows.articles(transaction, begin, end, SHOWN)
+        if wanted & {"summary", "comparison"}:
+            articles_before = report_rows.count_articles(transaction, earlier.start, earlier.end)
+            _, succeeded_before = report_rows.count_runs(transaction, earlier.start, earlier.end)
+        if wanted & {"summary", "publishing", "comparison", "slowest"}:
+            runs_there, succeeded_there = report_rows.count_runs(transaction, begin, end)
         if "schedules" in wanted:
-            ticks = report_rows.ticks(transaction, period.begin, period.end)
+            ticks = report_rows.ticks(transaction, begin, end)
         if "slowest" in wanted:
-            slowest = report_rows.longest_runs(transaction, period.begin, period.end, SHOWN)
+            slowest = report_rows.longest_runs(transaction, begin, end, SHOWN)
     return Figures(
         period,
         former,
@@ -76,4 +92,5 @@ def read_figures(
         slowest,
         runs_there,
         succeeded_there,
+        succeeded_before,
     )

@@ -77,8 +77,7 @@ def publishing(figures: Figures, zone: tzinfo) -> Section:
     """Return the articles that were stored and are still there."""
     del zone
     stored = figures.articles
-    removed = figures.succeeded_there < figures.now.total.succeeded
-    missing = (Note("articles_removed"),) if removed else ()
+    missing = (Note("articles_removed"),) if figures.articles_are_missing else ()
     if stored is None or not stored.number:
         return Section("publishing", notes=(*NOTHING, *missing))
     languages = tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, time, tzinfo
+from datetime import datetime, tzinfo
 
 from queuectl.domain.histogram import RELATIVE_ERROR, Histogram
 from queuectl.domain.priority import QUEUES
@@ -23,8 +23,8 @@ from queuectl.domain.report import (
     text,
     word,
 )
-from queuectl.domain.report_period import spans
-from queuectl.domain.statistics import Counts, summed
+from queuectl.domain.report_period import HOUR_MS, MINUTE_MS, Period, is_of_days, spans
+from queuectl.domain.statistics import Counts, Statistics, summed
 from queuectl.operations.reporter_figures import SHOWN, Figures
 
 _AXIS = {"hour": Kind.HOUR, "day": Kind.DAY, "week": Kind.DAY}
@@ -41,7 +41,7 @@ def summary(figures: Figures, zone: tzinfo) -> Section:
         (name, value, _change(former[name.value], value))
         for name, value in _figures(figures.now.total, figures)
     )
-    return Section("summary", (Table(("figure", "value", "change"), rows),), notes=_compared(figures, zone))
+    return Section("summary", (Table(("figure", "value", "change"), rows),), notes=_notes(figures, zone))
 
 
 def comparison(figures: Figures, zone: tzinfo) -> Section:
@@ -52,7 +52,7 @@ def comparison(figures: Figures, zone: tzinfo) -> Section:
         for name, value in _figures(figures.now.total, figures)
     )
     columns = ("figure", "before", "now", "change")
-    return Section("comparison", (Table(columns, rows),), notes=_compared(figures, zone))
+    return Section("comparison", (Table(columns, rows),), notes=_notes(figures, zone))
 
 
 def throughput(figures: Figures, zone: tzinfo) -> Section:
@@ -130,7 +130,7 @@ def queue_utilization(figures: Figures, zone: tzinfo) -> Section:
     if not queues:
         return Section("queue_utilization", notes=NOTHING)
     ran = {queue: each.runs.total_ms for queue, each in queues.items()}
-    whole, elapsed = sum(ran.values()), max(figures.period.length, 1)
+    whole, passed = sum(ran.values()), _passed(figures.now, figures.period)
     rows = [
         (
             word(queue),
@@ -139,7 +139,7 @@ def queue_utilization(figures: Figures, zone: tzinfo) -> Section:
             Cell(Kind.SHARE, each.failure_rate),
             duration(ran[queue]),
             share(ran[queue], whole),
-            Cell(Kind.NUMBER, round(ran[queue] / elapsed, 4)),
+            _rate(ran[queue], passed),
         )
         for queue, each in queues.items()
     ]
@@ -194,7 +194,8 @@ def _measured(name: Cell, times: Histogram) -> tuple[Cell, ...]:
 
 
 def _figures(total: Counts, figures: Figures, *, former: bool = False) -> list[tuple[Cell, Cell]]:
-    period = figures.former_period if former else figures.period
+    read = (figures.former, figures.former_period) if former else (figures.now, figures.period)
+    passed = _passed(*read)
     articles = figures.articles_before if former else figures.articles.number if figures.articles else 0
     found = {
         "submitted": count(total.submitted),
@@ -202,7 +203,7 @@ def _figures(total: Counts, figures: Figures, *, former: bool = False) -> list[t
         "dead": count(total.dead),
         "cancelled": count(total.cancelled),
         "success_share": share(total.succeeded, total.succeeded + total.dead),
-        "ended_per_hour": Cell(Kind.NUMBER, round(total.ended * 3_600_000 / max(period.length, 1), 4)),
+        "ended_per_hour": _rate(total.ended * HOUR_MS, passed),
         "attempts": count(total.attempts),
         "failed_attempts": count(total.failed),
         "wait_half": duration(total.waits.quantile_ms(0.5)),
@@ -211,6 +212,16 @@ def _figures(total: Counts, figures: Figures, *, former: bool = False) -> list[t
         "articles": count(articles),
     }
     return [(word(name), value) for name, value in found.items()]
+
+
+def _passed(read: Statistics, period: Period) -> int:
+    """Return how many milliseconds had passed of the time that figures are from, which may be more than the period."""
+    return (read.end if period.is_over else period.until) - read.start
+
+
+def _rate(number: float, passed: int) -> Cell:
+    """Return how much came to each millisecond that had passed; of less than a minute that would say nothing."""
+    return Cell(Kind.NUMBER, round(number / passed, 4) if passed >= MINUTE_MS else None)
 
 
 def _named(rows: Sequence[tuple[Cell, Cell]]) -> list[tuple[str, Cell]]:
@@ -227,14 +238,20 @@ def _change(former: Cell, now: Cell) -> Cell:
     return change(old, new)
 
 
+def _notes(figures: Figures, zone: tzinfo) -> tuple[Note, ...]:
+    """Say what figures are compared with, and whether articles are missing in either of the two counts."""
+    missing = figures.articles_are_missing or figures.former_articles_are_missing
+    return (*_compared(figures, zone), *((Note("articles_removed"),) if missing else ()))
+
+
 def _compared(figures: Figures, zone: tzinfo) -> tuple[Note, ...]:
     """Say what it is compared with: whole days as days, anything else from moment to moment."""
     former = figures.former_period
-    first, last = (datetime.fromtimestamp(at / 1000, zone) for at in (former.begin, former.end - 1))
     kind, end = Kind.MOMENT, former.end
-    if first.time() == time() and datetime.fromtimestamp(former.end / 1000, zone).time() == time():
+    if is_of_days(former, zone):
         kind, end = Kind.DATE, former.end - 1
-        if first.date() == last.date():
+        first, last = (datetime.fromtimestamp(at / 1000, zone).date() for at in (former.begin, end))
+        if first == last:
             return (Note("compared_with_day", (("begin", Cell(kind, former.begin)),)),)
     return (Note("compared_with", (("begin", Cell(kind, former.begin)), ("end", Cell(kind, end)))),)
 

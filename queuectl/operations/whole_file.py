@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from queuectl.clock import now_ms
 from queuectl.errors import InvalidInputError, StorageError
+
+_ABANDONED_SECONDS = 24 * 3600.0
+"""Nobody writes to a draft any more that has not changed for so long."""
 
 
 @contextlib.contextmanager
 def in_place_of(file: Path) -> Iterator[Path]:
     """Give the path of an empty private file that takes the name of ``file`` when the body has succeeded.
 
-    A process that is killed leaves a hidden file that ends in ``.part``, and nothing else.
+    A process that is killed leaves a hidden draft that ends in ``.part``, and what a database engine keeps beside
+    one. Whoever writes the same file a day later removes them.
 
     Raises:
         InvalidInputError: there is a folder or a device of this name, or no folder to put the file in.
@@ -26,6 +32,7 @@ def in_place_of(file: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         _refuse_unfit(file)
+        remove_abandoned(folder, glob.escape(file.name))
         descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=folder)
         os.close(descriptor)
         temporary = Path(name)
@@ -41,6 +48,14 @@ def in_place_of(file: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path, pattern: str) -> None:
+    """Remove what killed processes have left in a folder of files whose names match ``pattern``, a day old or more."""
+    for draft in folder.glob(f".{pattern}.????????.part*"):
+        with contextlib.suppress(OSError):  # somebody else was faster, or it is not ours to remove
+            if now_ms() / 1000 - draft.stat().st_mtime > _ABANDONED_SECONDS:
+                draft.unlink()
 
 
 def _refuse_unfit(file: Path) -> None:

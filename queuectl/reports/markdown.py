@@ -9,7 +9,7 @@ from queuectl.domain.report import Cell, Kind, Report, Section, Table
 from queuectl.reports.html import closing
 from queuectl.reports.wording import Language, Wording
 
-_MARKS = re.compile(r"([\\`*_{}\[\]|~<>&$^])|(?<=\w):(?=[^\s\d])")
+_MARKS = re.compile(r"([\\`*_{}\[\]|~<>&$^])|(?<=\w):(?=[^\s\d])|(?<=www)\.", re.IGNORECASE)
 _LINKABLE = re.compile(r"https?://[\w./?=&%~#:@!$'()*+,;-]+", re.ASCII)
 _LEFT = {Kind.WORD, Kind.TEXT, Kind.LINK, Kind.DAY, Kind.HOUR, Kind.CLOCK, Kind.MOMENT}
 

@@ -13,8 +13,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "本周期完成的工作，以及与上一周期的差别。",
         ),
         "comparison": (
-            "The same figures for this period and for the one before it, which was equally long.",
-            "本周期与长度相同的上一周期的各项指标。",
+            "The same figures for this period and for the one before it.",
+            "本周期与上一周期的各项指标。",
         ),
         "throughput": (
             "How many tasks were submitted, and how many came to their end, over time.",

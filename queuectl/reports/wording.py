@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Literal, cast
 
 from queuectl.domain.report import LANGUAGES, LONGEST_TEXT, Cell, Kind, Note, Report
-from queuectl.domain.report_period import Period
+from queuectl.domain.report_period import Period, is_of_days
 from queuectl.domain.visible import visible
 from queuectl.errors import InvalidInputError
 from queuectl.reports.sentences import SENTENCES
@@ -179,7 +179,7 @@ class Wording:
         if period.kind == "monthly":
             month = _MONTHS[begin.month - 1]
             return f"{begin.year}年{begin.month}月" if self.language == "zh" else f"{month} {begin.year}"
-        if _is_midnight(begin) and _is_midnight(end):
+        if is_of_days(period, self._place):
             last = round((end - timedelta(hours=12)).timestamp() * 1000)
             days = self.date(period.begin), self.date(last)
             return days[0] if days[0] == days[1] else " – ".join(days)
@@ -207,7 +207,3 @@ def _number(value: float) -> str:
 
 def _sign(value: float) -> str:
     return "+" if value > 0 else "−" if value < 0 else "±"
-
-
-def _is_midnight(moment: datetime) -> bool:
-    return moment.hour == moment.minute == moment.second == moment.microsecond == 0

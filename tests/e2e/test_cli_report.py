@@ -14,7 +14,7 @@ import pytest
 from pypdf import PdfReader
 
 from queuectl.errors import ExitCode
-from tests.support.cli import CommandLine, obey_permissions
+from tests.support.cli import UNREACHABLE_PORT, CommandLine, obey_permissions
 
 URL = "https://example.com/article"
 
@@ -88,6 +88,9 @@ def test_a_moment_is_read_in_the_configured_zone(filled: CommandLine) -> None:
         ("monthly --year 2999 --month 1", "still to come", "has begun"),
         ("monthly --year 2024", "a year without a month", "both"),
         ("daily --day 2999-01-01", "still to come", "has begun"),
+        ("daily --day 0001-01-01", "no report on the year 1", "in full"),
+        ("daily --day 9999-12-31", "beyond the calendar", "in full"),
+        ("weekly --until 0001-01-03", "beyond the calendar", "in full"),
         ("daily --day someday", "'someday' is not a time", "2027-01-31"),
         ("daily --lang fr", "language 'fr'", "zh (Chinese)"),
         ("daily --format word", "format 'word'", "html, pdf, md, csv, json"),
@@ -111,6 +114,24 @@ def test_what_cannot_be_is_said_in_one_line(filled: CommandLine, words: str, mes
     assert message in error.lower()
     assert hint in error
     assert sorted(filled.home.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--format word", "format 'word'"),
+        ("--lang fr", "language 'fr'"),
+        ("--json --output -", "standard output"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["daily", "weekly", "monthly", "custom --from 2024-01-01 --to 2024-01-02"])
+def test_what_cannot_be_written_is_refused_before_anything_is_read(
+    cli: CommandLine, kind: str, words: str, message: str
+) -> None:
+    cli.variables["DATABASE_URL"] = f"postgresql://nobody@127.0.0.1:{UNREACHABLE_PORT}/none"
+    result = cli("report", *kind.split(), *words.split())
+    assert result.code == ExitCode.USAGE
+    assert message in result.err
 
 
 def test_a_pipe_cannot_take_the_report_and_the_receipt(filled: CommandLine) -> None:
@@ -147,7 +168,7 @@ def test_the_plan_is_listed_with_what_comes_next(filled: CommandLine) -> None:
     )
     shown = filled("report", "deliveries").ok().out
     assert "/srv/reports" in shown
-    assert "https://a.test/hook" in shown
+    assert "https://a.test/…" in shown
     weekly, daily = filled("report", "deliveries", "--json").ok().document["deliveries"]
     assert (weekly["cron"], weekly["to"], weekly["delivered_at"]) == ("0 8 * * 1", "/srv/reports", None)
     assert (daily["lang"], daily["problem"]) == ("zh", None)

@@ -90,7 +90,7 @@ def _throughput() -> Section:
         (hour, count(each), count(bad), Cell(Kind.NUMBER, float(each + bad)))
         for hour, each, bad in zip(hours, done, dead, strict=True)
     )
-    return Section("throughput", (Table(("hour", "succeeded", "dead", "per_hour"), rows),), (chart,))
+    return Section("throughput", (Table(("hour", "succeeded", "dead", "ended_per_hour"), rows),), (chart,))
 
 
 def _waits() -> Section:

@@ -134,6 +134,18 @@ def test_a_node_whose_lease_has_ended_is_dead_although_its_lock_seems_held(share
     assert stored(shared, task)["state"] == "queued"
 
 
+def test_the_end_of_a_lease_is_not_waited_for_until_the_next_sweep(
+    shared: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "_SWEEP_SECONDS", 600.0)
+    task = task_in(shared, State.RUNNING, node=OTHER)
+    heard_of(shared, OTHER, lease_ms=1_500)
+    with alive(shared, OTHER), Sweeps(shared) as sweeps:
+        assert stored(shared, task)["state"] == "running"
+        wait_until(sweeps.released.is_set, within=30, describing="the release")
+    assert stored(shared, task)["state"] == "queued"
+
+
 def test_a_node_that_holds_tasks_and_is_not_listed_is_judged_by_its_lock(shared: Database) -> None:
     task = task_in(shared, State.RUNNING, node=OTHER)
     with Sweeps(shared) as sweeps:

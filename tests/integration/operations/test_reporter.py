@@ -17,7 +17,8 @@ from pypdf import PdfReader
 from queuectl.domain.lifecycle import Move
 from queuectl.domain.report import METRICS, Kind, Report
 from queuectl.errors import InvalidInputError, StorageError
-from queuectl.operations.adding_up import add_up
+from queuectl.operations import reporter as reporter_module
+from queuectl.operations.adding_up import add_up, forget_old
 from queuectl.operations.manager import QueueManager
 from queuectl.operations.monitor import Monitor
 from queuectl.operations.reporter import Reporter
@@ -174,6 +175,67 @@ def test_figures_stay_when_the_tasks_are_cleaned_up_and_what_is_missing_is_said(
     assert rows_of(before, "slowest")
 
 
+def test_articles_that_are_gone_are_told_wherever_they_are_counted(database, settings, reporter):
+    work(database, 9)
+    with QueueManager(settings) as manager:
+        manager.cleanup(days=1)
+    later = reporter.generate_custom_report(DAY + timedelta(days=1), DAY + timedelta(days=1))
+    assert figures(later)["articles"] == 0
+    for report in (later, reporter.generate_daily_report(DAY)):
+        notes = {section.metric: [note.key for note in section.notes] for section in report.sections}
+        assert "articles_removed" in notes["summary"]
+        assert "articles_removed" in notes["comparison"]
+    notes = {section.metric: [note.key for note in section.notes] for section in later.sections}
+    assert "articles_removed" not in notes["publishing"], "the period itself misses nothing"
+
+
+def only_coarser(database: Database, settings: Settings) -> None:
+    """Let everything be added up, and nothing be kept that is finer than the settings say."""
+    while add_up(database, settings, 500):
+        pass
+    while forget_old(database, settings, 500):
+        pass
+
+
+@pytest.mark.parametrize(("kept_days", "begin", "hours"), [(0, 10, 1), (1, 0, 24)], ids=["hours", "days"])
+def test_of_a_widened_period_all_that_is_told_is_of_the_whole_of_it(
+    database, settings, reporter, kept_days, begin, hours
+):
+    work(database, 10, rounds=100)
+    start, length = BEGIN + begin * HOUR, hours * HOUR
+    wanted = in_rows(database, start, start + length)
+    only_coarser(database, replace(settings, statistics_hour_days=kept_days))
+    report = reporter.generate_custom_report(
+        datetime(2026, 1, 14, 10, tzinfo=UTC), datetime(2026, 1, 14, 10, 5, tzinfo=UTC)
+    )
+    assert "widened" in [note.key for note in report.notes]
+    shown = figures(report)
+    ended = sum(wanted[state] for state in ("succeeded", "dead", "cancelled"))
+    assert ended > 3
+    assert shown["ended_per_hour"] == pytest.approx(ended / hours, abs=0.001)
+    assert (shown["articles"], shown["attempts"]) == (wanted["articles"], wanted["attempts"])
+    notes = [note.key for section in report.sections for note in section.notes]
+    assert "some_removed" not in notes, "every row is still there"
+    queues = rows_of(report, "queue_utilization")
+    at_once = sum(row["at_once"] for row in queues)
+    assert at_once == pytest.approx(sum(row["running_time"] for row in queues) / length, abs=0.001)
+    assert "articles_removed" not in notes
+
+
+def test_of_less_than_a_minute_no_rate_is_told(database, settings, monkeypatch):
+    with database.writing() as transaction:
+        submit(transaction, new_task(created_at=BEGIN, due_at=BEGIN))
+        (begun,) = tasks.start(transaction, "medium_priority", 1, node=NODE, now=BEGIN + 1)[0]
+        finish(transaction, [_ended(begun, Move.SUCCEED, BEGIN + 20_000)])
+    monkeypatch.setattr(reporter_module, "now_ms", lambda: BEGIN + 50_000)
+    report = Reporter(settings).generate_daily_report()
+    assert figures(report)["succeeded"] == 1
+    assert figures(report)["ended_per_hour"] is None
+    assert [row["at_once"] for row in rows_of(report, "queue_utilization")] == [None]
+    monkeypatch.setattr(reporter_module, "now_ms", lambda: BEGIN + 110_000)
+    assert figures(Reporter(settings).generate_daily_report())["ended_per_hour"] == 60
+
+
 def test_the_slowest_runs_come_first(database, reporter):
     work(database, 5)
     rows = rows_of(reporter.generate_daily_report(DAY), "slowest")
@@ -287,6 +349,25 @@ def test_without_a_path_a_file_goes_to_the_folder_of_reports(reporter, home):
     assert Path(reporter.export_report(week)).name == "weekly-2024-12-25-to-2024-12-31.en.html"
 
 
+def test_two_periods_of_one_day_go_to_two_files(settings):
+    reporter = Reporter(replace(settings, timezone="Asia/Shanghai"))
+    names = [
+        Path(reporter.export_report(reporter.generate_custom_report(start, end, ["summary"]), "csv")).name
+        for start, end in (
+            ("2024-12-25T08:00", "2024-12-25T09:30"),
+            ("2024-12-25T09:30", "2024-12-25T12:00"),
+            ("2024-12-24T18:00", "2024-12-25"),
+            ("2024-12-25", "2024-12-25"),
+        )
+    ]
+    assert names == [
+        "custom-2024-12-25T0800-to-2024-12-25T0930.en.csv",
+        "custom-2024-12-25T0930-to-2024-12-25T1200.en.csv",
+        "custom-2024-12-24T1800-to-2024-12-26T0000.en.csv",
+        "custom-2024-12-25.en.csv",
+    ]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -294,6 +375,10 @@ def test_without_a_path_a_file_goes_to_the_folder_of_reports(reporter, home):
         (lambda reporter: reporter.generate_monthly_report(2024), "a year without a month"),
         (lambda reporter: reporter.generate_daily_report("31.1.2024"), "is not a day"),
         (lambda reporter: reporter.generate_daily_report(date(2999, 1, 1)), "still to come"),
+        (lambda reporter: reporter.generate_daily_report(date(9999, 12, 31)), "beyond the calendar"),
+        (lambda reporter: reporter.generate_daily_report("0001-01-01"), "no report on the year 1"),
+        (lambda reporter: reporter.generate_weekly_report("0001-01-03"), "beyond the calendar"),
+        (lambda reporter: reporter.generate_custom_report("0001-01-01", "0001-01-02"), "on the year 1"),
         (lambda reporter: reporter.generate_custom_report("2024-02-01", "2024-01-01"), "is empty"),
         (
             lambda reporter: reporter.generate_custom_report("2024-01-01", "2024-01-01", []),

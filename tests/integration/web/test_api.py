@@ -283,6 +283,8 @@ BAD = (
         400,
     ),
     ("POST", "/batches", b'{"tasks": []}', 400),
+    ("GET", "/report?kind=daily&day=9999-12-31", None, 400),
+    ("GET", "/report?kind=weekly&day=0001-01-03", None, 400),
     ("POST", "/tasks/1/cancel", b'{"force": true}', 400),
 )
 

@@ -79,6 +79,37 @@ def test_a_period_that_cannot_be_is_refused_in_one_line(start, end, message):
         between(start, end, SHANGHAI, NOW)
 
 
+@pytest.mark.parametrize("zone", [UTC, BERLIN, KATHMANDU, ZoneInfo("America/New_York")])
+@pytest.mark.parametrize(
+    "day",
+    [
+        *(date.min, date(1, 1, 3), date(1969, 12, 31), date(9999, 1, 2), date.max),
+        *(datetime.min.replace(tzinfo=SHANGHAI), datetime.max.replace(tzinfo=ZoneInfo("America/New_York"))),
+        *(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+    ],
+)
+def test_a_day_beyond_the_calendar_is_refused_in_one_line(day, zone):
+    for make in (day_of, week_to, lambda each, zone, now: between(each, each, zone, now)):
+        with pytest.raises(
+            InvalidInputError, match=r"beyond the calendar|on the year|still to come|is empty"
+        ):
+            make(day, zone, NOW)
+
+
+def test_a_moment_means_the_day_in_which_it_lies_in_the_zone():
+    late = datetime(2026, 11, 26, 20, tzinfo=UTC)
+    assert day_of(late, SHANGHAI, NOW) == day_of(date(2026, 11, 27), SHANGHAI, NOW)
+    assert week_to(late, SHANGHAI, NOW) == week_to(date(2026, 11, 27), SHANGHAI, NOW)
+    assert day_of(naive(2026, 11, 26, 20), SHANGHAI, NOW) == day_of(date(2026, 11, 26), SHANGHAI, NOW)
+
+
+def test_the_earliest_and_the_latest_period_have_one_before_them():
+    for zone in (UTC, KATHMANDU):
+        first = day_of(date(1970, 1, 1), zone, NOW)
+        assert before(first, zone).end == first.begin
+        assert month_of(1970, 1, zone, NOW).begin == first.begin
+
+
 @pytest.mark.parametrize(("year", "month"), [(2024, 13), (2024, 0), (24, 1), (9999, 12), (2026, 12)])
 def test_a_month_that_is_none_or_to_come_is_refused(year, month):
     with pytest.raises(InvalidInputError):

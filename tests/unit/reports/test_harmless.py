@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -114,6 +115,14 @@ def test_markdown_is_read_as_the_words_of_a_payload_and_nothing_else(language):
         assert seen.comments == 0
         shown = " ".join(visible(payload, 160).split())
         assert shown in [" ".join(words.split()) for words in seen.words], payload
+
+
+@pytest.mark.parametrize("address", ["www.evil.example", "(WWW.evil.example", "*Www.evil.example/a?b=c"])
+def test_markdown_makes_no_link_of_a_name_that_begins_with_www(address):
+    made = markdown(filled(address), "en")
+    assert not re.search(r"www\.", made, re.IGNORECASE), "GitHub makes a link of it"
+    seen = Seen(MarkdownIt("commonmark").enable(["table"]).render(made))
+    assert address in seen.words
 
 
 def test_markdown_links_to_nothing_but_http():
