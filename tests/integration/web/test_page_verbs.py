@@ -186,6 +186,22 @@ def test_a_form_of_nothing_but_duplicates_says_so_where_it_was(filled: Site) -> 
     assert (page.status, "2 duplicates" in page.text) == (200, True)
 
 
+def test_what_is_in_the_way_of_a_form_is_said_in_the_language_of_the_page(filled: Site) -> None:
+    chinese = {"Accept-Language": "zh"}
+    source = f"file://{filled.settings.home}/sources/list.txt"
+    for path, form, said in (
+        ("/submit", {"urls": "ftp://example.com/a", "key": "a"}, "这个网址无法抓取："),
+        ("/submit", {"urls": "https://example.com/a", "start": "whenever", "key": "b"}, "输入不可用："),
+        ("/schedules/new", {"source": source, "cron": "@daily", "name": "daily"}, "已有同名的计划："),
+        ("/do/cancel", {"queue": "low", "confirm": "1"}, "现在匹配的比你确认的多，请重新查看：4 match"),
+    ):
+        answer = filled.submit(path, form, headers=chinese)
+        assert answer.status in (400, 409), answer.status
+        assert said in answer.text, (path, answer.text)
+    gone = filled.submit("/do/schedule-pause", {"name": "none", "confirm": "1", "to": "/"}, headers=chinese)
+    assert "没有这个计划：" in filled.page(gone.headers["location"], "zh").text
+
+
 def test_what_was_done_is_said_once(filled: Site) -> None:
     _, fields = asked(filled, "/do/queue-pause?name=low")
     location = filled.submit("/do/queue-pause", fields).headers["location"]

@@ -18,7 +18,7 @@ from queuectl.operations.submission_key import SubmissionKey
 from queuectl_daemon.web.api.common import moment
 from queuectl_daemon.web.notes import Note
 from queuectl_daemon.web.pages.dashboard import Noted
-from queuectl_daemon.web.pages.page import THEMES, page, reader_of
+from queuectl_daemon.web.pages.page import THEMES, Show, page, reader_of
 from queuectl_daemon.web.pages.words import LANGUAGES
 from queuectl_daemon.web.problems import problem_of
 from queuectl_daemon.web.routes import Call, Route
@@ -52,7 +52,7 @@ def submit(call: Call) -> Response:
     try:
         note, target = _submitted(call, given)
     except QueuectlError as error:
-        return _submit_page(call, given, problem_of(error).message)
+        return _submit_page(call, given, _said(call, error))
     return noted(call, target, note)
 
 
@@ -88,6 +88,10 @@ def _submitted(call: Call, given: Mapping[str, str]) -> tuple[Note, str]:
     return Note(text), f"/batches/{receipt.batch_id.removeprefix('batch_')}"
 
 
+def _said(call: Call, error: QueuectlError) -> str:
+    return Show(reader_of(call.request, call.zone)).problem(problem_of(error))
+
+
 def _minutes(text: str) -> float:
     try:
         return float(text) if text.strip() else 0.0
@@ -114,7 +118,7 @@ def add_schedule(call: Call) -> Response:
             catch_up=cast(CatchUp, given.get("catch_up") or "latest"),
         )
     except QueuectlError as error:
-        problem = problem_of(error).message
+        problem = _said(call, error)
         return page(call, "schedule_new.html", code=400, given=given, problem=problem, levels=LEVELS)
     return noted(call, "/schedules", Note(t("done.schedule-add", name=name)))
 

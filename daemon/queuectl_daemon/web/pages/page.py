@@ -25,6 +25,7 @@ from queuectl.domain.web_access import Role
 from queuectl.times import iso, zone_named
 from queuectl_daemon.web.pages import charts
 from queuectl_daemon.web.pages.words import LANGUAGES, Words, chosen_language, words_of
+from queuectl_daemon.web.problems import Problem
 from queuectl_daemon.web.routes import Call
 
 THEMES = ("auto", "light", "dark")
@@ -220,6 +221,15 @@ class Show:
                 return fact
             case _:
                 return self.text(fact)
+
+    def title(self, problem: Problem) -> str:
+        """Return what kind of problem it is."""
+        key = f"problem.{problem.kind}"
+        return self._words(key if self._words.has(key) else "problem.other")
+
+    def problem(self, problem: Problem) -> str:
+        """Return a problem on one line: its kind, and what the core says of this one, which is in English."""
+        return self._words("problem.line", title=self.title(problem), message=self.text(problem.message))
 
     def state(self, state: str) -> Markup:
         """Return a state as a word with its colour."""

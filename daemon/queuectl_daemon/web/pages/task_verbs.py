@@ -121,7 +121,7 @@ def _resurrect(asked: Asked) -> Note:
     text = asked.t("done.resurrect", n=total.done)
     reason = total.stopped or (total.refusals[0].error if total.refusals else None)
     if reason is not None:
-        text += " " + problem_of(reason).message
+        text += " " + asked.show.problem(problem_of(reason))
     if total.interrupted:
         text += " " + asked.t("done.stopped")
     return Note(text, "good" if total.done and reason is None else "bad", None)

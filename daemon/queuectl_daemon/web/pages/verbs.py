@@ -69,7 +69,7 @@ class Asked:
             Problem: by now there is more.
         """
         if matched > self.confirm:
-            raise Problem(409, "not_confirmed", self.t("confirm.more_by_now"))
+            raise Problem(409, "not_confirmed", f"{matched:,} match, and {self.confirm:,} were shown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,8 @@ def routes_of(verb: PageVerb) -> tuple[Route, Route]:
 
 def _refused(call: Call, verb: PageVerb, problem: Problem, back: str) -> Response:
     """Show the question again with what is in the way; where it cannot be asked any more, say only that."""
+    said = Show(reader_of(call.request, call.zone)).problem(problem)
     try:
-        return _confirm_page(call, verb, call.body, problem.message)
+        return _confirm_page(call, verb, call.body, said)
     except QueuectlError:
-        return noted(call, back, Note(problem.message, "bad"))
+        return noted(call, back, Note(said, "bad"))
