@@ -164,7 +164,7 @@ class Attempts:
             return Outcome(Verdict.CANCELLED)
         try:
             if flight.window is not ANY_TIME:
-                work = replace(work, begin_by=flight.window.ends)
+                work = work._replace(begin_by=flight.window.ends)
             if self._runner.take_up(work, lambda outcome: self._ended(flight, outcome)):
                 return None
             if not may_block:

@@ -17,8 +17,10 @@ _ADD_SECONDS = 3.0
 
 _FORGET_SECONDS = 300.0
 
-_LONGEST_SECONDS = 0.02
-_SMALLEST, _LARGEST = 20, 500
+_LONGEST_SECONDS = 0.1
+_SMALLEST, _LARGEST = 100, 500
+"""Most of a group's work is the same for few transactions and for many: to read and write the rows that they touch."""
+
 _FREE_SHARE = 9
 """After each group as many times its duration pass before the next."""
 

@@ -81,7 +81,8 @@ class Measures:
         observed.failures = {}  # long, and nobody here asks for them
         self._new.append(observed)
         if len(self._new) > _MOST_NEW:  # nobody has asked for long
-            self.queues()
+            with self._lock:
+                self._gather()
 
     def note_tick(self, seconds: float, recorded: int, claimed: int) -> None:
         """Take in a tick that did something: how long it took, and how many ends it recorded and tasks it claimed."""
@@ -105,15 +106,13 @@ class Measures:
 
     def queues(self) -> dict[str, Seen]:
         """Return what was done to the tasks of each queue so far; nobody else changes it."""
+        found = {queue: Seen() for queue in QUEUES}
         with self._lock:
-            while self._new:
-                observed = self._new.popleft()
-                observed.fold()
-                for (_, queue, _), seen in observed.seen.items():
-                    if queue in self._queues:
-                        self._queues[queue].merge(seen)
-            found = {}
+            self._gather()
             for queue, seen in self._queues.items():
-                found[queue] = Seen()
                 found[queue].merge(seen)
-            return found
+        return found
+
+    def _gather(self) -> None:
+        while self._new:
+            self._new.popleft().add_to_queues(self._queues)

@@ -30,17 +30,30 @@ _TIMEOUT_SECONDS = 2.0
 _IDLE_LOOK_SECONDS = 0.1
 _PROBE_SECONDS = 0.5
 _LIST_TTL_SECONDS = 3600
-# Pops from the lists in their order. A list's room is what is left when the lists before it have been
-# served, so that no more is popped in all than there is room for.
-_POP = """
-local popped = {}
-for place, list in ipairs(KEYS) do
-  local room = tonumber(ARGV[place]) - #popped
-  if room > 0 then
-    for _, body in ipairs(redis.pcall('LPOP', list, room) or {}) do popped[#popped + 1] = body end
+# The lists come in the order of their levels, and behind them the epoch key; the arguments are a time to live, each
+# list's room and each list's new messages in one text. A list's room is what is left when the lists before it have
+# been served, so that no more is popped in all than there is room for. Messages travel as one text each way, because a
+# client takes its time over each element of an answer. What was popped is answered whatever else fails.
+_EXCHANGE = """
+local lists = #KEYS - 1
+for place = 1, lists do
+  local bodies = {}
+  for body in string.gmatch(ARGV[1 + lists + place], '%S+') do bodies[#bodies + 1] = body end
+  for first = 1, #bodies, 1000 do
+    redis.call('RPUSH', KEYS[place], unpack(bodies, first, math.min(first + 999, #bodies)))
+    redis.call('EXPIRE', KEYS[place], ARGV[1])
   end
 end
-return popped
+local popped = {}
+for place = 1, lists do
+  local room = tonumber(ARGV[1 + place]) - #popped
+  if room > 0 then
+    for _, body in ipairs(redis.pcall('LPOP', KEYS[place], room) or {}) do popped[#popped + 1] = body end
+  end
+end
+local answer = {#popped, table.concat(popped, '\\n'), redis.pcall('GET', KEYS[#KEYS])}
+for place = 1, lists do answer[#answer + 1] = redis.pcall('LLEN', KEYS[place]) end
+return answer
 """
 _LARGEST_NUMBER = 2**63 - 1  # PostgreSQL refuses a whole statement for a larger one
 
@@ -153,41 +166,38 @@ class RedisTransport(threading.Thread):
             offer = self._offers.popleft()
         except IndexError:
             return {}
-        return {queue: room for queue, room in offer.items() if room > 0}
+        return dict(offer)
 
     def _exchange(self) -> bytes | None:
         """Push what waits, pop what there is room for, and return the epoch that Redis has."""
         self._last_exchange = monotonic()
-        rooms = self._accepted()
-        pipeline = self._client.pipeline(transaction=False)
-        for key, bodies in self._outgoing_by_list().items():
-            pipeline.rpush(key, *bodies)
-            pipeline.expire(key, _LIST_TTL_SECONDS)
-        pop = len(pipeline.command_stack)
-        if rooms:
-            pipeline.eval(_POP, len(rooms), *(self._lists[queue] for queue in rooms), *rooms.values())
-        for key in self._lists.values():
-            pipeline.llen(key)
-        pipeline.get(self._epoch_key)
-        answers: list[Any] = pipeline.execute(raise_on_error=False)
-        failures = [answer for answer in answers if isinstance(answer, Exception)]
-        popped = answers[pop] if rooms and isinstance(answers[pop], list) else []
+        rooms, outgoing = self._accepted(), self._outgoing_by_list()
+        answer: Any = self._client.eval(
+            _EXCHANGE,
+            len(QUEUES) + 1,
+            *self._lists.values(),
+            self._epoch_key,
+            _LIST_TTL_SECONDS,
+            *(max(0, rooms.get(queue, 0)) for queue in self._lists),
+            *(" ".join(outgoing.get(queue, ())) for queue in self._lists),
+        )
+        popped, bodies, epoch, *listed = answer
         if popped:
             # Before anything can fail, since they are in no list any more; and also when all of it was
             # garbage, because the answer is an invitation to pop what stands behind it.
-            self._on_messages([pair for pair in map(_decoded, popped) if pair is not None])
+            self._on_messages([pair for pair in map(_decoded, bodies.split(b"\n")) if pair is not None])
         self._is_popping = False
-        if failures:
-            raise failures[0]
-        self.listed = dict(zip(self._lists, answers[-1 - len(self._lists) : -1], strict=True))
-        epoch: bytes | None = answers[-1]
-        return epoch
+        for each in (epoch, *listed):
+            if isinstance(each, Exception):
+                raise each
+        self.listed = dict(zip(self._lists, listed, strict=True))
+        return None if epoch is None else bytes(epoch)
 
     def _outgoing_by_list(self) -> dict[str, list[str]]:
         bodies: dict[str, list[str]] = {}
         while self._outgoing:
             message = self._outgoing.popleft()
-            bodies.setdefault(self._lists[message.queue], []).append(f"{message.id}.{message.fence}")
+            bodies.setdefault(message.queue, []).append(f"{message.id}.{message.fence}")
         return bodies
 
     def _check_epoch(self, present: bytes | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from queuectl.domain.article import Article
 from queuectl.domain.lifecycle import Move
@@ -10,9 +10,8 @@ from queuectl.domain.outcome import Verdict
 from queuectl.domain.task import Claimed
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What becomes of a task after a run.
+class Ending(NamedTuple):
+    """What becomes of a task after a run; one is made for each, so it is a tuple.
 
     ``move`` is one of succeed, retry, bury, cancel and release. ``due_at`` (UTC milliseconds) is
     when a retry may start, ``cause`` why a task is buried. A release or a retry is charged or not.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -98,6 +99,18 @@ class Gathering:
         self.total_ms += ms
         if ms > self.longest_ms:
             self.longest_ms = ms
+
+    def add_all(self, times: Sequence[int]) -> None:
+        """Count some times, at least one."""
+        if len(times) == 1:
+            self.add(times[0])
+            return
+        counts = Counter(times)  # there are far fewer different times than runs
+        for ms, count in counts.items():
+            bucket = bucket_of(max(0, ms))
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+            self.total_ms += max(0, ms) * count
+        self.longest_ms = max(self.longest_ms, *counts)
 
     def merge(self, other: Gathering | Histogram) -> None:
         """Add all of another distribution."""

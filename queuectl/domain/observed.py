@@ -6,8 +6,9 @@ statistics where that is cheap, not where tasks move.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from queuectl.domain.ending import Ending
 from queuectl.domain.histogram import Gathering
@@ -68,6 +69,14 @@ class Seen:
         self.counts = Numbers()
         self.waits = Gathering()
         self.runs = Gathering()
+
+    def take_ends(self, name: str, times: list[int]) -> None:
+        """Count the ends of runs by one move; ``times`` has for each its wait and its run time in turn."""
+        runs = len(times) // 2
+        self.counts[name] += runs
+        self.counts["attempts"] += runs
+        self.waits.add_all(times[::2])
+        self.runs.add_all(times[1::2])
 
     def merge(self, other: Seen) -> None:
         """Add what another one has seen."""
@@ -146,6 +155,15 @@ class Observed:
         ends = [(*key, hosts) for key, hosts in self._ends.items()]
         return json.dumps((seen, failures, ends), separators=(",", ":"), ensure_ascii=False)
 
+    def add_to_queues(self, queues: Mapping[str, Seen]) -> None:
+        """Add all of it to what is known of these queues, whatever the minutes and hosts."""
+        for (_, queue, _), seen in self.seen.items():
+            if queue in queues:
+                queues[queue].merge(seen)
+        for (_, queue, name), hosts in self._ends.items():
+            if queue in queues:
+                queues[queue].take_ends(name, [*itertools.chain.from_iterable(hosts.values())])
+
     def fold(self) -> None:
         """Count the ends of runs in ``seen``, where they are not yet."""
         for (minute, queue, name), hosts in self._ends.items():
@@ -158,13 +176,7 @@ class Observed:
             seen = self.seen.get(key)
             if seen is None:
                 seen = self.seen[key] = Seen()
-            runs = len(times) // 2
-            seen.counts[name] += runs
-            seen.counts["attempts"] += runs
-            pairs = iter(times)
-            for wait, run in zip(pairs, pairs, strict=True):
-                seen.waits.add(wait)
-                seen.runs.add(run)
+            seen.take_ends(name, times)
 
     def parts(self, size: int) -> Iterator[Observed]:
         """Yield the same in parts of at most about so many rows of the statistics, each added up in no time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move
@@ -83,7 +83,7 @@ def _held(work: Claimed, outcome: Outcome, rule: RetryRule, finished_at: int) ->
     asked = rule.backoff if outcome.retry_after is None else outcome.retry_after
     until = finished_at + round(min(max(asked, SHORTEST_HOLD), RETRY_AFTER_LIMIT) * 1000)
     ending = _ended(work, outcome, finished_at, Move.RETRY, due_at=until, charged=False)
-    return replace(ending, hold_until=until)
+    return ending._replace(hold_until=until)
 
 
 def _ended(

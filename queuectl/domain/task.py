@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from queuectl.domain.lifecycle import State
 from queuectl.errors import BatchNotFoundError, TaskNotFoundError
@@ -114,14 +114,13 @@ def batch_number(batch_id: str | int) -> int:
     return int(match[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A task that this daemon has claimed and will run, as the pump read it.
 
     ``metadata`` is JSON text. ``released`` counts the runs that were not charged and ``crashes``
     those that ended with the death of their process. It could have started at ``due_at``. ``begin_by``
     is when its handler must have been called, by the monotonic clock; it is set by the daemon and not
-    read from the database.
+    read from the database. One is made for every run, and a tuple is made several times as fast as anything else.
     """
 
     id: int

@@ -6,8 +6,9 @@ a run is concerned, the fence. Rows that do not come back were stale: someone el
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import WAITING, Move, State, sources
@@ -146,8 +147,8 @@ def claim(
         _refuse(transaction, values, params)
     places = {message: place for place, message in enumerate(messages)}
     claimed = sorted((Claimed(*row) for row in rows), key=lambda work: places[work.id, work.fence])
-    for work in claimed:
-        transaction.tally.move(work.queue, State.DISPATCHED, State.RUNNING)
+    for queue, count in Counter([work.queue for work in claimed]).items():
+        transaction.tally.move(queue, State.DISPATCHED, State.RUNNING, count)
     return claimed
 
 
@@ -173,7 +174,7 @@ def end(transaction: Transaction, endings: Sequence[Ending]) -> list[Ending]:
         return kept
     held = {ending.work.id for ending in kept}
     unwanted = [
-        replace(ending, move=Move.CANCEL, due_at=None)
+        ending._replace(move=Move.CANCEL, due_at=None)
         for ending in endings
         if ending.work.id not in held and ending.move in (Move.RETRY, Move.RELEASE)
     ]
@@ -197,11 +198,12 @@ def _end_as_decided(transaction: Transaction, endings: Sequence[Ending]) -> list
     # By fence too: the end of a run that was revoked may come together with the end of the next one.
     batch_of = {(number, fence): batch for number, fence, batch in rows}
     kept = [each for run, each in by_run.items() if run in batch_of]
-    for ending in kept:
-        transaction.tally.move(ending.work.queue, State.RUNNING, TARGET[ending.move])
-        transaction.tally.move_in_batch(
-            batch_of[run_of(ending)], State.RUNNING, TARGET[ending.move], ending.finished_at
-        )
+    for (queue, move), count in Counter([(each.work.queue, each.move) for each in kept]).items():
+        transaction.tally.move(queue, State.RUNNING, TARGET[move], count)
+    for each in kept:
+        batch = batch_of[run_of(each)]
+        if batch is not None:
+            transaction.tally.move_in_batch(batch, State.RUNNING, TARGET[each.move], each.finished_at)
     return kept
 
 

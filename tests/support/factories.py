@@ -61,7 +61,7 @@ def claimed(**fields: Any) -> Claimed:
         host="example.com",
         due_at=NOW,
     )
-    return replace(work, **fields)
+    return work._replace(**fields)
 
 
 def an_article(**fields: Any) -> Article:
@@ -188,7 +188,7 @@ def started(transaction: Transaction, task: int, queue: str, node: str = NODE) -
 def work_of(database: Database, task: int) -> Claimed:
     """Return a task as a daemon would hold it that had claimed it as it is now, whatever its state."""
     row = stored(database, task)
-    fields = {name: row[name] for name in Claimed.__slots__ if name in row}
+    fields = {name: row[name] for name in Claimed._fields if name in row}
     fields["started_at"] = fields["started_at"] or NOW
     return Claimed(**fields)
 

@@ -56,7 +56,8 @@ def test_what_came_due_while_no_daemon_ran_is_delivered_at_the_next_start(
     wait_until(lambda: delivered(site), within=40, describing="the report is delivered")
     (file,) = folder.iterdir()
     assert file.read_bytes().startswith(b"%PDF-")
-    assert "daily report (pdf, zh): delivered to" in site.daemon.log()
+    said = "daily report (pdf, zh): delivered to"
+    wait_until(lambda: said in site.daemon.log(), within=20, describing="the log tells it")
 
 
 def test_of_two_daemons_one_delivers(install: MakeInstallation) -> None:

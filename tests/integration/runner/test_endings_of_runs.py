@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import psutil
 import pytest
@@ -154,7 +153,7 @@ def test_a_handler_that_comes_back_in_two_processes_is_run_once(shared_stage: St
 
 
 def test_metadata_that_cannot_be_read_fails_the_task_only(shared_stage: Stage):
-    work = replace(shared_stage.work("echo"), metadata="{not json")
+    work = shared_stage.work("echo")._replace(metadata="{not json")
 
     assert shared_stage.runner.run(work).verdict is Verdict.FAILED
     assert shared_stage.run("succeed").verdict is Verdict.SUCCEEDED

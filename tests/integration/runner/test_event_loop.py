@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ def test_a_plain_function_stays_in_its_thread_and_one_that_says_async_is_refused
 def test_an_async_function_runs_in_a_child_where_it_has_to(stage: LoopStage, reason: str) -> None:
     work = stage.work("p_nap" if reason == "isolation" else "nap", memory=300 if reason == "memory" else None)
     if reason == "crashes":
-        work = replace(work, crashes=1)
+        work = work._replace(crashes=1)
     assert not stage.runner.take_up(work, lambda outcome: None)
     found = json.loads(stage.runner.run(work).result or "")
     assert (found["thread"], found["pid"] != os.getpid()) == ("MainThread", True)
@@ -214,7 +214,7 @@ def test_a_run_that_is_too_late_for_its_handler_is_not_called(
 ) -> None:
     blocking = stage.begin("occupy_loop", until=str(door))  # what holds a run up in the loop counts as well
     begin_by = time.monotonic() + 0.1
-    late = replace(stage.work("nap", witness=str(witness.path)), begin_by=begin_by)
+    late = stage.work("nap", witness=str(witness.path))._replace(begin_by=begin_by)
     assert stage.runner.take_up(late, lambda outcome: stage.ends.__setitem__(late.id, outcome))
     wait_until(lambda: time.monotonic() > begin_by, describing="the moment to pass")
     door.touch()

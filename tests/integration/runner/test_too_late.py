@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,11 @@ def test_a_handler_that_is_too_late_is_not_called(shared_stage: Stage, tmp_path:
     seen = tmp_path / "seen"
     work = shared_stage.work(handler, witness=str(seen))
 
-    late = shared_stage.runner.run(replace(work, begin_by=monotonic() - 0.001))
+    late = shared_stage.runner.run(work._replace(begin_by=monotonic() - 0.001))
 
     assert late == Outcome(Verdict.INTERRUPTED, began=False)
     assert not seen.exists()
-    in_time = shared_stage.runner.run(replace(work, begin_by=monotonic() + 60))
+    in_time = shared_stage.runner.run(work._replace(begin_by=monotonic() + 60))
     assert in_time.verdict is Verdict.SUCCEEDED
     assert seen.exists()
 
@@ -30,7 +29,7 @@ def test_a_handler_whose_process_had_to_be_made_first_is_judged_when_it_could_be
     stage: Stage, tmp_path: Path
 ) -> None:
     seen = tmp_path / "seen"
-    work = replace(stage.work("witness", witness=str(seen)), begin_by=monotonic() + 0.001)
+    work = stage.work("witness", witness=str(seen))._replace(begin_by=monotonic() + 0.001)
 
     assert stage.runner.run(work) == Outcome(Verdict.INTERRUPTED, began=False)
     assert not seen.exists()

@@ -7,7 +7,7 @@ state at once, so that what it may not touch is there to be touched.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -243,7 +243,7 @@ def test_a_message_or_end_under_another_fence_is_stale(
 
     with database.writing() as transaction:
         moved = OPERATIONS[name].apply(
-            transaction, [replace(work, fence=work.fence + wrong) for work in works]
+            transaction, [work._replace(fence=work.fence + wrong) for work in works]
         )
 
     assert not moved
@@ -255,7 +255,7 @@ def test_a_message_or_end_under_another_fence_is_stale(
 def test_a_task_that_is_not_there_is_passed_over(database: Database, name: str) -> None:
     task = task_in(database, State.QUEUED)
     with database.writing() as transaction:
-        missing = replace(work_of_queued(transaction), id=task + 1)
+        missing = work_of_queued(transaction)._replace(id=task + 1)
         assert not OPERATIONS[name].apply(transaction, [missing])
 
 

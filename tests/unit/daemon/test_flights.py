@@ -6,7 +6,6 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -126,7 +125,7 @@ def test_ends_that_could_not_be_recorded_keep_their_order(flights: Flights) -> N
 def test_one_transaction_carries_no_more_bytes_than_it_should(flights: Flights) -> None:
     large = "x" * (1024 * 1024)
     for work in works(40):
-        flights.finish(replace(ending(work, Move.SUCCEED), result=large, article=an_article(html=large)))
+        flights.finish(ending(work, Move.SUCCEED, result=large, article=an_article(html=large)))
     counts = []
     while flights.unrecorded:
         counts.append(len(flights.take_ended(512)[0]))
@@ -140,7 +139,7 @@ def test_the_first_end_can_be_replaced(flights: Flights) -> None:
     first, second = (ending(work, Move.SUCCEED) for work in works(2))
     flights.finish(first)
     flights.finish(second)
-    flights.replace_first(lambda each: replace(each, move=Move.BURY))
+    flights.replace_first(lambda each: each._replace(move=Move.BURY))
     assert [each.move for each in flights.take_ended(5)[0]] == [Move.BURY, Move.SUCCEED]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
@@ -78,7 +77,7 @@ def test_the_kind_of_a_task_is_looked_for_once_for_as_long_as_it_is_held() -> No
         assert found.room(held).full == room_left
     assert asked == [1, 2]
     assert found.room([]).full == ()
-    found.room([other, replace(one, fence=2, handler="note")])
+    found.room([other, one._replace(fence=2, handler="note")])
     assert asked == [1, 2, 2, 1], "what is held no more is forgotten, and a later run is another one"
 
 
