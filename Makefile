@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench crash-points pictures lock clean
+.PHONY: help demo test check format docs bench crash-points faults pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ given = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z)
 crash-points: $(VENV)/.test ## die at each system call in turn; SCENARIO=submit STRIDE=10 POINT=pwrite64:7
 	@$(BIN)/python -m tests.support.strace
 	@$(BIN)/python -m tests.faults.crash_points $(call given,SCENARIO STRIDE POINT)
+
+faults: $(VENV)/.test ## make runs in which things break at random; RUNS=100 SEED=1 TASKS=1000 JOBS=2
+	@$(BIN)/python -m tests.faults.chaos $(call given,RUNS SEED TASKS JOBS)
 
 # The pinned files hold for every supported Python and platform, and name no address and no folder.
 COMPILE = $(BIN)/uv pip compile --no-config --system-certs --quiet --universal --python-version 3.11 --generate-hashes \

@@ -177,8 +177,12 @@ class Daemon:
         file = self.installation.home / "server.log"
         return file.read_text(errors="replace") if file.exists() else ""
 
+    @property
+    def _status(self) -> int | None:
+        return self._process.poll() if self._process is not None else None
+
     def _is_ready(self) -> bool:
-        assert self.running, f"the daemon ended while it started:\n{self.log()}"
+        assert self.running, f"the daemon ended while it started, with {self._status}:\n{self.log()}"
         found = local_daemon(self.installation.home)
         return found is not None and found.pid == self.pid
 

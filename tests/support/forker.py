@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -152,6 +153,7 @@ class Forker:
                 what, pid, *status = line.split()
                 with self._news:
                     if what == "born":
+                        self._statuses.pop(int(pid), None)  # of a process that had the same number long ago
                         self._born.append(int(pid))
                     else:
                         self._statuses[int(pid)] = int(status[0])
@@ -217,8 +219,11 @@ def _fork(
         for end in (control, *bells):
             end.close()
         _become(request, gates)
+    except BaseException:  # noqa: BLE001  told as an interpreter would, which ends here
+        traceback.print_exc()
+        sys.stderr.flush()
     finally:
-        os._exit(70)
+        os._exit(1)
 
 
 def _become(request: dict[str, Any], gates: list[int]) -> NoReturn:

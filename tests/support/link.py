@@ -1,4 +1,4 @@
-"""A link to a server that can be cut and frozen, in both directions or in one, as networks are.
+"""A link to a server that can be cut, frozen, slow, dripping, half closed and deaf, as networks are.
 
 Everything passes through two pumps for each connection. A frozen direction takes in nothing more, so that whoever
 sends sooner or later waits; what is on its way arrives when it thaws. A cut link refuses and resets.
@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Literal
 
 Direction = Literal["to the server", "to the client"]
+_LARGEST = 65536
+_PAUSE = threading.Event()  # which never comes
 BOTH: tuple[Direction, ...] = ("to the server", "to the client")
 
 
@@ -25,9 +27,12 @@ class Link:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
+        self._clients: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._flows = {direction: threading.Event() for direction in BOTH}
-        self._is_cut = self._closed = False
+        self._is_cut = self._closed = self._swallows = False
+        self._delay = 0.0
+        self._piece = _LARGEST
         for flow in self._flows.values():
             flow.set()
 
@@ -55,6 +60,30 @@ class Link:
         for flow in self._flows.values():
             flow.set()
 
+    def slow_down(self, seconds: float) -> None:
+        """Let everything take so much longer in each direction, until ``clear``."""
+        self._delay = seconds
+
+    def drip(self, size: int) -> None:
+        """Let everything through in pieces of so many bytes, a millisecond apart, until ``clear``."""
+        self._piece = size
+
+    def swallow_answers(self) -> None:
+        """Let the server act on what it gets, and reset the connection in place of its answer, until ``clear``."""
+        self._swallows = True
+
+    def half_close(self) -> None:
+        """Tell the clients of all connections that there is nothing more to read, and let them go on sending."""
+        with self._lock:
+            clients = list(self._clients)
+        for each in clients:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_WR)
+
+    def clear(self) -> None:
+        """Pass everything on as it comes."""
+        self._delay, self._piece, self._swallows = 0.0, _LARGEST, False
+
     def cut(self) -> None:
         """Reset every connection, and refuse new ones until ``mend``."""
         self._is_cut = True
@@ -79,17 +108,27 @@ class Link:
                 continue
             with self._lock:
                 self._open |= {client, server}
+                self._clients.add(client)
             for source, sink, direction in ((client, server, BOTH[0]), (server, client, BOTH[1])):
-                threading.Thread(
-                    target=self._pass_on, args=(source, sink, self._flows[direction]), daemon=True
-                ).start()
+                threading.Thread(target=self._pass_on, args=(source, sink, direction), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket, flow: threading.Event) -> None:
+    def _pass_on(self, source: socket.socket, sink: socket.socket, direction: Direction) -> None:
         with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                flow.wait()
-                sink.sendall(data)
+            while data := source.recv(_LARGEST):
+                self._flows[direction].wait()
+                if self._swallows and direction == BOTH[1]:
+                    break
+                if self._delay:
+                    _PAUSE.wait(self._delay)
+                self._send(sink, data)
         self._reset(source, sink)
+
+    def _send(self, sink: socket.socket, data: bytes) -> None:
+        piece = self._piece
+        for first in range(0, len(data), piece):
+            if first:
+                _PAUSE.wait(0.001)
+            sink.sendall(data[first : first + piece])
 
     def _reset_all(self) -> None:
         with self._lock:
@@ -103,6 +142,7 @@ class Link:
             end.close()
             with self._lock:
                 self._open.discard(end)
+                self._clients.discard(end)
 
 
 @contextlib.contextmanager
