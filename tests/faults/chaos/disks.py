@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tests.faults.chaos.stage import Stage
 
 _CHUNK = 64 * 1024
+_FOR_THE_WITNESS = 400 * 1024
+"""Bytes that the file may have to which handlers write what happens: the limit is one of every file."""
 
 
 def fill_up(stage: Stage, chance: Random) -> None:
@@ -40,6 +42,7 @@ def limit_files(stage: Stage, chance: Random) -> None:
         pid = node.daemon.pid
         log = node.site.home / "queuectl.db-wal"
         size = (log.stat().st_size if log.exists() else 0) + chance.choice((0, 4, 64)) * 1024
+        size = max(size, _FOR_THE_WITNESS)
         before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
         let_pass(chance.uniform(0.2, 1.0))

@@ -34,6 +34,7 @@ from tests.support.link import Link
 from tests.support.postgres import PostgresServer
 from tests.support.processes import start_server
 from tests.support.redis import RedisServer
+from tests.support.sightings import Witness
 from tests.support.waiting import wait_until
 
 _HARM = (
@@ -215,6 +216,9 @@ class Stage:
             },
         }
         site = Installation(home, direct_url=self.direct_url, **urls, **settings)
+        elsewhere = guard.new_folder()  # where the disk is not full
+        self._stack.callback(guard.remove_folder, elsewhere)
+        site.witness = Witness(elsewhere / "witness.log")
         self._add(site)
         for _ in range(self.draw.nodes - 1):
             self._add(site.beside(**settings, **urls))
