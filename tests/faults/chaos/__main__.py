@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _shared_out(options: argparse.Namespace) -> int:
-    command = [sys.executable, "-m", "tests.faults.chaos", "--tasks", str(options.tasks)]
+    command = [sys.executable, "-m", "tests.faults.chaos", "--jobs", "1", "--tasks", str(options.tasks)]
     shares = [len(range(first, options.runs, options.jobs)) for first in range(options.jobs)]
     workers = [
         subprocess.Popen(
