@@ -130,6 +130,7 @@ def assess(status: RealtimeStatus, around: Surroundings, limits: Limits) -> Heal
         _database(around),
         _transport(status),
         _daemons(status),
+        _roles(status),
         _backlog(status, limits),
         _failures(status, limits),
         _dead_letters(status, limits),
@@ -182,6 +183,21 @@ def _daemons(status: RealtimeStatus) -> HealthCheck:
     return HealthCheck("daemon", Level.OK, 0, 50, say("health.daemons", n=len(alive)), *limits)
 
 
+def _roles(status: RealtimeStatus) -> HealthCheck:
+    """Whether the daemons that run do all that has to be done, or each of them the same half."""
+    missing = status.missing_role
+    limits = (0.0 if missing is None else 1.0, "roles", 1.0, 1.0)
+    if missing is None:
+        return HealthCheck("roles", Level.OK, 0, 50, say("health.roles"), *limits)
+    mend = f"queuectl daemon start --role {missing}"
+    if missing == "scheduler":
+        return HealthCheck("roles", Level.WARNING, 20, 50, say("health.no_scheduler"), *limits, mend=mend)
+    waiting = sum(queue.waiting for queue in status.queues)
+    said = say("health.no_worker_for", n=waiting) if waiting else say("health.no_worker")
+    level, points = (Level.CRITICAL, 50) if waiting else (Level.WARNING, 20)
+    return HealthCheck("roles", level, points, 50, said, *limits, mend=mend)
+
+
 def _backlog(status: RealtimeStatus, limits: Limits) -> HealthCheck:
     """The longest wait of a task that is due, in queues that a person has not paused."""
     queues = [each for each in status.queues if not each.paused and each.oldest_wait_ms is not None]
@@ -196,7 +212,8 @@ def _backlog(status: RealtimeStatus, limits: Limits) -> HealthCheck:
             mend = f"queuectl queue show {name}"
         else:
             workers = sum(node.workers for node in status.nodes if node.alive)
-            mend = f"queuectl daemon scale {workers * 2}" if workers else "queuectl daemon start"
+            start = "queuectl daemon start" + (" --role worker" if status.missing_role else "")
+            mend = f"queuectl daemon scale {workers * 2}" if workers else start
     return _judged("backlog", 25, value, "ms", limits.wait_ms, limits.wait_ms * _CRITICAL_TIMES, said, mend)
 
 

@@ -91,6 +91,11 @@ PATTERNS: Mapping[str, str] = MappingProxyType(
         "health.no_daemon_for": "none is running and {n} task waits | none is running and {n} tasks wait",
         "health.silent": "the one on {host} (pid {pid}) is silent since {time}",
         "health.daemons": "{n} daemon running | {n} daemons running",
+        "health.roles": "no role is missing",
+        "health.no_scheduler": "only workers run: no schedule fires, nothing is summed up, removed or reported",
+        "health.no_worker": "only schedulers run, so no task starts",
+        "health.no_worker_for": "only schedulers run, so no task starts, and {n} task waits"
+        " | only schedulers run, so no task starts, and {n} tasks wait",
         "health.no_wait": "no task waits",
         "health.longest_wait": "a task of {queue} waits since {time}",
         "health.no_runs": "no runs lately",

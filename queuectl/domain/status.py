@@ -203,6 +203,14 @@ class RealtimeStatus:
     schedule_problems: tuple[ScheduleProblem, ...] = ()
 
     @property
+    def missing_role(self) -> str | None:
+        """The role that daemons run without: ``worker`` if none runs tasks, ``scheduler`` if none does the rest."""
+        roles = {node.role for node in self.nodes if node.alive}
+        if not roles or "all" in roles:
+            return None
+        return next((role for role in ("worker", "scheduler") if role not in roles), None)
+
+    @property
     def startable(self) -> int:
         """The number of tasks that wait in queues that are not paused."""
         return sum(queue.waiting for queue in self.queues if not queue.paused)

@@ -13,6 +13,7 @@ from typing import Any
 
 from queuectl.clock import now_ms
 from queuectl.errors import DaemonRunningError, RefusedError, StorageError
+from queuectl.operations.local_daemon import birth_of
 from queuectl.operations.opening import make_folder
 from queuectl.settings import Settings
 
@@ -54,7 +55,8 @@ class HomeLock:
 
     def announce(self, node: str) -> None:
         """Write the pid file: the daemon is ready."""
-        text = json.dumps({"pid": os.getpid(), "node": node, "started_at": now_ms()})
+        pid = os.getpid()
+        text = json.dumps({"pid": pid, "node": node, "started_at": now_ms(), "born": birth_of(pid)})
         temporary = self.pid_file.with_suffix(".tmp")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(self.pid_file)

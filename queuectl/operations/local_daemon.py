@@ -5,19 +5,24 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_STARTED_LATER_SECONDS = 2.0
+_SAME_BIRTH_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class LocalDaemon:
-    """A running daemon as it announced itself when it was ready; ``started_at`` is UTC milliseconds."""
+    """A running daemon as it announced itself when it was ready; ``started_at`` is UTC milliseconds.
+
+    ``born`` is when its process began, as ``birth_of`` has it.
+    """
 
     pid: int
     node: str
     started_at: int
+    born: float
 
 
 def log_file(home: Path) -> Path:
@@ -66,17 +71,29 @@ def has_ended(daemon: LocalDaemon) -> bool:
 def _announced(file: Path) -> LocalDaemon | None:
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
-        return LocalDaemon(int(said["pid"]), str(said["node"]), int(said["started_at"]))
+        return LocalDaemon(int(said["pid"]), str(said["node"]), int(said["started_at"]), float(said["born"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
+def birth_of(pid: int) -> float:
+    """Return when a process began, in seconds that do not change when somebody sets the clock.
+
+    Raises:
+        psutil.Error: there is no such process.
+    """
+    import psutil
+
+    # On Linux psutil adds the moment of the boot, which goes along with the clock; elsewhere it tells what was noted.
+    boot = psutil.boot_time() if sys.platform == "linux" else 0.0
+    return float(psutil.Process(pid).create_time()) - boot
+
+
 def _same_process(announced: LocalDaemon) -> bool:
-    """Tell whether the process that wrote the pid file still has its number, and no younger one got it."""
+    """Tell whether the process that wrote the pid file still has its number, and no other one got it."""
     import psutil
 
     try:
-        born = float(psutil.Process(announced.pid).create_time())
+        return abs(birth_of(announced.pid) - announced.born) < _SAME_BIRTH_SECONDS
     except psutil.Error:
         return False
-    return born <= announced.started_at / 1000 + _STARTED_LATER_SECONDS

@@ -115,12 +115,21 @@ def test_a_pid_that_another_process_has_got_is_left_alone(cli: CommandLine) -> N
     announced = file.read_text()
     said = json.loads(announced)
     with guarded([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
-        other = {"pid": bystander.pid, "started_at": said["started_at"] - 3_600_000}
-        file.write_text(json.dumps(said | other))
+        file.write_text(json.dumps(said | {"pid": bystander.pid}))
         assert cli("daemon", "stop").ok().err == "no daemon is running\n"
         assert bystander.poll() is None
         bystander.communicate(b"\n")
     file.write_text(announced)
+
+
+def test_a_daemon_is_known_again_after_somebody_has_set_the_clock(cli: CommandLine) -> None:
+    cli.start_daemon()
+    file = cli.home / "run" / "queuectld.pid"
+    said = json.loads(file.read_text())
+    for hours in (-1, 1):
+        file.write_text(json.dumps(said | {"started_at": said["started_at"] + hours * 3_600_000}))
+        assert cli("daemon", "status").code == ExitCode.DONE
+    file.write_text(json.dumps(said))
 
 
 def test_a_daemon_that_cannot_start_says_why(cli: CommandLine) -> None:

@@ -2,6 +2,7 @@
 
 from tests.support.daemon import install, neighbour
 from tests.support.engines import database, database_url, emptied_postgres, migrated_file, migrated_postgres
+from tests.support.network import network
 
 __all__ = [
     "database",
@@ -11,4 +12,5 @@ __all__ = [
     "migrated_file",
     "migrated_postgres",
     "neighbour",
+    "network",
 ]

@@ -46,6 +46,7 @@ _SETTINGS = {
     "jit": "off",
     "max_connections": "100",
     "timezone": "UTC",
+    "listen_addresses": "127.0.0.1",
 }
 
 
@@ -192,7 +193,6 @@ class PostgresServer:
     def _started(self) -> bool:
         options = {
             **self._settings,
-            "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": str(self.folder),
         }

@@ -260,6 +260,13 @@ def _alerts(status: RealtimeStatus) -> Iterator[Alert]:
         waiting = sum(queue.waiting for queue in status.queues)
         what = f"no daemon is running and {count(waiting, 'task waits', 'tasks wait')}" if waiting else None
         yield Alert(what or "no daemon is running", "queuectl daemon start", BAD if waiting else CAREFUL)
+    if role := status.missing_role:
+        idle = role == "worker"
+        yield Alert(
+            "only schedulers run, so no task starts" if idle else "only workers run, so no schedule fires",
+            f"queuectl daemon start --role {role}",
+            BAD if idle else CAREFUL,
+        )
     for node in status.nodes:
         if not node.alive:
             silent = brief(status.at - node.heartbeat_at)

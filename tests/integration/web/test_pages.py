@@ -12,6 +12,8 @@ import pytest
 
 import queuectl_daemon.web
 from queuectl.domain.lifecycle import Move
+from queuectl.store import nodes
+from queuectl.store.nodes import NodeReport
 from queuectl_daemon.web.pages.words import LANGUAGES, words_of
 from tests.support.factories import ending, finish, new_task, started, submit
 from tests.support.site import Site, bury
@@ -115,6 +117,29 @@ def test_pages_of_an_empty_installation_say_what_to_do(plain_site: Site) -> None
         assert plain_site.page(path).status == 200
     assert "There are no tasks yet" in plain_site.page("/tasks").text
     assert "还没有任务" in plain_site.page("/tasks", "zh").text
+
+
+@pytest.mark.parametrize(
+    ("role", "missing", "english", "chinese"),
+    [
+        ("worker", "scheduler", "Only workers are running, so no schedule fires", "只有工作者角色"),
+        ("scheduler", "worker", "Only schedulers are running, so no task starts", "只有调度角色"),
+    ],
+)
+def test_daemons_that_all_do_the_same_half_are_told_of(
+    plain_site: Site, role: str, missing: str, english: str, chinese: str
+) -> None:
+    with plain_site.manager._database.writing() as transaction:
+        report = NodeReport(
+            "n", "h", 1, "1", 0, 4, 0, "in-process", 1, 0.0, "{}", "[]", "{}", "[]", role, "{}"
+        )
+        nodes.save(transaction, report, 600_000)
+    for path in ("/", "/health"):
+        assert english in plain_site.page(path).text
+        assert chinese in plain_site.page(path, "zh").text
+    health = plain_site.page("/health").text
+    assert f"queuectl daemon start --role {missing}" in health
+    assert {"worker": "runs tasks", "scheduler": "<td>schedules</td>"}[role] in health
 
 
 def test_every_link_of_every_page_leads_somewhere(plain_site: Site) -> None:

@@ -89,6 +89,15 @@ def test_without_a_daemon_the_waiting_tasks_are_counted() -> None:
     assert alerts(waiting) == ["no daemon is running and 1 task waits: queuectl daemon start"]
 
 
+def test_daemons_that_all_do_the_same_half_are_told_of() -> None:
+    assert alerts(replace(QUIET, nodes=(replace(NODE, role="worker"),))) == [
+        "only workers run, so no schedule fires: queuectl daemon start --role scheduler"
+    ]
+    assert alerts(replace(QUIET, nodes=(replace(NODE, role="scheduler", workers=0),))) == [
+        "only schedulers run, so no task starts: queuectl daemon start --role worker"
+    ]
+
+
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (200, 60)])
 def test_the_screen_fits(columns: int, lines: int) -> None:
     running = [task(number, f"https://example.com/{'x' * 300}") for number in range(100)]

@@ -67,6 +67,32 @@ def test_a_silent_daemon_is_named_beside_a_living_one() -> None:
     assert health.score == 80
 
 
+def test_daemons_that_all_do_the_same_half_are_told_of() -> None:
+    worker, scheduler = replace(NODE, role="worker"), replace(NODE, id="b", role="scheduler", workers=0)
+    workers = check(found(status(queue(queued=3), nodes=(worker, worker))), "roles")
+    assert (workers.level, workers.points, workers.value) == (Level.WARNING, 20, 1)
+    assert workers.mend == "queuectl daemon start --role scheduler"
+    idle = check(found(status(queue(), nodes=(scheduler,))), "roles")
+    assert (idle.level, idle.points) == (Level.WARNING, 20)
+    busy = check(found(status(queue(queued=3), nodes=(scheduler,))), "roles")
+    assert (busy.level, busy.points, busy.mend) == (Level.CRITICAL, 50, "queuectl daemon start --role worker")
+    assert busy.detail == "only schedulers run, so no task starts, and 3 tasks wait"
+
+
+@pytest.mark.parametrize(
+    "roles", [("all",), ("all", "worker"), ("all", "scheduler"), ("worker", "scheduler"), ()]
+)
+def test_roles_that_make_a_whole_cost_nothing(roles: tuple[str, ...]) -> None:
+    nodes = tuple(replace(NODE, id=role, role=role) for role in roles)
+    assert check(found(status(queue(queued=3), nodes=nodes)), "roles").points == 0
+
+
+def test_a_role_that_only_a_silent_daemon_has_is_missing() -> None:
+    gone = replace(NODE, id="b", role="scheduler", alive=False)
+    health = found(status(queue(), nodes=(replace(NODE, role="worker"), gone)))
+    assert check(health, "roles").level is Level.WARNING
+
+
 def test_a_transport_that_does_not_answer_is_critical() -> None:
     health = found(status(queue(), nodes=(replace(NODE, transport_up=False),)))
     assert (health.score, health.level) == (75, Level.CRITICAL)

@@ -86,6 +86,9 @@ def alerts(reader: Reader, status: RealtimeStatus) -> list[tuple[str, str, str]]
     alive = [node for node in status.nodes if node.alive]
     if not alive:
         found.append(("bad", t("dashboard.no_daemon"), "/health"))
+    if role := status.missing_role:
+        kind = "bad" if role == "worker" else "careful"
+        found.append((kind, t(f"dashboard.no_{role}"), "/health"))
     found += [
         ("careful", t("dashboard.transport_down", node=node.id), "/health")
         for node in alive
