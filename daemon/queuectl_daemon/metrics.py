@@ -63,6 +63,10 @@ class Metrics:
         """Let the next scrape read anew, however soon it comes."""
         self._readings.forget()
 
+    def close(self) -> None:
+        """Let go of the database; a scrape that comes later takes it up again."""
+        self._readings.close()
+
     def collect(self) -> Iterator[Metric]:
         """Yield every metric as it is now; the library calls this."""
         yield from self._of_process()

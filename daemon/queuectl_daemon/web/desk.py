@@ -44,3 +44,4 @@ class Desk:
     def close(self) -> None:
         """Begin nothing more."""
         self.workers.close()
+        self.metrics.close()

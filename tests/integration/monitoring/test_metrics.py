@@ -18,6 +18,7 @@ import pytest
 from queuectl.domain.lifecycle import State
 from queuectl.domain.observed import COUNTED
 from queuectl.domain.priority import QUEUES
+from queuectl.settings import Settings
 from queuectl.store.database import Database
 from queuectl_daemon.capacity import Capacity
 from queuectl_daemon.flights import Flights
@@ -26,6 +27,7 @@ from queuectl_daemon.measures import Measures
 from queuectl_daemon.metrics import Metrics
 from queuectl_daemon.readings import Readings
 from tests.support.daemon import KINDS, POSTGRES, SQLITE, Installation, MakeInstallation
+from tests.support.engines import MigratedPostgres
 from tests.support.ports import free_port
 from tests.support.processes import guarded
 from tests.support.prometheus import find_program
@@ -187,8 +189,8 @@ def test_a_database_that_does_not_answer_is_told_within_the_time_that_is_said(
     postgres_url: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from queuectl.operations.opening import open_database
-    from queuectl.settings import Settings
 
+    before = _readers()
     settings = Settings(home=home, database_url=postgres_url)
     database = open_database(settings)
     flights = Flights()
@@ -212,8 +214,7 @@ def test_a_database_that_does_not_answer_is_told_within_the_time_that_is_said(
         assert [each.value("queuectl_database_up") for each in seen] == [0] * 5
         assert [each.value("queue_health_score") for each in seen] == [0] * 5
         assert all("queue_size" not in each.names for each in seen)
-        reading = [thread for thread in threading.enumerate() if thread.name == "metrics"]
-        assert len(reading) == 1, "all wait for one reading"
+        assert len(_readers() - before) == 1, "all wait for one reading"
     blocker.close()
     wait_until(
         lambda: read(metrics.exposition().decode()).value("queuectl_database_up") == 1,
@@ -246,6 +247,51 @@ def test_a_reading_for_which_there_is_no_thread_is_tried_again(
         assert readings.latest() is None
     assert readings.latest(20) is not None
     database.close()
+
+
+def _readers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "metrics"}
+
+
+def test_scrapes_one_after_another_share_a_connection_which_is_opened_again_when_it_is_lost(
+    emptied_postgres: str, migrated_postgres: MigratedPostgres, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queuectl_daemon.readings.FRESH_SECONDS", 0.0)
+    database, others = Database(emptied_postgres), _readers()
+    readings = Readings(Settings(home=home, database_url=emptied_postgres), database)
+
+    def connections() -> set[int]:
+        with migrated_postgres.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name = 'queuectl'"
+            )
+            return {pid for (pid,) in cursor.fetchall()}
+
+    assert readings.latest(20) is not None
+    first = connections()
+    assert len(first) == 1
+    assert readings.latest(20) is not None
+    assert connections() == first
+    migrated_postgres.cut()
+    assert readings.latest(20) is not None
+    assert len(connections() - first) == 1
+    readings.close()
+    wait_until(lambda: not connections() and _readers() <= others, describing="the end of the reader")
+    assert readings.latest(20) is not None, "who asks later is answered as well"
+    readings.close()
+
+
+def test_a_reader_that_nobody_asks_any_more_ends(
+    emptied_postgres: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queuectl_daemon.readings.KEPT_SECONDS", 0.05)
+    monkeypatch.setattr("queuectl_daemon.readings.FRESH_SECONDS", 0.0)
+    others = _readers()
+    readings = Readings(Settings(home=home, database_url=emptied_postgres), Database(emptied_postgres))
+    for _ in range(20):
+        assert readings.latest(20) is not None
+        wait_until(lambda: _readers() <= others, describing="the end of the reader")
 
 
 def _no_thread(_: threading.Thread) -> None:
