@@ -198,7 +198,7 @@ def test_a_chinese_page_says_why_tasks_wait_and_how_the_system_is(site: Site) ->
     source.write_text("https://example.com/x\n")
     site.scheduler.schedule_recurring(f"file://{source}", "0 10 * * *", name="daily")
     checks = site.monitor.get_health().checks
-    assert len(checks) == 9
+    assert len(checks) == 10
     english, chinese = site.page("/health").text, site.page("/health", "zh").text
     for check in checks:
         assert f"<td>{check.name}</td>" in english
