@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench crash-points faults pictures lock clean
+.PHONY: help demo test check format docs bench bench-peers crash-points faults pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ docs: $(VENV)/.runtime ## write docs/cli.md from the commands
 bench: $(VENV)/.test ## measure it beside its peers
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+bench-peers: $(VENV)/.test ## measure it beside other task queues, each installed below build/
+	@$(BIN)/python -m tests.bench.peers $(ARGS)
+
 # What is given on the command line of make goes on as an option: SEED=7 as --seed 7.
 given = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name))))
 
@@ -54,6 +57,7 @@ faults: $(VENV)/.test ## make runs in which things break at random; RUNS=100 SEE
 COMPILE = $(BIN)/uv pip compile --no-config --system-certs --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate $(ARGS)
 PINNED := requirements
+PEERS := tests/bench/peers
 
 pictures: $(VENV)/.test ## draw the pictures of the README from the real commands
 	@$(BIN)/python -m tests.pictures
@@ -65,6 +69,7 @@ lock: $(VENV)/.lock ## pin what pyproject.toml asks for; ARGS=--upgrade takes th
 	  --output-file $(PINNED)/lint.txt
 	$(COMPILE) --group build --constraints $(PINNED)/lint.txt --output-file $(PINNED)/build.txt
 	$(COMPILE) --group lock --output-file $(PINNED)/lock.txt
+	for each in $(PEERS)/*.in; do $(COMPILE) $$each --output-file $${each%.in}.txt || exit 1; done
 
 clean: ## remove the environment and what the tools left behind
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov

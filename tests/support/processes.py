@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,12 @@ def start_server(
     folder: Path,
     ending: signal.Signals = signal.SIGTERM,
     ordinary_user: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a server in ``folder`` that logs to server.log there and cannot outlive this process.
 
     It gets a session of its own, so that an interrupt from the keyboard ends the tests and these the server.
-    ``ending`` is what it is sent should this process die.
+    ``ending`` is what it is sent should this process die. Without an ``environment`` it has this process's.
     """
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
@@ -44,6 +45,7 @@ def start_server(
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=environment,
             **(as_ordinary_user() if ordinary_user else {}),
         )
     guard.watch(process.pid, ending)

@@ -15,11 +15,14 @@ import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tests.support.guard import guard
 from tests.support.ports import free_port
 from tests.support.processes import end, kill_with_children, start_server
 from tests.support.waiting import wait_until
+
+Fsync = Literal["always", "everysec"]
 
 _DATABASES = 512
 
@@ -56,15 +59,17 @@ def find_redis() -> Binary:
 class RedisServer:
     """One Redis server with a folder of its own, on a socket there and on a loopback port.
 
-    With ``persistent`` every write is on file before it is acknowledged and outlives ``kill``; without, a
-    server that stops has lost everything. The address stays the same over restarts.
+    With ``persistent`` every write is on file before it is acknowledged and outlives ``kill``, or with
+    ``appendfsync`` "everysec" within a second; without, a server that stops has lost everything. The address
+    stays the same over restarts.
     """
 
-    def __init__(self, *, persistent: bool = False) -> None:
+    def __init__(self, *, persistent: bool = False, appendfsync: Fsync = "always") -> None:
         self.folder = guard.new_folder()
         self.port = 0
         self.pid: int | None = None
         self._persistent = persistent
+        self._appendfsync = appendfsync
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.cycle(range(1, _DATABASES))
 
@@ -167,7 +172,7 @@ class RedisServer:
             "databases": _DATABASES,
             "save": "",
             "appendonly": "yes" if self._persistent else "no",
-            "appendfsync": "always" if self._persistent else "no",
+            "appendfsync": self._appendfsync if self._persistent else "no",
             "maxmemory-policy": "noeviction",
         }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]

@@ -1,0 +1,63 @@
+"""What becomes of accepted tasks when the workers are killed, and when Redis loses everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.bench.peers.arithmetic import Losses, losses
+from tests.bench.peers.contenders import Contender
+from tests.bench.peers.environments import Environment
+from tests.bench.peers.servers import Seat, Servers
+from tests.bench.peers.sizes import Sizes
+from tests.bench.peers.stand import ContenderError, Stand
+
+KILL, FLUSH = "kill", "flush"
+_PREFIX = "nap"
+
+
+def can_flush(contender: Contender) -> bool:
+    """Tell whether a contender has anything in Redis."""
+    return contender.redis
+
+
+def strike(
+    which: str, contender: Contender, environment: Environment, servers: Servers, sizes: Sizes
+) -> Losses:
+    """Let tasks of 20 ms run, strike when a quarter has ended, and judge when all have ended or time is up."""
+    with (
+        servers.seat(contender, own_redis=which == FLUSH) as seat,
+        Stand(environment, seat, sizes.step_seconds) as stand,
+    ):
+        witness = stand.witness
+        stand.many("nap", _PREFIX, sizes.victims)
+        stand.start_workers()
+        stand.await_all("tasks", sizes.victims // 4, lambda: len(witness.ended(_PREFIX)))
+        _STRIKES[which](stand, seat)
+        _wait_for_the_rest(stand, sizes)
+        # What is done a second time comes late: look once more after everything has been done once.
+        stand.wait(lambda: False, sizes.idle_seconds)
+        names = [f"{_PREFIX}-{number}" for number in range(sizes.victims)]
+        return losses(names, witness.begun(_PREFIX), witness.ended(_PREFIX))
+
+
+def _kill(stand: Stand, seat: Seat) -> None:
+    stand.kill_workers()
+    stand.start_workers()
+
+
+def _flush(stand: Stand, seat: Seat) -> None:
+    assert seat.redis is not None
+    seat.redis.flush()
+
+
+_STRIKES: dict[str, Callable[[Stand, Seat], None]] = {KILL: _kill, FLUSH: _flush}
+
+
+def _wait_for_the_rest(stand: Stand, sizes: Sizes) -> None:
+    try:
+        stand.wait(lambda: len(stand.witness.ended(_PREFIX)) >= sizes.victims, sizes.back_seconds)
+    except ContenderError:
+        # Workers that did not outlive it are started again, once, as a supervisor would.
+        stand.kill_workers()
+        stand.start_workers()
+        stand.wait(lambda: len(stand.witness.ended(_PREFIX)) >= sizes.victims, sizes.back_seconds)
