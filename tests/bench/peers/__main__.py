@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -50,6 +51,7 @@ def main() -> int:
         )
         results = run.measure(
             rounds=options.rounds,
+            minutes=options.minutes,
             appendfsync=options.appendfsync,
             patience=options.patience,
             say=status.update,
@@ -76,6 +78,7 @@ def _show(console: Console, results: Results) -> None:
     console.print(tables.table(results))
     for line in (*tables.reasons(results), "", *tables.behind(results)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"medians of {machine['rounds']} rounds", highlight=False)
 
 
 def _write(console: Console, file: Path) -> int:
@@ -110,6 +113,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="measure only these, with commas or apart")
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="only these tools, with commas or apart")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; 3 if not given")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin no round that would not end within these"
+    )
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--short", action="store_true", help="sizes for three rounds in a quarter of an hour")
     sizes.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")

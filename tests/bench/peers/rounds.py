@@ -1,7 +1,8 @@
-"""The rounds: everybody in turn, round after round, and at the end the disasters, of which nothing is timed."""
+"""The disasters, of which nothing is timed, and then the rounds: everybody in turn, round after round."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from tests.support.guard import guard
 from tests.support.redis import Fsync
 
 _DISASTERS = {KILL, FLUSH}
-_AT_ONCE = 4  # disasters, which mostly wait
+_AT_ONCE = 8  # disasters, which mostly wait
 EVERYTHING = ""
 """In a record's failures: what kept the contender from everything."""
 
@@ -66,27 +67,35 @@ class Run:
         # A tool has one command, whatever its settings are.
         self._commands = {each.peer: each for each in reversed(self._able)}
 
-    def measure(self, *, rounds: int, appendfsync: Fsync, patience: float, say: Say, called: str) -> Results:
-        """Measure, and return what came out."""
+    def measure(
+        self, *, rounds: int, minutes: float, appendfsync: Fsync, patience: float, say: Say, called: str
+    ) -> Results:
+        """Measure, and return what came out: so many rounds, or fewer where another would not end in these minutes."""
+        deadline = time.monotonic() + minutes * 60
         others: dict[str, float] = {}
         folder = guard.new_folder()
         with Servers(appendfsync) as servers:
             machine: dict[str, Any] = facts(folder) | {
                 "called": called,
-                "rounds": rounds,
+                "rounds": 0,
                 "settings": servers.described(),
                 "others": others,
             }
             guard.remove_folder(folder)
             servers.start(self._able)
+            self._strike(servers, say)
+            longest = 0.0
             for number in range(1, rounds + 1) if self._wanted - _DISASTERS else ():
                 if patience:
                     say(f"waiting for a quiet machine before round {number}")
                     wait_for_quiet(patience)
-                meanwhile = Others()
+                began, meanwhile = time.monotonic(), Others()
+                if began + longest > deadline:
+                    break
                 self._round(number, rounds, servers, say)
+                longest = max(longest, time.monotonic() - began)
                 others[f"round {number}"] = round(meanwhile.share(), 3)
-            self._strike(servers, say)
+                machine["rounds"] = number
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return Results(now, machine, list(self._records.values()))
 

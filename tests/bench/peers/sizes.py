@@ -55,7 +55,7 @@ SHORT = Sizes(
     idle_seconds=0.5,
     startups=1,
     victims=200,
-    back_seconds=75,
+    back_seconds=90,
 )
 QUICK = Sizes(
     submit=50,
