@@ -20,6 +20,7 @@ from tests.bench.peers.sizes import FULL, QUICK, SHORT
 from tests.bench.stage import ROOT
 
 _WIDTH = 190
+_SHORT_MINUTES = 14.0
 
 
 def main() -> int:
@@ -51,7 +52,7 @@ def main() -> int:
         )
         results = run.measure(
             rounds=options.rounds,
-            minutes=options.minutes,
+            minutes=options.minutes or (_SHORT_MINUTES if options.short else math.inf),
             appendfsync=options.appendfsync,
             patience=options.patience,
             say=status.update,
@@ -114,7 +115,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="only these tools, with commas or apart")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; 3 if not given")
     parser.add_argument(
-        "--minutes", type=float, default=math.inf, help="begin no round that would not end within these"
+        "--minutes",
+        type=float,
+        help="begin no round that would not end within these; 14 with --short, else as long as it takes",
     )
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--short", action="store_true", help="sizes for three rounds in a quarter of an hour")

@@ -90,7 +90,7 @@ class Run:
                     say(f"waiting for a quiet machine before round {number}")
                     wait_for_quiet(patience)
                 began, meanwhile = time.monotonic(), Others()
-                if began + longest > deadline:
+                if longest and began + longest > deadline:
                     break
                 self._round(number, rounds, servers, say)
                 longest = max(longest, time.monotonic() - began)

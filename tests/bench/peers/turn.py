@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from tests.bench.figures import percentile
 from tests.bench.peers.arithmetic import overtaken, rate, waits
+from tests.bench.peers.columns import MEASURE_OF
 from tests.bench.peers.contenders import Contender
 from tests.bench.peers.environments import Environment
 from tests.bench.peers.servers import Servers
@@ -52,6 +53,10 @@ class Turn:
             self._step(("latency", "naps", "memory"), lambda: self._at_leisure(stand))
             self._step(("urgent",), self._hurry)
             self._step(("startup",), self._start_up)
+        # Some come by the way.
+        self.samples = {
+            key: value for key, value in self.samples.items() if MEASURE_OF.get(key, key) in self._wanted
+        }
         return self
 
     def _step(self, measures: Sequence[str], work: Callable[[], T]) -> T | None:

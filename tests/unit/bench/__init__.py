@@ -1,0 +1,1 @@
+"""What the benchmarks compute and show; nothing is measured here."""
