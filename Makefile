@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-peers crash-points faults pictures lock clean
+.PHONY: help demo test check format docs bench bench-peers crash-points faults fuzz pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,9 @@ crash-points: $(VENV)/.test ## die at each system call in turn; SCENARIO=submit 
 
 faults: $(VENV)/.test ## make runs in which things break at random; RUNS=100 SEED=1 TASKS=1000 JOBS=2
 	@$(BIN)/python -m tests.faults.chaos $(call given,RUNS SEED TASKS JOBS)
+
+fuzz: $(VENV)/.test ## give the parsers made-up inputs; INPUTS=1000000 SEED=7
+	@$(BIN)/python -m tests.fuzz $(call given,INPUTS SEED)
 
 # The pinned files hold for every supported Python and platform, and name no address and no folder.
 COMPILE = $(BIN)/uv pip compile --no-config --system-certs --quiet --universal --python-version 3.11 --generate-hashes \

@@ -25,6 +25,7 @@ from queuectl.handlers.article.address_guard import AddressGuard, Resolver, reso
 from queuectl.handlers.article.network import Exchange, GuardedBackend
 
 _PREFIX = "whsec_"
+_SHOWN = 200
 _RETRYABLE_4XX = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -76,7 +77,7 @@ class Webhook:
         except httpcore2.TimeoutException as error:
             raise RetryableError(f"{parts.netloc} did not answer in time") from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
-            reason = str(error) or type(error).__name__
+            reason = str(error)[:_SHOWN] or type(error).__name__
             raise RetryableError(f"the connection to {parts.netloc} failed: {reason}") from error
 
     def _signed(self, body: bytes, key: str) -> dict[str, str]:

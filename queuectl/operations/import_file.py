@@ -164,6 +164,8 @@ class ImportFile:
         except msgspec.ValidationError as error:
             field, problem = _explained(str(error))
             self.refuse(problem, ".".join(each for each in (name, field) if each) or None)
+        except UnicodeEncodeError:
+            self.refuse("it has a text with half of a surrogate pair where none can be", name)
 
     def _check_end(self, end: form.End) -> None:
         if self._next_line():

@@ -159,6 +159,8 @@ def table_of_file(path: Path, problems: list[str]) -> dict[str, Any]:
         problems.append(f"{path} is nested too deeply")
     except tomllib.TOMLDecodeError as error:
         problems.append(f"{path} is not valid TOML: {error}")
+    except ValueError:  # the one that its parser lets pass
+        problems.append(f"{path} has a number with too many digits")
     except OSError as error:
         problems.append(f"{path} cannot be read: {error.strerror}")
     return {}

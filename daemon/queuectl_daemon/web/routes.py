@@ -166,6 +166,8 @@ def read_body(request: Request, content: bytes, kind: type[msgspec.Struct] | Non
         return msgspec.convert(plain, kind)
     except RecursionError as error:
         raise InvalidInputError("the content is nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInputError("the content is not UTF-8 text") from error
     except (msgspec.DecodeError, OverflowError) as error:
         raise InvalidInputError(_said(error)) from error
 

@@ -272,9 +272,9 @@ def _refuse_status(url: str, status: int, retry_after: str) -> NoReturn:
 def _refuse_broken(url: str, error: Exception) -> NoReturn:
     if isinstance(error, httpcore2.TimeoutException):
         raise RetryableError(f"{_short(url)} did not answer in time") from error
-    raise RetryableError(
-        f"the connection for {_short(url)} failed: {str(error) or type(error).__name__}"
-    ) from error
+    # What is wrong with an answer may quote all of it.
+    reason = _short(str(error)) or type(error).__name__
+    raise RetryableError(f"the connection for {_short(url)} failed: {reason}") from error
 
 
 def wait_asked_for(retry_after: str) -> float | None:
@@ -289,9 +289,9 @@ def wait_asked_for(retry_after: str) -> float | None:
     return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
 
 
-def _short(url: str) -> str:
-    """Return a URL as a message may carry it."""
-    return url if len(url) <= _SHOWN else f"{url[:_SHOWN]}…"
+def _short(text: str) -> str:
+    """Return a text from outside, such as a URL, as a message may carry it."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _text(header: bytes) -> str:

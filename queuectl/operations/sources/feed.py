@@ -118,7 +118,8 @@ def _forget(element: Any) -> None:
 
 def _local(element: Any) -> str:
     tag = element.tag
-    return etree.QName(tag).localname.lower() if isinstance(tag, str) else ""
+    # Not by the parser's own class for names, which refuses what its recovery has let through.
+    return tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
 
 
 def _refuse_broken(name: str, reason: str) -> NoReturn:
