@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpcore2
+import msgspec
 from starlette.requests import Request
 
 from queuectl.domain.web_access import Role
@@ -42,17 +43,19 @@ from tests.fuzz.mutation import changed_json, from_samples, mutated
 from tests.fuzz.trial import Parser
 from tests.support.site import idle_measures
 
+_ARTICLE: dict[str, Any] = {
+    "url": "http://a.test/", "final_url": "http://a.test/", "title": "茶", "author": None, "account": None,
+    "published_at": 1, "language": "zh", "markdown": "x", "html": "<p>x</p>", "images": [],
+    "markdown_path": "a.md", "html_path": "a.html",
+}  # fmt: skip
 _FRAMES: tuple[list[Any], ...] = (
     ["hello", 4711],
     ["progress", 0.5, "half of it"],
     ["line", 20, "a line"],
     ["result", "succeeded", '{"a":1}', None, None, None, None, None, False, True],
     ["result", "failed", None, "ValueError: no", "Traceback", 2.5, None, "its memory", True, True],
-    ["result", "succeeded", "null", None, None, None,
-     {"url": "http://a.test/", "final_url": "http://a.test/", "title": "茶", "author": None, "account": None,
-      "published_at": 1, "language": "zh", "markdown": "x", "html": "<p>x</p>", "images": [], "markdown_path": "a.md",
-      "html_path": "a.html"}, None],
-)  # fmt: skip
+    ["result", "succeeded", "null", None, None, None, _ARTICLE, None],
+)
 _MESSAGES = (b"1.1", b"42.7", b"9223372036854775807.1", b"100000.12")
 _MESSAGE_WORDS = (b".", b"-", b"+", b" ", b"_", b"e", b"0x", b"\n", "١".encode(), "１".encode(), b"9" * 30)
 _PAGE = b"<html><title>t</title><p>" + b"text " * 40 + b"</p></html>"
@@ -67,43 +70,14 @@ _ANSWERS = (
     b'HTTP/1.1 200 OK\r\nETag: W/"x"\r\nLast-Modified: now\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n',
 )
 _HTTP_WORDS = (
-    *(
-        b"\r\n",
-        b"\r\n\r\n",
-        b"\n\n",
-        b": ",
-        b"HTTP/1.1 ",
-        b"HTTP/9.9 999",
-        b"100 Continue",
-        b"101 Switching",
-        b"204 x",
-    ),
-    *(
-        b"Content-Length: 5\r\n",
-        b"Content-Length: -1\r\n",
-        b"Transfer-Encoding: chunked\r\n",
-        b"Content-Encoding: br\r\n",
-    ),
-    *(
-        b"Content-Encoding: gzip\r\n",
-        b"Location: http://127.0.0.1/\r\n",
-        b"Location: \xff\r\n",
-        b"Retry-After: 1e9\r\n",
-    ),
-    *(
-        b"Location: file:///etc/passwd\r\n",
-        b"X: y\r\n" * 120,
-        b"ffffffff\r\n",
-        b"0\r\n\r\n",
-        b"charset=x-unknown",
-        b"304 x",
-    ),
-    *(
-        b"Retry-After: Mon, 31 Feb 99999 25:61:61 +9999\r\n",
-        b"\x1f\x8b\x08\x00",
-        b"Content-Type: \xe4\xb8\xad\r\n",
-    ),
-)
+    b"\r\n", b"\r\n\r\n", b"\n\n", b": ", b"HTTP/1.1 ", b"HTTP/9.9 999", b"100 Continue", b"101 Switching",
+    b"204 x", b"Content-Length: 5\r\n", b"Content-Length: -1\r\n", b"Transfer-Encoding: chunked\r\n",
+    b"Content-Encoding: br\r\n", b"Content-Encoding: gzip\r\n", b"Location: http://127.0.0.1/\r\n",
+    b"Location: \xff\r\n", b"Retry-After: 1e9\r\n", b"Location: file:///etc/passwd\r\n", b'X: y\r\n' * 120,
+    b"ffffffff\r\n", b"0\r\n\r\n", b"charset=x-unknown", b"304 x",
+    b"Retry-After: Mon, 31 Feb 99999 25:61:61 +9999\r\n", b"\x1f\x8b\x08\x00",
+    b"Content-Type: \xe4\xb8\xad\r\n",
+)  # fmt: skip
 _BODIES: tuple[dict[str, Any], ...] = (
     {"url": "https://example.com/a", "priority": "high", "metadata": {"author": "作者"}, "unique": True},
     {"url": "https://example.com/b", "score": 7, "run_at": "in 90m", "timeout": 1.5, "memory_limit": 64},
@@ -116,32 +90,14 @@ _BODIES: tuple[dict[str, Any], ...] = (
     {"workers": 3, "limits": {"low": {"rate_limit": "1/s"}}},
     {"start": "2027-01-31 10:00", "end": "2027-01-31 12:00", "max_per_hour": 5, "queue": "low"},
 )  # fmt: skip
+_QUERY_WORDS = (b"%00", b"%ff", b"&", b"=", b"limit=", b"sort=", b"after=", b"%ED%A0%80", b"since=", b"by=")
 _WHOLE = (
-    "/tasks",
-    "/batches",
-    "/queues",
-    "/dead-letters",
-    "/events",
-    "/ticks",
-    "/statistics",
-    "/audit",
+    "/tasks", "/batches", "/queues", "/dead-letters", "/events", "/ticks", "/statistics", "/audit",
     "/simulate",
-)
+)  # fmt: skip
 _PATHS = (
-    "1",
-    "task_1",
-    "batch_1",
-    "low",
-    "high_priority",
-    "0",
-    "-1",
-    "9" * 20,
-    "x",
-    "\0",
-    "例え",
-    "%",
-    "\ud800",
-)
+    "1", "task_1", "batch_1", "low", "high_priority", "0", "-1", "9" * 20, "x", "\x00", "例え", "%", "\ud800",
+)  # fmt: skip
 _ONE_IN = 20
 
 
@@ -190,7 +146,7 @@ def exchanges(settings: Settings) -> tuple[Parser, ...]:
     return (
         Parser("API JSON", 130, _request, _reader_of_requests(settings)),
         Parser("HTTP response", 80, from_samples(_ANSWERS, _HTTP_WORDS), _reader_of_answers()),
-        Parser("Redis message", 110, messages, _read_message),
+        Parser("Redis message", 60, messages, _read_message),
         Parser("worker result frame", 100, _frames, _read_frames, (GarbageError,)),
     )
 
@@ -250,23 +206,28 @@ def _reader_of_answers() -> Callable[[bytes], None]:
 
 
 def _request(chance: random.Random) -> bytes:
-    """Return a request in three lines: its route by number, its query, and its body."""
-    route = api.ROUTES[chance.randrange(len(api.ROUTES))]
-    document = chance.choice(_BODIES)
-    body = changed_json(chance, document) if chance.random() < 0.8 else json.dumps(document).encode()
-    if chance.random() < 0.1:
-        body = mutated(chance, [body], (b"{", b"}", b"[", b'"', b":", b",", b"null"))
-    fields = {name: value for name, value in document.items() if chance.random() < 0.5}
-    query = urlencode(fields, doseq=True).encode() if route.query is not None else b""
-    if chance.random() < 0.3:
-        query = mutated(
-            chance,
-            [query or b"a=b"],
-            (b"%00", b"%ff", b"&", b"=", b"limit=", b"sort=", b"after=", b"%ED%A0%80"),
-        )
-    return b"%d %d\n%s\n%s" % (
-        api.ROUTES.index(route), chance.randrange(len(_PATHS)), query.replace(b"\n", b""), body
-    )  # fmt: skip
+    """Return a request in three lines: its route and a value for its path by numbers, its query, and its body."""
+    place = chance.randrange(len(api.ROUTES))
+    route = api.ROUTES[place]
+    body = query = b""
+    if route.body is not None or chance.random() < 0.05:
+        document = _fitting(chance, route.body)
+        body = changed_json(chance, document) if chance.random() < 0.85 else json.dumps(document).encode()
+        if chance.random() < 0.1:
+            body = mutated(chance, [body], (b"{", b"}", b"[", b'"', b":", b",", b"null"))
+    if route.query is not None or chance.random() < 0.05:
+        query = urlencode(_fitting(chance, route.query), doseq=True).encode()
+        if chance.random() < 0.6:
+            query = mutated(chance, [query or b"a=b"], _QUERY_WORDS).replace(b"\n", b"")
+    return b"%d %d\n%s\n%s" % (place, chance.randrange(len(_PATHS)), query, body)
+
+
+def _fitting(chance: random.Random, kind: type[msgspec.Struct] | None) -> dict[str, Any]:
+    """Return some of the fields that a request may have, with values that they may have."""
+    known = {name: value for document in _BODIES for name, value in document.items()}
+    names = [each.encode_name for each in msgspec.structs.fields(kind)] if kind is not None else list(known)
+    few = chance.random()
+    return {name: known.get(name, chance.choice(("1", 1, True))) for name in names if chance.random() > few}
 
 
 def _reader_of_requests(settings: Settings) -> Callable[[bytes], None]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import random
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.resources import files as package_files
 from pathlib import Path
+from typing import Any
 
 from queuectl.domain.batch import Entry
 from queuectl.domain.report import Cell, Kind, Report, Section, Table, text
@@ -27,6 +27,7 @@ from queuectl.operations.sources.reading import Reading, _form
 from queuectl.operations.spool import Spool
 from queuectl.reports.data import csv_text
 from queuectl.settings import Settings, load
+from queuectl.settings.rules import RULES
 from queuectl.store.transfer import StoredBatch
 from queuectl.times import parse_moment
 from tests.fuzz.mutation import changed_json, from_samples, mutated
@@ -96,20 +97,9 @@ _RECORDS = (
     task(9, state="succeeded", finished_at=_WHEN, result={"title": "茶"}),
 )  # fmt: skip
 _EXPORT_WORDS = (
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b'"',
-    b":",
-    b",",
-    b"\n",
-    b'{"task":',
-    b'{"end":',
-    b"null",
-    b"\\ud800",
+    b"{", b"}", b"[", b"]", b'"', b":", b",", b"\n", b'{"task":', b'{"end":', b"null", b"\\ud800",
     b"\\u0000",
-)
+)  # fmt: skip
 _LINES = (
     b"https://example.com/1\n# a comment\nhttps://example.com/2  # another\n",
     b'{"url": "https://example.com/3", "priority": "high", "metadata": {"a": [1, 2]}, "schedule": "tomorrow 10:00"}\n',
@@ -121,100 +111,55 @@ _LINES = (
     "\ufeffhttps://例え.test/茶\n".encode(),
 )
 _LINE_WORDS = (
-    *(
-        b"<item>",
-        b"</item>",
-        b"<link>",
-        b"<entry/>",
-        b"<!DOCTYPE x [<!ENTITY a 'b'>]>",
-        b"&a;",
-        b"&#0;",
-        b"<![CDATA[",
-        b"]]>",
-    ),
-    *(
-        b"[",
-        b"]",
-        b"{",
-        b"}",
-        b",",
-        b'"',
-        b"\\u0000",
-        b"\\ud800",
-        b"\n",
-        b"#",
-        b"<html>",
-        b"xml:base='//['",
-        b"xmlns:x='y'",
-    ),
-    *(b'"url":', b"https://[", b"\xff\xfe<\0", b"http://", b"x" * 70_000),
-)
+    b"<item>", b"</item>", b"<link>", b"<entry/>", b"<!DOCTYPE x [<!ENTITY a 'b'>]>", b"&a;", b"&#0;",
+    b"<![CDATA[", b"]]>", b"[", b"]", b"{", b"}", b",", b'"', b"\\u0000", b"\\ud800", b"\n", b"#",
+    b"<html>", b"xml:base='//['", b"xmlns:x='y'", b'"url":', b"https://[", b"\xff\xfe<\x00", b"http://",
+    b'x' * 70000,
+)  # fmt: skip
 _TOML = (
     b'timezone = "Asia/Shanghai"\nworkers = 4\nretry_backoff = 1.5\nredis_url = "redis://:secret@localhost:6379/0"\n',
-    b'[queues.low_priority]\nrate_limit = "5/s"\nmax_size = 10\n[handlers.work]\ncommand = ["echo", "{url}"]\n',
+    b'[queues.low_priority]\nmax_retries = 2\nretry_backoff = 3.5\n[handlers.work]\ncommand = ["echo", "{url}"]\n',
     b'[handlers.f]\ncallable = "json:dumps"\nisolation = "thread"\ntimeout = 3\nmemory_limit = 100\n',
     b'report_schedule = [{kind = "daily", at = "07:30", format = "pdf", lang = "zh", folder = "/srv/reports"}]\n',
     b'webhook_secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"\nfetch_allow_networks = ["10.0.0.0/8", "::1"]\n',
     b'database_url = "postgresql://user:secret@host:5432/name"\nrole = "worker"\nweb_auth = "ann:password"\n',
-    b'source_folders = ["sources"]\nlog_level = "debug"\nhealth_disk = 1e3\nhome = "here"\nstatistics_day_days = 0\n',
+    b'source_folders = ["/srv/lists"]\nlog_level = "debug"\nhealth_disk = 1e3\nhome = "here"\nweb_port = 0\n',
 )
 _TOML_WORDS = (
-    *(
-        b"=",
-        b"[",
-        b"]",
-        b"[[",
-        b'"',
-        b"'''",
-        b"{",
-        b"}",
-        b".",
-        b"#",
-        b"\n",
-        b"inf",
-        b"-nan",
-        b"true",
-        b"1979-05-27",
-        b"07:32:00",
-    ),
-    *(
-        b"queues.",
-        b"handlers.",
-        b"workers = ",
-        b"[queues]",
-        b"[queues.urgent]",
-        b'"\\u0000"',
-        b'"\\ud800"',
-        b"0x",
-        b"1e999",
-    ),
-    *(
-        b"report_schedule = ",
-        b"home = ",
-        b'"~nobody/x"',
-        b'kind = "monthly"',
-        b'at = "',
-        b"redis_url = ",
-        b'"redis://["',
-    ),
+    b"=", b"[", b"]", b"[[", b'"', b"'''", b"{", b"}", b".", b"#", b"\n", b"inf", b"-nan", b"true",
+    b"1979-05-27", b"07:32:00", b"queues.", b"handlers.", b"workers = ", b"[queues]", b"[queues.urgent]",
+    b'"\\u0000"', b'"\\ud800"', b"0x", b"1e999", b"report_schedule = ", b"home = ", b'"~nobody/x"',
+    b'kind = "monthly"', b'at = "', b"redis_url = ", b'"redis://["',
+)  # fmt: skip
+_TOML_VALUES = (
+    "0", "1", "-1", "8", "1.5", "1e3", "inf", "nan", "1e999", "9223372036854775808", "true", '""', '" "', '"x"', "[]",
+    '["x"]', "[1]", '["10.0.0.0/8"]', '["/srv"]', "{}", '{kind = "daily"}', '[{kind = "daily", folder = "/srv"}]',
+    "1979-05-27", "07:32:00", "[[[]]]", '"\\u0000"', '"Asia/Shanghai"', '"../../etc/passwd"', '"http://[::1"', '"~x"',
+    '"postgresql://a:b@h/n"', '"redis://h:99999/x"', '"a:b:c"', '"99:99"', '"0 9 1 * *"', '"*"', "'\\'",
+)  # fmt: skip
+_TOML_TABLES = (
+    "queues.low_priority",
+    "queues.urgent",
+    "queues.x",
+    "handlers.work",
+    'handlers."a b"',
+    "x",
+    "queues",
+)
+_TOML_KEYS = (
+    "max_retries",
+    "retry_backoff",
+    "command",
+    "callable",
+    "isolation",
+    "timeout",
+    "memory_limit",
+    "x",
 )
 _CSV_WORDS = (
-    b"=",
-    b"+",
-    b"@",
-    b"-",
-    b"\t",
-    b"\r",
-    b",",
-    b'"',
-    b"\n",
-    b";",
-    "＝".encode(),
-    b"\0",
-    b"'",
-    b" =",
+    b"=", b"+", b"@", b"-", b"\t", b"\r", b",", b'"', b"\n", b";", "＝".encode(), b"\x00", b"'", b" =",
     b"\xe2\x80\x8b=",
-)
+)  # fmt: skip
 _FORMULA = {"=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"}
 
 
@@ -225,20 +170,22 @@ def files(settings: Settings) -> tuple[Parser, ...]:
         Parser("import JSON Lines", 100, _export, _reader_of_exports(settings)),
         Parser("cron source file", 100, from_samples(_LINES, _LINE_WORDS), _read_source),
         Parser("CSV", 40, from_samples(payloads, _CSV_WORDS), _read_spreadsheet),
-        Parser("config", 10, from_samples(_TOML, _TOML_WORDS), _reader_of_settings(settings.home)),
-        Parser("HTML page", 6, from_samples(_PAGES, _MARKUP), _read_page),
+        Parser("config", 30, _settings, _reader_of_settings(settings.home)),
+        Parser("HTML page", 20, from_samples(_PAGES, _MARKUP), _read_page),
     )
 
 
 def _export(chance: random.Random) -> bytes:
-    """Return an export of some records, of which one may be odd; mostly with a sum that fits."""
-    lines = [
-        json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in _RECORDS if chance.random() < 0.7
-    ]
-    odd = chance.choice(_RECORDS)
-    lines.insert(chance.randrange(len(lines) + 1), changed_json(chance, odd) + b"\n")
-    made = a_file(lines, HEADER)
-    if chance.random() < 0.25:
+    """Return an export of which one record is odd, or in another place, or missing; mostly with a sum that fits."""
+    records: list[Any] = list(_RECORDS)
+    place = chance.randrange(len(records))
+    kind, odd = next(iter(records.pop(place).items()))
+    if chance.random() < 0.95:
+        line = b'{"%s": %s}\n' % (kind.encode(), changed_json(chance, odd))
+        made_there = place if chance.random() < 0.9 else chance.randrange(len(records))
+        records.insert(made_there, line if chance.random() < 0.9 else {kind: odd})
+    made = resummed(a_file(records, HEADER | {}))
+    if chance.random() < 0.3:
         made = mutated(chance, [made], _EXPORT_WORDS)
     return resummed(made) if chance.random() < 0.5 else made
 
@@ -289,18 +236,28 @@ def _read_spreadsheet(data: bytes) -> None:
     written.encode()
 
 
+def _settings(chance: random.Random) -> bytes:
+    """Return a file that was changed, or one that gives some settings values of which few are right."""
+    if chance.random() < 0.5:
+        return mutated(chance, _TOML, _TOML_WORDS)
+    names = chance.sample(sorted(RULES), chance.randint(1, 4))
+    lines = [f"{name} = {chance.choice(_TOML_VALUES)}" for name in names]
+    if chance.random() < 0.3:
+        lines += [
+            f"[{chance.choice(_TOML_TABLES)}]",
+            f"{chance.choice(_TOML_KEYS)} = {chance.choice(_TOML_VALUES)}",
+        ]
+    return "\n".join(lines).encode()
+
+
 def _reader_of_settings(home: Path) -> Callable[[bytes], None]:
     path, variables = home / "fuzz.toml", home / ".env"
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        variables.write_bytes(data[:200])
-        path.chmod(0o600)
-        load(
-            home=home,
-            config=path,
-            environ={"QUEUECTL_LOG_LEVEL": data[-20:].decode("utf-8", "surrogateescape")},
-        )
+        variables.write_bytes(data[:200] if len(data) % 5 == 0 else b"")
+        tail = data[-20:].decode("utf-8", "surrogateescape") if len(data) % 7 == 0 else ""
+        load(home=home, config=path, environ={"QUEUECTL_LOG_LEVEL": tail})
 
     return read
 

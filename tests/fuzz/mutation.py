@@ -57,14 +57,18 @@ _DEEP = 400
 
 
 def mutated(chance: random.Random, samples: Sequence[bytes], words: Sequence[bytes]) -> bytes:
-    """Return one of the samples with a few changes, and now and then only words, or only noise."""
+    """Return one of the samples with a change or a few, and now and then only words, or only noise.
+
+    Mostly it is one change: what is wrong in many ways is refused for the first, and nothing behind that is reached.
+    """
     kind = chance.random()
-    if kind < 0.06:
+    if kind < 0.04:
         return chance.randbytes(chance.randrange(200))
-    if kind < 0.18 and words:
+    if kind < 0.12 and words:
         return b"".join(chance.choice(words) for _ in range(chance.randint(1, 25)))
     data = bytearray(chance.choice(samples))
-    for _ in range(min(chance.randint(0, 6), chance.randint(0, 6)) + (kind < 0.9)):
+    _change(chance, data, samples, words)
+    while chance.random() < 0.4:
         _change(chance, data, samples, words)
     return bytes(data)
 
@@ -100,7 +104,8 @@ def _change(chance: random.Random, data: bytearray, samples: Sequence[bytes], wo
 
 def changed_json(chance: random.Random, value: Any) -> bytes:
     """Return a JSON value with a few of its parts replaced, as text; sometimes with a repeated name in it."""
-    for _ in range(chance.randint(1, 3)):
+    value = _replaced(chance, value)
+    while chance.random() < 0.3:
         value = _replaced(chance, value)
     text = json.dumps(value, ensure_ascii=chance.random() < 0.7).encode("utf-8", "surrogatepass")
     if chance.random() < 0.05:

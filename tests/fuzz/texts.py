@@ -24,254 +24,64 @@ from tests.fuzz.mutation import from_samples, mutated
 from tests.fuzz.trial import Parser
 
 _URLS = (
-    *(
-        b"https://example.com/",
-        b"http://example.com:8080/a/b?c=d&e=%20#f",
-        b"https://mp.weixin.qq.com/s/abc?x=1&y=2",
-    ),
-    *(
-        "https://例え.test/文章?q=茶".encode(),
-        b"http://[2001:db8::1]:443/",
-        b"http://192.0.2.1/",
-        b"HTTP://A.B./x",
-    ),
-    *(
-        b"https://user:pw@example.com/",
-        b"https://xn--fiq228c.example/",
-        b"http://0x7f.1/",
-        b"http://2130706433/",
-    ),
-)
+    b"https://example.com/", b"http://example.com:8080/a/b?c=d&e=%20#f",
+    b"https://mp.weixin.qq.com/s/abc?x=1&y=2", "https://例え.test/文章?q=茶".encode(),
+    b"http://[2001:db8::1]:443/", b"http://192.0.2.1/", b"HTTP://A.B./x", b"https://user:pw@example.com/",
+    b"https://xn--fiq228c.example/", b"http://0x7f.1/", b"http://2130706433/",
+)  # fmt: skip
 _URL_WORDS = (
-    *(
-        b"http://",
-        b"https://",
-        b"//",
-        b"@",
-        b":",
-        b"[",
-        b"]",
-        b"%",
-        b"?",
-        b"#",
-        b".",
-        b"..",
-        b"xn--",
-        b"::ffff:",
-        b"%25",
-    ),
-    *(
-        b"example",
-        b"com",
-        b"127.0.0.1",
-        b"0x",
-        b"0177",
-        b"/",
-        b"\\",
-        b"file:",
-        b"-",
-        b"_",
-        b"localhost",
-        b":0",
-        b":65536",
-    ),
-    *(
-        "。".encode(),
-        "．".encode(),
-        "ß".encode(),
-        "İ".encode(),
-        "\u00ad".encode(),
-        "①".encode(),
-        "\ufdfa".encode(),
-    ),
-)
+    b"http://", b"https://", b"//", b"@", b":", b"[", b"]", b"%", b"?", b"#", b".", b"..", b"xn--",
+    b"::ffff:", b"%25", b"example", b"com", b"127.0.0.1", b"0x", b"0177", b"/", b"\\", b"file:", b"-", b"_",
+    b"localhost", b":0", b":65536", "。".encode(), "．".encode(), "ß".encode(), "İ".encode(), "\xad".encode(),
+    "①".encode(), "ﷺ".encode(),
+)  # fmt: skip
 _CRONS = (
-    *(
-        b"0 10 * * *",
-        b"*/5 9-17 * * MON-FRI",
-        b"0 0 L * *",
-        b"0 0 LW * *",
-        b"30 4 1,15 * 5",
-        b"0 0 * * 1#2",
-        b"@daily",
-    ),
-    *(
-        b"0 22 * JAN,MAR 5L",
-        b"15-45/10 */2 29 2 *",
-        b"0 0 31 4 *",
-        b"5 4 * * SUN",
-        b"@hourly",
-        b"0 0 29 2 1#5",
-    ),
-)
+    b"0 10 * * *", b"*/5 9-17 * * MON-FRI", b"0 0 L * *", b"0 0 LW * *", b"30 4 1,15 * 5", b"0 0 * * 1#2",
+    b"@daily", b"0 22 * JAN,MAR 5L", b"15-45/10 */2 29 2 *", b"0 0 31 4 *", b"5 4 * * SUN", b"@hourly",
+    b"0 0 29 2 1#5",
+)  # fmt: skip
 _CRON_WORDS = (
-    *(
-        b"*",
-        b"*/",
-        b"/",
-        b"-",
-        b",",
-        b"L",
-        b"LW",
-        b"#",
-        b"#5",
-        b"@",
-        b"?",
-        b" ",
-        b"  ",
-        b"0",
-        b"59",
-        b"23",
-        b"31",
-        b"12",
-    ),
-    *(
-        b"7",
-        b"60",
-        b"MON",
-        b"SUN-SAT",
-        b"JAN-DEC",
-        b"5L",
-        b"W",
-        b"1#2",
-        b"0-0",
-        b"~",
-        "١".encode(),
-        b"\t",
-        b"@yearly",
-    ),
+    b"*", b"*/", b"/", b"-", b",", b"L", b"LW", b"#", b"#5", b"@", b"?", b" ", b"  ", b"0", b"59", b"23",
+    b"31", b"12", b"7", b"60", b"MON", b"SUN-SAT", b"JAN-DEC", b"5L", b"W", b"1#2", b"0-0", b"~",
+    "١".encode(), b"\t", b"@yearly",
+)  # fmt: skip
+_FIELDS: tuple[tuple[int, int, tuple[str, ...]], ...] = (
+    (0, 59, ()),
+    (0, 23, ()),
+    (1, 31, ("L", "LW")),
+    (1, 12, ("FEB", "JAN-DEC")),
+    (0, 7, ("5L", "1#2", "SUN", "SAT-SUN", "MON-FRI")),
 )
 _TIMES = (
-    *(
-        b"2027-01-31 10:00",
-        b"tomorrow 10:00",
-        b"in 2h30m",
-        b"90m",
-        b"yesterday",
-        b"2027-01-31T10:00:00+08:00",
-        b"1d",
-    ),
-    *(
-        "明天上午10点".encode(),
-        "2小时".encode(),
-        "2027年1月31日".encode(),
-        b"next monday",
-        b"01/02/2027",
-        b"0001-01-01",
-    ),
-    *(b"9999-12-31 23:59", b"2027-03-28 02:30 Europe/Berlin", b"now", b"last week", b"3 days ago"),
-)
+    b"2027-01-31 10:00", b"tomorrow 10:00", b"in 2h30m", b"90m", b"yesterday", b"2027-01-31T10:00:00+08:00",
+    b"1d", "明天上午10点".encode(), "2小时".encode(), "2027年1月31日".encode(), b"next monday", b"01/02/2027",
+    b"0001-01-01", b"9999-12-31 23:59", b"2027-03-28 02:30 Europe/Berlin", b"now", b"last week",
+    b"3 days ago",
+)  # fmt: skip
 _TIME_WORDS = (
-    *(
-        b"in ",
-        b"2h",
-        b"30m",
-        b"10:00",
-        b"tomorrow",
-        b"monday",
-        b" ",
-        b"+14:00",
-        b"Z",
-        b"T",
-        b"-",
-        b"/",
-        b"ago",
-        b"am",
-        b"1e9",
-    ),
-    *(
-        "下午".encode(),
-        "点".encode(),
-        "半".encode(),
-        "周".encode(),
-        b"99999999999999w",
-        b"12:60",
-        b"0000-00-00",
-        b"UTC+",
-    ),
-)
+    b"in ", b"2h", b"30m", b"10:00", b"tomorrow", b"monday", b" ", b"+14:00", b"Z", b"T", b"-", b"/",
+    b"ago", b"am", b"1e9", "下午".encode(), "点".encode(), "半".encode(), "周".encode(), b"99999999999999w",
+    b"12:60", b"0000-00-00", b"UTC+",
+)  # fmt: skip
 _OPTIONS = (
-    *(
-        "--json",
-        "-q",
-        "--home",
-        "--config=",
-        "--",
-        "-",
-        "--help",
-        "--priority",
-        "--score",
-        "--meta",
-        "--in",
-        "--unique",
-    ),
-    *(
-        "--state",
-        "--queue",
-        "--since",
-        "--until",
-        "--limit",
-        "--timeout",
-        "--max-retries",
-        "--yes",
-        "--all",
-        "--dry-run",
-    ),
-    *(
-        "--format",
-        "--lang",
-        "--from",
-        "--to",
-        "--day",
-        "--interval",
-        "--name",
-        "--rate",
-        "--zone",
-        "--id",
-        "-p",
-        "-n",
-    ),
-)
+    "--json", "-q", "--home", "--config=", "--", "-", "--help", "--priority", "--score", "--meta", "--in",
+    "--unique", "--state", "--queue", "--since", "--until", "--limit", "--timeout", "--max-retries",
+    "--yes", "--all", "--dry-run", "--format", "--lang", "--from", "--to", "--day", "--interval", "--name",
+    "--rate", "--zone", "--id", "-p", "-n",
+)  # fmt: skip
 _ARGUMENTS = (
-    *(
-        "https://example.com/",
-        "task_1",
-        "1",
-        "1-20",
-        "low",
-        "high_priority",
-        "batch_3",
-        "urls.txt",
-        "/x",
-        "",
-        " ",
-        "0",
-    ),
-    *(
-        "-1",
-        "1.5",
-        "1e400",
-        "nan",
-        "9" * 30,
-        "author=Ann",
-        "=",
-        "a=b=c",
-        "2027-01-31",
-        "\udcff",
-        "\0",
-        "*",
-        "%",
-        "例え",
-    ),
-)
+    "https://example.com/", "task_1", "1", "1-20", "low", "high_priority", "batch_3", "urls.txt", "/x", "",
+    " ", "0", "-1", "1.5", "1e400", "nan", "9" * 30, "author=Ann", "=", "a=b=c", "2027-01-31", "\udcff",
+    "\x00", "*", "%", "例え",
+)  # fmt: skip
 
 
 def texts() -> tuple[Parser, ...]:
     """Return these parsers."""
     return (
-        Parser("url", 170, from_samples(_URLS, _URL_WORDS), _read_url),
-        Parser("cron expression", 134, from_samples(_CRONS, _CRON_WORDS), _read_cron),
-        Parser("CLI arguments", 20, _command_line, _read_command_line),
+        Parser("url", 150, from_samples(_URLS, _URL_WORDS), _read_url),
+        Parser("cron expression", 140, _cron, _read_cron),
+        Parser("CLI arguments", 50, _command_line, _read_command_line),
     )
 
 
@@ -286,6 +96,24 @@ def _read_url(data: bytes) -> None:
     assert found.url.startswith(("http://", "https://"))
     assert len(found.url) <= LENGTH_LIMIT
     assert accept(found.url) == found, "what is normal stays as it is"
+
+
+def _cron(chance: random.Random) -> bytes:
+    """Return an expression that was changed, or five fields of a right form, whose numbers are mostly possible."""
+    if chance.random() < 0.5:
+        return mutated(chance, _CRONS, _CRON_WORDS)
+    return " ".join(_field(chance, *field) for field in _FIELDS).encode()
+
+
+def _field(chance: random.Random, least: int, most: int, own: tuple[str, ...]) -> str:
+    if chance.random() < 0.3:
+        return "*"
+    first, last = sorted(chance.randint(least, most) for _ in range(2))
+    step = chance.randint(0 if chance.random() < 0.05 else 1, most - least)
+    if chance.random() < 0.03:
+        first, last = last + 1, first
+    forms = (f"{first}", f"{first}-{last}", f"{first}-{last}/{step}", f"*/{step}", f"{first},{last}", *own)
+    return ",".join(chance.choice(forms) for _ in range(1 + (chance.random() < 0.2)))
 
 
 def _read_cron(data: bytes) -> None:
@@ -334,6 +162,8 @@ def _read_command_line(data: bytes) -> None:
     if data.startswith(b"\x01"):
         _read_time(_text(data[1:]))
         return
+    if b"\0" in data:
+        return  # no argument of a program can hold it
     try:
         words = shlex.split(_text(data))
     except ValueError:
