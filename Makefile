@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-peers crash-points faults fuzz pictures lock clean
+.PHONY: help demo test check format docs bench bench-peers crash-points faults kill-cycles soak fuzz pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,12 @@ crash-points: $(VENV)/.test ## die at each system call in turn; SCENARIO=submit 
 
 faults: $(VENV)/.test ## make runs in which things break at random; RUNS=100 SEED=1 TASKS=1000 JOBS=2
 	@$(BIN)/python -m tests.faults.chaos $(call given,RUNS SEED TASKS JOBS)
+
+kill-cycles: $(VENV)/.test ## submit, work, kill -9, again; CYCLES=1000 SEED=1
+	@$(BIN)/python -m tests.faults.endurance.cycles $(call given,CYCLES SEED)
+
+soak: $(VENV)/.test ## load for an hour with a fault a minute; MINUTES=60 RATE=50 SEED=1
+	@$(BIN)/python -m tests.faults.endurance.soak $(call given,MINUTES RATE SEED)
 
 fuzz: $(VENV)/.test ## give the parsers made-up inputs; INPUTS=1000000 SEED=7
 	@$(BIN)/python -m tests.fuzz $(call given,INPUTS SEED)

@@ -35,10 +35,14 @@ _SAME_AGAIN = 6  # times that a submission with a key is sent until it is answer
 
 
 class Load:
-    """Submitters, each with a connection and a thread of its own; ``finish`` waits for them."""
+    """Submitters, each with a connection and a thread of its own; ``finish`` waits for them.
 
-    def __init__(self, stage: Stage, tasks: int, *, submitters: int = 2) -> None:
+    Without ``within`` they are as fast as they can be, else they spread their tasks over so many seconds.
+    """
+
+    def __init__(self, stage: Stage, tasks: int, *, within: float | None = None, submitters: int = 2) -> None:
         self._stage = stage
+        self._pace = tasks / within if within else None
         self.failure: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._run, args=(number, tasks // submitters), name="load", daemon=True)
@@ -47,14 +51,14 @@ class Load:
         for each in self._threads:
             each.start()
 
-    def finish(self) -> None:
+    def finish(self, *, within: float = 90.0) -> None:
         """Wait until all has been submitted.
 
         Raises:
             AssertionError: A submission hangs, or has raised what none should raise.
         """
         for each in self._threads:
-            each.join(90)
+            each.join(within)
             assert not each.is_alive(), "a submission hangs"
         if self.failure is not None:
             raise AssertionError(f"a submission has raised {self.failure!r}") from self.failure
@@ -64,12 +68,15 @@ class Load:
         try:
             with QueueManager(self._stage.site.settings) as manager:
                 left = tasks
-                for call in range(_MOST_CALLS):
+                for call in range(_MOST_CALLS + tasks):
                     accepted = self._submit(manager, chance, left, f"http://h{call % 7}.test/{number}/{call}")
                     left -= accepted
                     if left <= 0:
                         return
-                    self._stage.let_pass(chance.uniform(0, _PAUSE) if accepted else _PAUSE_WHILE_AWAY)
+                    pause = chance.uniform(0, _PAUSE) if accepted else _PAUSE_WHILE_AWAY
+                    if self._pace:
+                        pause = max(pause, accepted * len(self._threads) / self._pace)
+                    self._stage.let_pass(pause)
         except BaseException as error:  # noqa: BLE001  shown by the run's own thread
             self.failure = error
 

@@ -19,7 +19,7 @@ from tests.support.verdict import pronounce
 from tests.support.waiting import wait_until
 
 _DRAIN = 90.0  # seconds
-_COLLISIONS = (psycopg2.Error, redis.RedisError, psutil.Error, OSError, RuntimeError, QueuectlError)
+COLLISIONS = (psycopg2.Error, redis.RedisError, psutil.Error, OSError, RuntimeError, QueuectlError)
 """What a fault meets where another one has been faster: a server that is away, a process that is gone."""
 
 
@@ -74,7 +74,7 @@ def _blow(stage: Stage, place: int, blow: Blow, failures: list[BaseException]) -
     stage.let_pass(blow.after)
     try:
         blow.fault.strike(stage, stage.draw.chance(f"fault {place}"))
-    except _COLLISIONS:
+    except COLLISIONS:
         return
     except BaseException as error:  # noqa: BLE001  shown by the run's own thread
         failures.append(error)

@@ -120,7 +120,7 @@ def _play_daemon(scenario: DaemonScenario, stage: Stage, point: Point | None) ->
         wait_until(
             lambda: not daemon.running or scenario.has_ended(stage),
             within=60,
-            describing=f"the end of {scenario.name}",
+            describing=f"the end of {scenario.name}; its log so far:\n{daemon.log()}\n",
         )
         status = None if daemon.running else daemon.wait()
     assert status in (None, 0, -signal.SIGKILL), f"the daemon ended with {status}:\n{daemon.log()}"
