@@ -187,11 +187,6 @@ class Stage:
             self.close()
             raise
 
-    @property
-    def site(self) -> Installation:
-        """The first home."""
-        return self.nodes[0].site
-
     def _put_up(self) -> None:
         home = self._new_home()
         urls: dict[str, str | None] = {"database_url": None, "redis_url": None}
@@ -215,7 +210,7 @@ class Stage:
                 for name in _HARM
             },
         }
-        site = Installation(home, direct_url=self.direct_url, **urls, **settings)
+        self.site = site = Installation(home, direct_url=self.direct_url, **urls, **settings)
         elsewhere = guard.new_folder()  # where the disk is not full
         self._stack.callback(guard.remove_folder, elsewhere)
         site.witness = Witness(elsewhere / "witness.log")

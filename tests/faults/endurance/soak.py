@@ -51,7 +51,7 @@ class Watch:
             try:
                 self.memory.append(process.memory_info().rss)
             except psutil.NoSuchProcess:
-                return
+                return  # told by ``end``
 
     def end(self) -> list[dict[str, Any]]:
         """Stop looking and return the samples that the judge reads."""
