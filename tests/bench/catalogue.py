@@ -42,6 +42,9 @@ MEASURES = (
     ),
     Measure("take", "taking 100 tasks where a million wait and where 10,000 wait"),
     Measure("seeing", "status, a scrape and a month of statistics with a million tasks"),
+    Measure(
+        "logins", "tasks that start while somebody guesses passwords, and whether the time of a guess tells"
+    ),
     Measure("memory", "what an idle daemon keeps resident"),
     Measure("articles", "500 local articles through the whole handler, beside a bare loop"),
 )

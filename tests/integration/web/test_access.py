@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 import pytest
 
 from queuectl.errors import RefusedError
@@ -66,6 +69,35 @@ def test_after_a_few_wrong_passwords_there_is_a_wait_for_that_address_but_not_fo
     assert waiting.status == 429
     assert int(waiting.headers["retry-after"]) >= 1
     assert plain_site.get("/api/v1/status").status == 200
+
+
+def test_a_guess_takes_the_same_work_whoever_the_user_is_said_to_be(
+    plain_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work: list[tuple[int, ...]] = []
+    derive = hashlib.scrypt
+
+    def counted(password: bytes, **how: Any) -> bytes:
+        work.append((how["n"], how["r"], how["p"], how["dklen"], len(how["salt"])))
+        return derive(password, **how)
+
+    monkeypatch.setattr(hashlib, "scrypt", counted)
+    with serving(plain_settings) as site:
+        work.clear()  # its hash was made by the same function
+        assert site.get("/api/v1/queues").status == 200
+        right = list(work)
+        assert len(right) == 1
+        for user, password in (
+            (USER, "a guess"),
+            ("bob", "a guess"),
+            ("bob", PASSWORD),
+            ("谁 ü", "猜"),
+            ("", ""),
+        ):
+            work.clear()
+            header = {"Authorization": basic(user, password)}
+            assert site.get("/api/v1/queues", headers=header, login=None).status == 401
+            assert work == right, user
 
 
 def test_the_password_of_the_home_can_be_changed_while_it_is_served(plain_settings: Settings) -> None:
