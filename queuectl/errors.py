@@ -91,6 +91,10 @@ class DeadLetterNotFoundError(NotFoundError):
     """There is no dead letter with this id."""
 
 
+class ArticleNotFoundError(NotFoundError):
+    """The task has no article."""
+
+
 class RefusedError(QueuectlError):
     """The request is understood and declined."""
 

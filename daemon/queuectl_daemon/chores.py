@@ -1,4 +1,4 @@
-"""What a daemon does now and then besides its tasks: schedules, published files, reports, cleaning, late messages."""
+"""What a daemon does now and then besides its tasks: schedules, publishing, reports, cleaning, late messages."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from queuectl.store import tasks
 from queuectl.store.database import Database
 from queuectl_daemon.adding_up import AddingUp
 from queuectl_daemon.anchor import ANCHOR_SECONDS, AuditAnchor
+from queuectl_daemon.deliveries import Deliveries
 from queuectl_daemon.feed import FeedWriter
 from queuectl_daemon.pruning import prune_starts
 from queuectl_daemon.published import PublishedFiles
@@ -54,6 +55,7 @@ class Chores:
         self._retention = Retention(database, settings)
         self._adding_up = AddingUp(database, settings)
         self._reports = Reports(database, settings, node)
+        self._deliveries = Deliveries(database, settings)
 
     def publish(self, files: PublishedFiles, feed: FeedWriter, predecessor: str | None) -> None:
         """Keep the feed up to date, and mend the files of the node that ended in this home without a word."""
@@ -67,6 +69,7 @@ class Chores:
 
     def start(self) -> None:
         """Begin with all of it; a worker leaves schedules, sums and the removal of what is old to the others."""
+        self._deliveries.begin(self._ticker)
         if self._role != "worker":
             self._start_for_all_nodes()
         self._ticker.every(ANCHOR_SECONDS, "audit anchor", AuditAnchor(self._database).tell, at_once=True)
@@ -92,6 +95,7 @@ class Chores:
         self._ticker.stop()
         self._adding_up.stop()
         self._reports.stop()
+        self._deliveries.stop()
         self._retention.stop()
 
     def adopt(self, settings: Settings) -> None:
@@ -100,6 +104,7 @@ class Chores:
         self._retention.adopt(settings)
         self._adding_up.adopt(settings)
         self._reports.adopt(settings)
+        self._deliveries.adopt(settings)
 
     def _redispatch_late(self) -> None:
         with self._database.writing() as transaction:

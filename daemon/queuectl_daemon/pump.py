@@ -94,7 +94,7 @@ class Pump(threading.Thread):
         self._fetched: deque[Key] = deque()
         self._view = View(aging=aging)
         self._look = True
-        self._reconcile = self._draining = self._stopping = self.is_down = False
+        self._reconcile = self._draining = self._stopping = self.is_down = self.delivers = False
         self._stumbles = 0
         self._group = _LARGEST_GROUP
         self._last_tick = self._last_look = self._last_compare = self._last_beat = 0.0
@@ -253,7 +253,7 @@ class Pump(threading.Thread):
                 )
                 if reconcile:
                     tick.reconcile(self._flights.keys())
-                tick.record(endings)
+                tick.record(endings, delivers=self.delivers)
                 tick.keep_logs(self._flights.logs, endings, live=started - self._last_beat >= _BEAT_SECONDS)
                 if comparing:
                     tick.compare(self._flights.keys())

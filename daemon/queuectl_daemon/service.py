@@ -75,9 +75,8 @@ class Service:
         # The fork server must begin while this process has one thread and no connection.
         self._runner = Runner(settings, on_progress=self._progressed)
         kinds = Kinds(settings.caps_of_kinds, self._kind_of, self._runner.kinds)
-        in_turns = bool(settings.priority_aging)
         workers = 0 if settings.role == "scheduler" else settings.workers
-        self._capacity = Capacity(self._flights, workers, kinds, in_turns=in_turns)
+        self._capacity = Capacity(self._flights, workers, kinds, in_turns=bool(settings.priority_aging))
         self._measures = Measures(self._flights, self._capacity)
 
     def run(self) -> int:
@@ -116,6 +115,7 @@ class Service:
             self._budgets.learn(queues.rules(transaction))
         self._database.on_observed = self._measures.take
         self._pump = self._make_pump()
+        self._pump.delivers = self.settings.publish_webhook is not None
         self._files = PublishedFiles(self._database, self.settings.home)
         self._feed = FeedWriter(self._database, self.settings.home, lambda: self._pump.articles_stored)
         parts.callback(self._leave)

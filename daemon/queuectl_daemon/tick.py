@@ -11,7 +11,7 @@ from queuectl.domain.ending import Ending
 from queuectl.domain.lifecycle import Move, State
 from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
-from queuectl.store import articles, history, hosts, nodes, queues, ready, tasks
+from queuectl.store import article_deliveries, articles, history, hosts, nodes, queues, ready, tasks
 from queuectl.store.database import Transaction
 from queuectl.store.ending_rows import run_of
 from queuectl.store.hosts import HostNote
@@ -73,8 +73,8 @@ class Tick:
         if unknown:
             history.record(self.transaction, tasks.end(self.transaction, unknown), self.node)
 
-    def record(self, endings: Sequence[Ending]) -> None:
-        """Record the ends of runs.
+    def record(self, endings: Sequence[Ending], *, delivers: bool = False) -> None:
+        """Record the ends of runs; ``delivers`` has their articles delivered to the webhook.
 
         Raises:
             UnrecordableError: the database refuses something that one of the runs reported.
@@ -85,6 +85,8 @@ class Tick:
             self.recorded = tasks.end(self.transaction, endings)
             history.record(self.transaction, self.recorded, self.node)
             self.articles = articles.save(self.transaction, self.recorded)
+            if delivers and self.articles:
+                article_deliveries.begin(self.transaction, self.recorded)
             self._hold()
         except QueuectlError:
             raise

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
+
+from queuectl.domain.delivery import shown_address
 
 DeliveryKind = Literal["daily", "weekly", "monthly"]
-
-FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 3_600_000
-"""A failed delivery is repeated after half a minute, then after twice as long each time, at most after an hour."""
 
 _DAYS = {"daily": "* * *", "weekly": "* * 1", "monthly": "1 * *"}
 
@@ -39,10 +37,7 @@ class ReportDelivery:
     @property
     def shown_target(self) -> str:
         """Where it goes: of an address only the host, since what follows is often a secret."""
-        if self.webhook is None:
-            return self.target
-        parts = urlsplit(self.webhook)
-        return f"{parts.scheme}://{parts.hostname}/…"
+        return self.target if self.webhook is None else shown_address(self.webhook)
 
     @property
     def key(self) -> str:
@@ -56,8 +51,3 @@ class ReportDelivery:
 def cron_for(kind: DeliveryKind, hour: int, minute: int) -> str:
     """Return the expression for a time of day: each day, each Monday, or the first of each month."""
     return f"{minute} {hour} {_DAYS[kind]}"
-
-
-def pause_ms(tries: int) -> int:
-    """Return how long to wait after so many failed tries, in milliseconds."""
-    return min(FIRST_PAUSE_MS << min(tries - 1, 20), LONGEST_PAUSE_MS)

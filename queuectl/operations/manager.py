@@ -15,6 +15,7 @@ from queuectl.domain.selection import Selection
 from queuectl.domain.task import ArticleTask, task_name
 from queuectl.errors import InvalidInputError, RefusedError
 from queuectl.operations.dead_letters import DeadLetterControl
+from queuectl.operations.delivery_control import DeliveryControl
 from queuectl.operations.queue_control import QueueControl
 from queuectl.operations.submission import submit_many, submit_one
 from queuectl.operations.submission_key import SubmissionKey
@@ -29,7 +30,9 @@ _GROUP = 5_000
 _CLEARING_PAUSE_SECONDS = 0.01
 
 
-class QueueManager(QueueControl, TaskControl, DeadLetterControl, TransferVerbs, UndoControl, Upkeep):
+class QueueManager(
+    QueueControl, TaskControl, DeadLetterControl, DeliveryControl, TransferVerbs, UndoControl, Upkeep
+):
     """Submit tasks and control them. One instance may be shared by threads; it needs no running daemon.
 
     Raises:

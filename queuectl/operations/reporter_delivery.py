@@ -9,8 +9,9 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from queuectl.domain.delivery import pause_ms
 from queuectl.domain.report import Report
-from queuectl.domain.report_delivery import ReportDelivery, pause_ms
+from queuectl.domain.report_delivery import ReportDelivery
 from queuectl.domain.report_ticks import due_tick, following_tick, reported
 from queuectl.errors import QueuectlError, StorageError
 from queuectl.operations.opening import make_folder

@@ -196,6 +196,11 @@ def _built(reading: Reading) -> Settings:
             f"report_schedule has a webhook ({reading.origins['report_schedule']}), and webhook_secret, which signs"
             " what is sent there, is not set"
         )
+    if values["webhook_secret"] is None and values["publish_webhook"] is not None:
+        reading.problems.append(
+            f"publish_webhook is set ({reading.origins['publish_webhook']}), and webhook_secret, which signs what is"
+            " sent there, is not"
+        )
     if values["role"] != "all" and values["database_url"].startswith("sqlite:"):
         reading.problems.append(
             f"role is '{values['role']}' ({reading.origins['role']}), which needs a database that several daemons "

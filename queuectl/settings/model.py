@@ -72,6 +72,8 @@ class Settings:
     statistics_day_days: float = 0.0
     statistics_hosts: int = 100
     report_schedule: tuple[ReportDelivery, ...] = ()
+    publish_webhook: str | None = field(default=None, repr=False)
+    publish_webhook_text: bool = False
     webhook_secret: str | None = field(default=None, repr=False)
     web_host: str = "127.0.0.1"
     web_port: int = 5555

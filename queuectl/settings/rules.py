@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from queuectl.errors import InvalidURLError
 from queuectl.settings.model import ROLES
 
 
@@ -214,6 +215,15 @@ def _secret(value: object) -> str:
     return value
 
 
+def _webhook(value: object) -> str:
+    from queuectl.domain.urls import accept  # few installations have one
+
+    try:
+        return accept(value if isinstance(value, str) else "").url
+    except InvalidURLError as error:
+        raise ValueError from error
+
+
 def _report_schedule(value: object) -> tuple[Any, ...]:
     from queuectl.settings.report_schedule import report_schedule  # few installations have one
 
@@ -268,6 +278,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "statistics_day_days": _number(0, 36_500, "days"),
         "statistics_hosts": _whole(1, 10_000),
         "report_schedule": Rule(_REPORT_SCHEDULE, _report_schedule),
+        "publish_webhook": Rule("an address such as https://example.com/articles", _webhook, secret=True),
+        "publish_webhook_text": _FLAG,
         "webhook_secret": Rule("a text of 16 to 200 characters", _secret, secret=True),
         "web_host": _text(r"[A-Za-z0-9_.:%-]{1,253}", "an address or a host name such as 127.0.0.1"),
         "web_port": _whole(0, 65_535),

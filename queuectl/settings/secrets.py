@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+from queuectl.domain.delivery import shown_address
 from queuectl.settings.model import Settings
 
 _HIDDEN = "***"
@@ -76,6 +77,8 @@ def shown(settings: Settings) -> dict[str, Any]:
             values[name] = without_password(values[name])
     if settings.web_auth is not None:
         values["web_auth"] = f"{settings.web_auth.partition(':')[0]}:***"
+    if settings.publish_webhook is not None:
+        values["publish_webhook"] = shown_address(settings.publish_webhook)
     if settings.webhook_secret is not None:
         values["webhook_secret"] = _HIDDEN
     values["report_schedule"] = [

@@ -21,6 +21,7 @@ from queuectl.store.migrations import (
     m0010_report_deliveries,
     m0011_roles,
     m0012_caps,
+    m0013_article_deliveries,
 )
 
 Step = Callable[[Transaction], None]
@@ -38,6 +39,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("0010_report_deliveries", m0010_report_deliveries.apply),
     ("0011_roles", m0011_roles.apply),
     ("0012_caps", m0012_caps.apply),
+    ("0013_article_deliveries", m0013_article_deliveries.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

@@ -101,6 +101,21 @@ class ArticleRow(Table):
         table_name = "articles"
 
 
+class ArticleDeliveryRow(Table):
+    """How far the delivery of an article to the webhook is."""
+
+    task_id = peewee.BigIntegerField(primary_key=True)
+    attempt = peewee.BigIntegerField()
+    begun_at = peewee.BigIntegerField()
+    tries = peewee.BigIntegerField()
+    next_try_at = peewee.BigIntegerField(null=True)
+    problem = peewee.TextField(null=True)
+    delivered_at = peewee.BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "article_deliveries"
+
+
 class QueueRow(Table):
     """A queue's switch and limits."""
 
@@ -282,6 +297,7 @@ TABLES: tuple[type[Table], ...] = (
     DeadLetterRow,
     BatchRow,
     ArticleRow,
+    ArticleDeliveryRow,
     QueueRow,
     QueueStartRow,
     HostRow,

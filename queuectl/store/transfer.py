@@ -29,6 +29,7 @@ TRAVELS = (
 
 STAYS_BEHIND = (
     "articles",
+    "article_deliveries",
     "task_logs",
     "changes",
     "ticks",

@@ -14,7 +14,7 @@ from queuectl.domain.lifecycle import State
 from queuectl.store.database import Transaction
 from queuectl.store.rows import placeholders
 
-GOES_WITH_TASK = ("attempts", "dead_letters", "articles", "task_urls", "task_logs")
+GOES_WITH_TASK = ("attempts", "dead_letters", "articles", "article_deliveries", "task_urls", "task_logs")
 """Tables whose rows name the task they belong to and are removed with it."""
 
 STAYS = (

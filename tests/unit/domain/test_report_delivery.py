@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from queuectl.domain.report_delivery import LONGEST_PAUSE_MS, ReportDelivery, cron_for, pause_ms
+from queuectl.domain.delivery import LONGEST_PAUSE_MS, pause_ms
+from queuectl.domain.report_delivery import ReportDelivery, cron_for
 from queuectl.domain.report_ticks import due_tick, following_tick, reported
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
