@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from queuectl.clock import monotonic
 from queuectl.domain.article_delivery import ArticleDelivery
-from queuectl.domain.delivery import shown_address
 from queuectl.domain.task import task_name
 from queuectl.errors import DatabaseUnreachableError, QueuectlError
-from queuectl.settings import Settings
+from queuectl.settings import Settings, shown_webhook
 from queuectl.store import article_deliveries
 from queuectl.store.database import Database
 from queuectl_daemon.ticker import Ticker
@@ -100,11 +99,11 @@ class Deliveries:
         self._failing = tried.problem is not None
         if self._failing:
             self._quiet_until = monotonic() + QUIET_SECONDS
-        _tell(tried, shown_address(self._settings.publish_webhook or ""))
+        _tell(tried, shown_webhook(self._settings))
         return not self._failing
 
 
-def _tell(tried: Tried, target: str) -> None:
+def _tell(tried: Tried, target: str | None) -> None:
     name, facts = task_name(tried.delivery.task_id), {"task_id": tried.delivery.task_id}
     if tried.problem is None:
         logger.info("%s: delivered to %s", name, target, extra=facts | {"action": "article_delivered"})

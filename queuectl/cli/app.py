@@ -131,7 +131,9 @@ SECTIONS = (
             Entry("backup", f"{_HERE}.upkeep:backup", "Write a verified copy of the database to a file."),
             Entry("restore", f"{_HERE}.upkeep:restore", "Put a backup in the place of the present database."),
             Entry("cleanup", f"{_HERE}.upkeep:cleanup", "Remove old finished tasks."),
-            Entry("articles", f"{_HERE}.articles:app", "Write published files again."),
+            Entry(
+                "articles", f"{_HERE}.articles:app", "Write published files again, or post articles again."
+            ),
             Entry("config", f"{_HERE}.config:app", "Show and check the settings."),
             Entry("export", f"{_HERE}.transfer:export", "Write tasks to a file."),
             Entry("import", f"{_HERE}.transfer:import_tasks", "Import what export has written."),

@@ -1,19 +1,16 @@
-"""``queuectl articles``: the files that were published from articles."""
+"""``queuectl articles``: what was published from articles, as files and to a webhook."""
 
 from __future__ import annotations
 
 import typer
 
+from queuectl.cli.article_deliveries import add_to
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import PartlyDoneError
 
-app = group("Write published files again.")
-
-
-@app.callback()
-def articles() -> None:
-    """Write published files again."""  # with a single command and no callback, Typer would leave its name out
+app = group("Write published files again, or post articles again.")
+add_to(app)
 
 
 @command(app)

@@ -12,6 +12,7 @@ from queuectl.domain.lifecycle import State
 from queuectl.domain.task import Task, task_name
 
 if TYPE_CHECKING:
+    from queuectl.domain.article_delivery import ArticleDelivery
     from queuectl.store.articles import StoredArticle
 
 _SHOWN_LINES = 12
@@ -30,6 +31,8 @@ def show(
     """
     from queuectl.cli.explain import why_it_waits
     from queuectl.cli.render.tables import task_facts
+    from queuectl.settings import shown_webhook
+    from queuectl.shapes.deliveries import delivery_shape
     from queuectl.shapes.tasks import article_shape, task_shape
 
     run: Invocation = ctx.obj
@@ -37,20 +40,25 @@ def show(
     zone = run.settings.timezone
     why = why_it_waits(run, task)
     article = run.monitor.get_article(task.id) if task.state is State.SUCCEEDED else None
+    delivery = run.manager.get_article_delivery(task.id) if article else None
+    target = shown_webhook(run.settings)
     run.output.show(
         lambda: (
             task_shape(task, with_attempts=True)
             | {"why": why, "article": article_shape(article, run.settings.home) if article else None}
+            | {"delivery": delivery_shape(delivery, target) if delivery else None}
         ),
         lambda: task_facts(task, zone, why),
         [f"{task_name(task.id)}  {task.state}"],
     )
     if not run.output.json and not run.output.quiet:
-        _show_history(run, task, article)
+        _show_history(run, task, article, delivery)
 
 
-def _show_history(run: Invocation, task: Task, article: StoredArticle | None) -> None:
-    """Show what the task has been through: its runs, the end of the last traceback, and its article."""
+def _show_history(
+    run: Invocation, task: Task, article: StoredArticle | None, delivery: ArticleDelivery | None
+) -> None:
+    """Show what the task has been through: its runs, the end of the last traceback, its article, and its delivery."""
     from queuectl.cli.render.safe import safe_lines
     from queuectl.cli.render.tables import article_facts, attempt_grid
 
@@ -70,3 +78,15 @@ def _show_history(run: Invocation, task: Task, article: StoredArticle | None) ->
     if article is not None:
         output.line("")
         output.grid(article_facts(article, run.settings.home, run.settings.timezone))
+    if delivery is not None:
+        _show_delivery(run, delivery)
+
+
+def _show_delivery(run: Invocation, delivery: ArticleDelivery) -> None:
+    from queuectl.cli.render.deliveries import delivery_facts
+    from queuectl.settings import shown_webhook
+
+    run.output.line("")
+    run.output.grid(delivery_facts(delivery, shown_webhook(run.settings), run.settings.timezone))
+    if delivery.problem is not None:
+        run.output.say(f"to deliver it now: queuectl articles deliver {task_name(delivery.task_id)}")

@@ -16,7 +16,7 @@ class DeliveryState(StrEnum):
 
     WAITING = "waiting"
     DELIVERED = "delivered"
-    GIVEN_UP = "given up"
+    GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,15 @@ class ArticleDelivery:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryCounts:
-    """How many deliveries wait, how many of these after a failed try, and how many were given up."""
+    """How many deliveries wait, how many of these after a failed try, and how many were given up.
+
+    ``failing_since`` (UTC milliseconds) is when the first of the failing ones began.
+    """
 
     waiting: int
     failing: int
     given_up: int
+    failing_since: int | None = None
 
 
 def next_try(delivery: ArticleDelivery, now: int) -> int | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from shlex import quote
 
+from queuectl.domain.article_delivery import DeliveryCounts
 from queuectl.domain.sentence import Duration, Sentence, Word, say
 from queuectl.domain.status import DEAD_LETTERS_COUNTED, RealtimeStatus
 
@@ -67,12 +68,14 @@ class Lag:
 class Surroundings:
     """What is measured for the health beside the status: disks, and how late schedules are.
 
-    ``database_ms`` is how long the database took to answer.
+    ``database_ms`` is how long the database took to answer. ``deliveries`` is None where no webhook is told of
+    articles.
     """
 
     disks: tuple[Disk, ...] = ()
     lag: Lag | None = None
     database_ms: float | None = None
+    deliveries: DeliveryCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ def assess(status: RealtimeStatus, around: Surroundings, limits: Limits) -> Heal
         _dead_letters(status, limits),
         _schedules(status, around, limits),
         _full_queues(status),
+        *_deliveries(status, around, limits),
         *_disks(around, limits),
     )
     return Health(status.at, checks)
@@ -272,6 +276,24 @@ def _full_queues(status: RealtimeStatus) -> HealthCheck:
     said = say("health.filled", queue=Word("queue", name), share=f"{share:.0%}", size=fullest.max_size or 0)
     mend = f"queuectl queue set {name} max_size={(fullest.max_size or 0) * 2}"
     return _judged("room", 15, share, "share", 0.9, _FULL_SHARE, said, mend)
+
+
+def _deliveries(status: RealtimeStatus, around: Surroundings, limits: Limits) -> Iterable[HealthCheck]:
+    """The articles that the webhook has not got: given up, or tried in vain for as long as a task may wait."""
+    counts = around.deliveries
+    if counts is None:
+        return
+    late = counts.failing_since is not None and status.at - counts.failing_since >= limits.wait_ms
+    number = counts.given_up + (counts.failing if late else 0)
+    failed = counts.failing or counts.given_up
+    said = say(
+        "health.deliveries",
+        n=counts.waiting,
+        failed=say("health.failed_deliveries", failing=counts.failing, lost=counts.given_up) if failed else "",
+    )
+    level, points = (Level.WARNING, 10) if number else (Level.OK, 0)
+    mend = "queuectl articles deliveries" if number else None
+    yield HealthCheck("webhook", level, points, 10, said, number, "articles", 1, None, mend)
 
 
 def _disks(around: Surroundings, limits: Limits) -> Iterable[HealthCheck]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from queuectl.domain.article_delivery import ArticleDelivery, next_try
-from queuectl.domain.delivery import shown_address
 from queuectl.domain.priority import level_of_score
 from queuectl.domain.task import Task, batch_name, task_name
 from queuectl.errors import QueuectlError
@@ -126,8 +125,3 @@ def posted(
     if with_text:
         content |= {"markdown": article.markdown, "html": article.html}
     return content
-
-
-def shown_target(settings: Settings) -> str | None:
-    """Return where articles are posted to, as it may be shown; None if nowhere."""
-    return None if settings.publish_webhook is None else shown_address(settings.publish_webhook)

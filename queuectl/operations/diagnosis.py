@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from queuectl.errors import QueuectlError
 from queuectl.operations.administration import Check
+from queuectl.operations.doctor.articles import articles
 from queuectl.operations.doctor.daemon import daemon
 from queuectl.operations.doctor.database import database
 from queuectl.operations.doctor.handlers import handlers
@@ -45,6 +46,7 @@ _LOOKS: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
     ("handlers", handlers),
     ("open files", open_files),
     ("schedules", schedules),
+    ("webhook", articles),
     ("reports", reports),
     ("web page", web),
 )

@@ -11,7 +11,7 @@ from queuectl.domain.health import Disk, Health, Lag, Limits, Surroundings, asse
 from queuectl.domain.status import RealtimeStatus
 from queuectl.errors import UnreachableError
 from queuectl.settings import Settings
-from queuectl.store import schedules
+from queuectl.store import article_deliveries, schedules
 from queuectl.store.database import Database
 
 
@@ -35,9 +35,11 @@ def judge(database: Database, settings: Settings, status: RealtimeStatus) -> Hea
         begun = monotonic()
         now = transaction.now()
         late = schedules.most_overdue(transaction)
+        deliveries = article_deliveries.count(transaction) if settings.publish_webhook is not None else None
         took = (monotonic() - begun) * 1000
     lag = None if late is None else Lag(late[0], max(0, now - late[1]))
-    return assess(status, Surroundings(tuple(_disks(settings)), lag, took), limits_of(settings))
+    around = Surroundings(tuple(_disks(settings)), lag, took, deliveries)
+    return assess(status, around, limits_of(settings))
 
 
 def limits_of(settings: Settings) -> Limits:

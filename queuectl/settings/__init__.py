@@ -2,7 +2,7 @@
 
 from queuectl.settings.loading import Loaded, load
 from queuectl.settings.model import HandlerSettings, Isolation, QueueSettings, Role, Settings
-from queuectl.settings.secrets import in_clear, shown, without_password
+from queuectl.settings.secrets import in_clear, shown, shown_webhook, without_password
 
 __all__ = [
     "HandlerSettings",
@@ -14,5 +14,6 @@ __all__ = [
     "in_clear",
     "load",
     "shown",
+    "shown_webhook",
     "without_password",
 ]

@@ -68,6 +68,11 @@ def _is_elsewhere(host: str | None) -> bool:
     return host is not None and host not in ("localhost", "::1") and not host.startswith("127.")
 
 
+def shown_webhook(settings: Settings) -> str | None:
+    """Return where articles are posted to, as it may be shown; None if nowhere."""
+    return None if settings.publish_webhook is None else shown_address(settings.publish_webhook)
+
+
 def shown(settings: Settings) -> dict[str, Any]:
     """Return every setting by name in a form that JSON can hold, without any password."""
     values = asdict(settings)
@@ -77,8 +82,7 @@ def shown(settings: Settings) -> dict[str, Any]:
             values[name] = without_password(values[name])
     if settings.web_auth is not None:
         values["web_auth"] = f"{settings.web_auth.partition(':')[0]}:***"
-    if settings.publish_webhook is not None:
-        values["publish_webhook"] = shown_address(settings.publish_webhook)
+    values["publish_webhook"] = shown_webhook(settings)
     if settings.webhook_secret is not None:
         values["webhook_secret"] = _HIDDEN
     values["report_schedule"] = [

@@ -116,7 +116,8 @@ def not_delivered(transaction: Transaction, limit: int) -> list[ArticleDelivery]
 def count(transaction: Transaction) -> DeliveryCounts:
     """Count what has not arrived."""
     ((waiting,),) = transaction.rows("SELECT COUNT(*) FROM article_deliveries WHERE next_try_at IS NOT NULL")
-    ((failing, given_up),) = transaction.rows(
-        "SELECT COUNT(next_try_at), COUNT(*) - COUNT(next_try_at) FROM article_deliveries WHERE problem IS NOT NULL"
+    ((failing, given_up, since),) = transaction.rows(
+        "SELECT COUNT(next_try_at), COUNT(*) - COUNT(next_try_at),"
+        " MIN(CASE WHEN next_try_at IS NOT NULL THEN begun_at END) FROM article_deliveries WHERE problem IS NOT NULL"
     )
-    return DeliveryCounts(waiting, failing, given_up)
+    return DeliveryCounts(waiting, failing, given_up, since)

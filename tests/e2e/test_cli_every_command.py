@@ -88,6 +88,8 @@ WITHOUT_DAEMON: dict[str, tuple[str, ExitCode]] = {
     "restore": ("made.backup --yes", DONE),
     "cleanup": ("--days 0 --yes", DONE),
     "articles rebuild": ("", DONE),
+    "articles deliveries": ("", DONE),
+    "articles deliver": ("task_1", REFUSED),
     "config show": ("", DONE),
     "config check": ("", DONE),
     "config path": ("", DONE),

@@ -1,0 +1,47 @@
+"""Look at the webhook that articles are posted to: whether it gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from queuectl.errors import QueuectlError
+from queuectl.operations.administration import Check
+from queuectl.operations.opening import open_database
+from queuectl.settings import Settings, shown_webhook
+from queuectl.store import article_deliveries
+
+
+def articles(settings: Settings) -> Iterator[Check]:
+    """Look for articles that could not be delivered, and for such that nobody will deliver."""
+    try:
+        database = open_database(settings)
+    except QueuectlError:  # reported by its own check
+        return
+    try:
+        with database.reading() as transaction:
+            counts = article_deliveries.count(transaction)
+            first = article_deliveries.not_delivered(transaction, 1)
+    finally:
+        database.close()
+    target = shown_webhook(settings)
+    if target is None and not counts.waiting:
+        return
+    if target is None:
+        yield Check(
+            "webhook",
+            ok=True,
+            warning=True,
+            detail=f"{counts.waiting} articles wait for their delivery, and no webhook is configured here",
+            hint="set publish_webhook, or see: queuectl articles deliveries",
+        )
+    elif counts.failing or counts.given_up:
+        problem = next((f"; {each.problem}" for each in first if each.problem), "")
+        yield Check(
+            "webhook",
+            ok=False,
+            detail=f"{target}: {counts.failing} articles failed and are tried again, {counts.given_up} were given up"
+            f"{problem}",
+            hint="see: queuectl articles deliveries",
+        )
+    else:
+        yield Check("webhook", ok=True, detail=f"{target}: {counts.waiting} articles wait, none has failed")
