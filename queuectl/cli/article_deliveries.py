@@ -48,7 +48,7 @@ def deliveries(
         run.output.say(
             "every article has been delivered"
             if target
-            else "no webhook is configured; set publish_webhook, see: docs/operations.md"
+            else "no webhook is configured; set publish_webhook, see: docs/webhook.md"
         )
     if found or run.output.json:
         run.output.show(

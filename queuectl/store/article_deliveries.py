@@ -1,6 +1,7 @@
 """The deliveries of articles to the webhook: each begins in the transaction that stores its article.
 
-Whoever takes one moves its next try behind the end of his lease, and that moment is what his later word must match.
+Whoever takes one moves its next try to the end of his lease; that moment and the number of the try are what his
+later word must match.
 """
 
 from __future__ import annotations
@@ -82,13 +83,14 @@ def note(
     ended = transaction.rows(
         "UPDATE article_deliveries SET problem = %s, next_try_at = %s,"
         " delivered_at = CASE WHEN %s = 1 THEN %s ELSE delivered_at END"
-        " WHERE task_id = %s AND next_try_at = %s RETURNING task_id",
+        " WHERE task_id = %s AND tries = %s AND next_try_at = %s RETURNING task_id",
         (
             problem,
             next_try_at,
             1 if problem is None else 0,
             transaction.now(),
             taken.task_id,
+            taken.tries,
             taken.next_try_at,
         ),
     )

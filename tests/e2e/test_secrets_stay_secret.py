@@ -24,6 +24,7 @@ SECRETS = {
     "redis": "canary-r3d1s",
     "web": "canary-w3bp4ge",
     "page": "canary-us3r1nf0",
+    "hook": "canary-h00k-and-its-s3cr3t",
 }
 MANGLED = ("canary%2D", "Y2FuYXJ5", "canary")
 """The beginnings of the secrets, as they are, in a URL, and in base 64."""
@@ -45,6 +46,8 @@ def secretive(
         f"DATABASE_URL={database}\n"
         f"REDIS_URL=redis://:{SECRETS['redis']}@127.0.0.1:{redis.port}/0\n"
         f"QUEUECTL_WEB_AUTH=somebody:{SECRETS['web']}\n"
+        f"QUEUECTL_PUBLISH_WEBHOOK=https://example.com/{SECRETS['hook']}\n"
+        f"QUEUECTL_WEBHOOK_SECRET={SECRETS['hook']}\n"
     )
     (cli.home / ".env").chmod(0o600)
     lines = [f"web_port = {free_port()}"]
@@ -114,6 +117,8 @@ def test_no_command_no_file_and_no_process_has_a_secret_in_it(secretive: Command
         {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": "x", "REDIS_PASSWORD": "canary"},
         {"QUEUECTL_WEB_AUTH": "canary"},
         {"QUEUECTL_WEBHOOK_SECRET": "canary"},
+        {"QUEUECTL_PUBLISH_WEBHOOK": "https://example.com/canary"},
+        {"QUEUECTL_PUBLISH_WEBHOOK": "ftp://canary/"},
     ],
 )
 def test_no_failure_tells_a_secret_and_neither_does_its_traceback(

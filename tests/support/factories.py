@@ -14,7 +14,7 @@ from queuectl.domain.outcome import Verdict
 from queuectl.domain.priority import level_of_score
 from queuectl.domain.task import Claimed
 from queuectl.domain.urls import accept
-from queuectl.store import check, history, submission, tasks
+from queuectl.store import article_deliveries, articles, check, history, submission, tasks
 from queuectl.store.database import Database, Transaction
 from queuectl.store.submission import NewTask
 from queuectl.store.tasks import InHand
@@ -175,6 +175,20 @@ def task_in(database: Database, state: State, number: int = 1, *, node: str = NO
                 finish(transaction, [ending(started(transaction, task, row.queue, node), Move.SUCCEED)], node)
             case State.DEAD:
                 finish(transaction, [ending(started(transaction, task, row.queue, node), Move.BURY)], node)
+    return task
+
+
+def succeed_with_article(
+    transaction: Transaction, number: int = 1, *, delivers: bool = True, **fields: Any
+) -> int:
+    """Let a task succeed with an article, by default one that is to be delivered, and return its number."""
+    row = new_task(number, **fields)
+    (task,) = submit(transaction, row)
+    work = started(transaction, task, row.queue)
+    ends = finish(transaction, [ending(work, Move.SUCCEED, article=an_article(url=row.url))])
+    articles.save(transaction, ends)
+    if delivers:
+        article_deliveries.begin(transaction, ends)
     return task
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Column, Grid, Styled
 from queuectl.cli.render.style import BAD, CAREFUL, GOOD
-from queuectl.cli.render.words import count
 from queuectl.domain.article_delivery import ArticleDelivery, DeliveryState
 from queuectl.domain.task import task_name
 from queuectl.times import shown
@@ -48,7 +47,7 @@ def delivery_facts(delivery: ArticleDelivery, target: str | None, zone: str) -> 
         ("webhook", target or "none is configured here"),
         ("delivery", _state(delivery)),
         ("delivered", shown(delivery.delivered_at, zone) if delivery.delivered_at is not None else None),
-        ("tries", count(delivery.tries, "try", "tries") if delivery.tries else None),
+        ("tries", str(delivery.tries) if delivery.tries else None),
         ("problem", Styled(delivery.problem, BAD) if delivery.problem else None),
         ("next try", shown(delivery.next_try_at, zone) if waits and delivery.tries else None),
     ]

@@ -11,15 +11,13 @@ from typing import Any
 import pytest
 
 from queuectl.domain.article_delivery import GIVE_UP_MS, ArticleDelivery, DeliveryCounts, DeliveryState
-from queuectl.domain.lifecycle import Move
 from queuectl.errors import ArticleNotFoundError, RefusedError, TaskNotFoundError
 from queuectl.operations.article_delivery import ArticleDeliveries
 from queuectl.operations.delivery_control import DeliveryControl
 from queuectl.operations.manager import QueueManager
 from queuectl.settings import Settings
-from queuectl.store import article_deliveries, articles
-from queuectl.store.database import Database, Transaction
-from tests.support.factories import an_article, ending, finish, new_task, started, submit, undone
+from queuectl.store.database import Database
+from tests.support.factories import succeed_with_article, undone
 from tests.support.receiver import SECRET, Receiver, receiver
 
 __all__ = ["receiver"]
@@ -45,21 +43,9 @@ def control(wanted: Settings, database: Database) -> Iterator[DeliveryControl]:
     manager.close()
 
 
-def succeed(transaction: Transaction, number: int, *, delivers: bool = True, **fields: Any) -> int:
-    """Let a task succeed with an article, and return its number."""
-    row = new_task(number, **fields)
-    (task,) = submit(transaction, row)
-    work = started(transaction, task, row.queue)
-    ends = finish(transaction, [ending(work, Move.SUCCEED, article=an_article(url=row.url))])
-    articles.save(transaction, ends)
-    if delivers:
-        article_deliveries.begin(transaction, ends)
-    return task
-
-
 def store(database: Database, number: int = 1, **fields: Any) -> int:
     with database.writing() as transaction:
-        return succeed(transaction, number, **fields)
+        return succeed_with_article(transaction, number, **fields)
 
 
 def change(database: Database, sql: str, *params: object) -> None:
@@ -138,7 +124,7 @@ def test_nothing_is_posted_of_what_is_not_committed(
     database: Database, wanted: Settings, receiver: Receiver
 ) -> None:
     with undone(database) as transaction:
-        succeed(transaction, 1)
+        succeed_with_article(transaction)
     assert ArticleDeliveries(database, wanted).take() is None
     assert receiver.got == []
 

@@ -27,7 +27,7 @@ from queuectl.operations.auditing import acting_as, latest_operation
 from queuectl.operations.scheduler import Scheduler
 from queuectl.store.audit import AuditSelection, Summary
 from queuectl.store.database import Database
-from tests.support.factories import all_rows, new_task, submit_copies, task_in
+from tests.support.factories import all_rows, new_task, submit_copies, succeed_with_article, task_in
 
 SOURCE = "file://urls.txt"
 
@@ -70,6 +70,7 @@ READS = {
     *("rows_to_read", "count_tasks", "count_tasks_by", "wait_for", "get_queue_config", "count_waiting"),
     *("count_dead_letters", "oldest_dead_letters", "undo_plan", "undoable_operations", "export_queue"),
     *("inspect_source", "list_schedules", "get_schedule", "get_ticks", "last_ticks", "preview"),
+    *("get_article_delivery", "list_article_deliveries", "count_article_deliveries"),
     "close",
 }
 """The verbs that change nothing."""
@@ -123,6 +124,17 @@ def _optimize_selection(manager: QueueManager, scheduler: Scheduler, **options: 
     scheduler.optimize_selection(Selection(), window, **options)
 
 
+def _deliver(manager: QueueManager, database: Database, *, failed: bool = False) -> None:
+    with database.writing() as transaction:
+        task = succeed_with_article(transaction)
+        transaction.execute("UPDATE article_deliveries SET problem = 'x'")
+    posting = QueueManager(replace(manager.settings, publish_webhook="https://a.test/"), database)
+    if failed:
+        posting.deliver_failed_articles()
+    else:
+        posting.deliver_articles([task])
+
+
 Deed = Callable[[QueueManager, Scheduler, Database], object]
 
 CHANGES: dict[str, tuple[Deed, list[str]]] = {
@@ -157,6 +169,8 @@ CHANGES: dict[str, tuple[Deed, list[str]]] = {
     ),
     "cleanup_dead_letter_queue": (lambda m, s, d: _purge(m, d), ["dead purge"]),
     "cleanup": (lambda m, s, d: _cleanup(m, d), ["cleanup"]),
+    "deliver_articles": (lambda m, s, d: _deliver(m, d), ["articles deliver"]),
+    "deliver_failed_articles": (lambda m, s, d: _deliver(m, d, failed=True), ["articles deliver"]),
     "import_queue": (lambda m, s, d: _import(m, d), ["import"]),
     "undo": (lambda m, s, d: (m.pause_queue("low"), m.undo(1)), ["queue pause", "undo"]),
     "schedule_recurring": (lambda m, s, d: _schedule(s), ["schedule add"]),

@@ -34,6 +34,7 @@ from queuectl.settings import HandlerSettings, Settings
 from queuectl.store import nodes, report_deliveries
 from queuectl.store.database import Database
 from tests.support.cli import UNREACHABLE_PORT, CommandLine, obey_permissions
+from tests.support.factories import succeed_with_article
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer
@@ -447,6 +448,24 @@ def test_a_planned_report_that_could_not_be_delivered(plain: Settings) -> None:
     database.close()
     failed = found(planned, "daily report to /x")
     assert (failed.ok, failed.detail, failed.hint) == (False, "no space", "see: queuectl report deliveries")
+
+
+def test_articles_that_their_webhook_does_not_get(plain: Settings) -> None:
+    assert not [each for each in diagnose(plain) if each.name == "webhook"]
+    posting = replace(plain, publish_webhook="https://a.test/secret", webhook_secret="x" * 16)
+    assert found(posting, "webhook").detail == "https://a.test/…: 0 articles wait, none has failed"
+    database = Database(plain.database_url)
+    with database.writing() as transaction:
+        succeed_with_article(transaction)
+    assert "1 articles wait for their delivery, and no webhook" in found(plain, "webhook").detail
+    with database.writing() as transaction:
+        transaction.execute("UPDATE article_deliveries SET problem = 'answered 503'")
+    database.close()
+    failed = found(posting, "webhook")
+    assert is_failure(failed)
+    assert failed.detail.startswith("https://a.test/…: 1 articles failed")
+    assert failed.detail.endswith("; answered 503")
+    assert failed.hint == "see: queuectl articles deliveries"
 
 
 class TestWebPage:

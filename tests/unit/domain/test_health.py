@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from queuectl.domain.admission import Block, Reason
+from queuectl.domain.article_delivery import DeliveryCounts
 from queuectl.domain.health import (
     Disk,
     Health,
@@ -209,3 +210,24 @@ def test_the_score_is_what_the_points_leave(
         assert 0 <= each.points <= each.most
         assert (each.points == 0) == (each.level is Level.OK)
         assert each.level is Level.OK or each.mend
+
+
+@pytest.mark.parametrize(
+    ("counts", "level"),
+    [
+        (DeliveryCounts(7, 0, 0), Level.OK),
+        (DeliveryCounts(7, 2, 0, NOW - 60_000), Level.OK),
+        (DeliveryCounts(7, 2, 0, NOW - 600_000), Level.WARNING),
+        (DeliveryCounts(0, 0, 1), Level.WARNING),
+    ],
+)
+def test_articles_that_their_webhook_does_not_get_are_told_when_that_lasts(
+    counts: DeliveryCounts, level: Level
+) -> None:
+    one = check(found(status(queue()), Surroundings(deliveries=counts)), "webhook")
+    assert (one.level, one.points) == (level, 0 if level is Level.OK else 10)
+    assert one.mend == (None if level is Level.OK else "queuectl articles deliveries")
+
+
+def test_without_a_webhook_the_health_does_not_speak_of_one() -> None:
+    assert "webhook" not in {each.name for each in found(status(queue())).checks}

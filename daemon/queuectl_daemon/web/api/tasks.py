@@ -16,6 +16,8 @@ from queuectl.domain.web_access import Role
 from queuectl.errors import InvalidInputError
 from queuectl.operations.auditing import latest_operation
 from queuectl.operations.task_control import CANCELLABLE, REPRIORITIZABLE, RETRIABLE
+from queuectl.settings import shown_webhook
+from queuectl.shapes.deliveries import delivery_shape
 from queuectl.shapes.forecasts import explanation_shape
 from queuectl.shapes.tasks import article_shape, log_line_shape, task_shape
 from queuectl.times import iso, milliseconds
@@ -58,12 +60,17 @@ def count_tasks(call: Call) -> Mapping[str, Any]:
 
 
 def show_task(call: Call) -> Mapping[str, Any]:
-    """Return one task with its attempts and its article."""
+    """Return one task with its attempts, its article, and how far that one's delivery is."""
     desk = call.desk
     task = desk.manager.get_task(call.path["task_id"])
     article = desk.monitor.get_article(task.id) if task.state is State.SUCCEEDED else None
     shape = task_shape(task, with_attempts=True)
-    return shape | {"article": None if article is None else article_shape(article, desk.settings.home)}
+    delivery = None if article is None else desk.manager.get_article_delivery(task.id)
+    target = shown_webhook(desk.settings)
+    return shape | {
+        "article": None if article is None else article_shape(article, desk.settings.home),
+        "delivery": None if delivery is None else delivery_shape(delivery, target),
+    }
 
 
 def explain_task(call: Call) -> Mapping[str, Any]:

@@ -76,13 +76,15 @@ def show_task(call: Call) -> Response:
     """Return the page of one task."""
     desk = call.desk
     task = desk.manager.get_task(call.path["task_id"])
+    article = desk.monitor.get_article(task.id) if task.state is State.SUCCEEDED else None
     return page(
         call,
         "task.html",
         task=task,
         possible=[verb.name for verb in VERBS if task.state in verb.possible],
         explanation=desk.monitor.explain(task.id) if task.state in WAITING else None,
-        article=desk.monitor.get_article(task.id) if task.state is State.SUCCEEDED else None,
+        article=article,
+        delivery=None if article is None else desk.manager.get_article_delivery(task.id),
         result=_cut(json.dumps(task.result, ensure_ascii=False, indent=2)),
         logs=desk.monitor.get_task_log(task.id)[-_LOG_PARTS:],
     )
