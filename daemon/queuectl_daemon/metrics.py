@@ -191,6 +191,11 @@ def _of_database(reading: Reading) -> Iterator[Metric]:
         "By how much the schedule is late that is due for the longest time.",
         values.get("schedules", 0) / 1000,
     )
+    yield _gauge(
+        "queuectl_articles_undelivered",
+        "Articles that the webhook was not given: given up, or tried in vain for too long.",
+        values.get("webhook", 0),
+    )
     disks = [check.value or 0 for check in reading.health.checks if check.name == "disk"]
     yield _gauge(
         "queuectl_disk_free_bytes",

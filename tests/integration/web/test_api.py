@@ -36,6 +36,7 @@ SAME = (
     ("audit verify", "/audit/verify"),
     ("undo --list", "/undo"),
     ("events", "/events"),
+    ("articles deliveries", "/deliveries"),
     ("health", "/health"),
 )  # fmt: skip
 _MOVING = {"at", "earliest_start", "oldest_wait_ms", "value", "detail"}

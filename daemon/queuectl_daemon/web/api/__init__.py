@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from queuectl_daemon.web.api import batches, dead_letters, description, queues, schedules, system, tasks
+from queuectl_daemon.web.api import (
+    batches,
+    dead_letters,
+    deliveries,
+    description,
+    queues,
+    schedules,
+    system,
+    tasks,
+)
 from queuectl_daemon.web.routes import Route
 
 PREFIX = "/api/v1"
@@ -15,6 +24,7 @@ _PARTS = {
     "queues": queues.ROUTES,
     "schedules": schedules.ROUTES,
     "dead letters": dead_letters.ROUTES,
+    "deliveries": deliveries.ROUTES,
     "system": system.ROUTES,
 }
 

@@ -181,6 +181,13 @@ class Optimize(Many, kw_only=True):
     max_per_hour: Number
 
 
+class Deliver(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Articles to be delivered to the webhook: of the tasks with these ids, or all whose delivery has failed."""
+
+    id: Words | None = None
+    failed: bool = False
+
+
 class Letters(Filter, kw_only=True):
     """Selects dead letters, whose ``id`` is their number; ``resurrected`` adds those that were resurrected already."""
 
