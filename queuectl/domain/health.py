@@ -289,7 +289,9 @@ def _deliveries(status: RealtimeStatus, around: Surroundings, limits: Limits) ->
     said = say(
         "health.deliveries",
         n=counts.waiting,
-        failed=say("health.failed_deliveries", failing=counts.failing, lost=counts.given_up) if failed else "",
+        failed=say("health.failed_deliveries", failing=counts.failing, lost=counts.given_up)
+        if failed
+        else "",
     )
     level, points = (Level.WARNING, 10) if number else (Level.OK, 0)
     mend = "queuectl articles deliveries" if number else None

@@ -111,7 +111,8 @@ PATTERNS: Mapping[str, str] = MappingProxyType(
         "health.late": "{name} is late by {time}",
         "health.no_size": "no queue has a max_size",
         "health.filled": "{queue} is filled to {share} of its {size}",
-        "health.deliveries": "{n} article waits for its delivery{failed} | {n} articles wait for their delivery{failed}",
+        "health.deliveries": "{n} article waits for its delivery{failed}"
+        " | {n} articles wait for their delivery{failed}",
         "health.failed_deliveries": "; {failing} after a failure, {lost} given up",
         "health.disk": "{free} GiB free at {folder}",
         # Why a task waits.
