@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support.guard import guard
 from tests.support.waiting import wait_until
@@ -39,6 +40,7 @@ CALLS = (
 
 _LINE = re.compile(r"^(\d+) +([a-z0-9]+)\((.*)$")
 _PATH = re.compile(r'"([^"]*)"')
+_TARGET = re.compile(r"^\d+<([^>]*)>")
 
 
 def find_strace() -> str:
@@ -70,21 +72,28 @@ class Point:
         return cls(call, int(number))
 
 
+class Call(NamedTuple):
+    """One call: by which thread, its name, and the file that it is about if it is about one."""
+
+    thread: int
+    name: str
+    file: str = ""
+
+
 @dataclass
 class Trace:
-    """What was seen of a process: for each thread its calls in order, with their first path if they have one."""
+    """What was seen of a process and its threads, in order."""
 
-    calls: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
 
     def points(self, home: Path) -> list[Point]:
         """Return every point, in order; files are opened at the points that matter only if they are in ``home``."""
         found: set[Point] = set()
-        for calls in self.calls.values():
-            numbers: Counter[str] = Counter()
-            for call, path in calls:
-                numbers[call] += 1
-                if call != "openat" or path.startswith(str(home)):
-                    found.add(Point(call, numbers[call]))
+        numbers: Counter[tuple[int, str]] = Counter()
+        for call in self.calls:
+            numbers[call.thread, call.name] += 1
+            if call.name != "openat" or call.file.startswith(str(home)):
+                found.add(Point(call.name, numbers[call.thread, call.name]))
         return sorted(found)
 
 
@@ -93,7 +102,7 @@ def followed(pid: int, folder: Path, kill_at: Point | None = None) -> Iterator[T
     """Follow a process and its threads from now on, to its end or the block's; the trace is there after the block."""
     log = folder / "trace.log"
     log.unlink(missing_ok=True)
-    command = [find_strace(), "-f", "-qq", "-p", str(pid), "-o", str(log), "-e", "signal=none"]
+    command = [find_strace(), "-f", "-y", "-qq", "-p", str(pid), "-o", str(log), "-e", "signal=none"]
     command += ["-e", f"trace={','.join(CALLS)}"]
     if kill_at is not None:
         command += ["-e", f"inject={kill_at.call}:signal=KILL:when={kill_at.number}"]
@@ -111,7 +120,7 @@ def followed(pid: int, folder: Path, kill_at: Point | None = None) -> Iterator[T
         guard.release(process.pid)
         if process.stderr:
             process.stderr.close()
-    trace.calls.update(_read(log))
+    trace.calls += _read(log)
 
 
 def _is_followed(pid: int) -> bool:
@@ -122,14 +131,12 @@ def _is_followed(pid: int) -> bool:
         return True  # a thread that has just ended, or all
 
 
-def _read(log: Path) -> dict[int, list[tuple[str, str]]]:
-    calls: dict[int, list[tuple[str, str]]] = {}
+def _read(log: Path) -> Iterator[Call]:
     for line in log.read_text(errors="replace").splitlines():
         found = _LINE.match(line)
         if found:
-            path = _PATH.search(found[3])
-            calls.setdefault(int(found[1]), []).append((found[2], path[1] if path else ""))
-    return calls
+            file = _TARGET.search(found[3]) or _PATH.search(found[3])
+            yield Call(int(found[1]), found[2], file[1] if file else "")
 
 
 def install() -> None:

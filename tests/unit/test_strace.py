@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.strace import Point, Trace
+from tests.support.strace import Call, Point, Trace
 
 
 @pytest.mark.parametrize("text", ["pwrite64:7", "openat:120"])
@@ -16,10 +16,10 @@ def test_a_point_is_found_again_by_its_name(text: str) -> None:
 
 def test_points_are_counted_in_each_thread_and_files_elsewhere_do_not_count() -> None:
     trace = Trace(
-        {
-            1: [("write", ""), ("openat", "/usr/lib/x"), ("write", ""), ("openat", "/home/a")],
-            2: [("write", ""), ("write", ""), ("write", "")],
-        }
+        [
+            *(Call(1, "write"), Call(1, "openat", "/usr/lib/x"), Call(2, "write")),
+            *(Call(1, "write"), Call(2, "write"), Call(1, "openat", "/home/a"), Call(2, "write")),
+        ]
     )
     found = [str(each) for each in trace.points(Path("/home"))]
     assert found == ["openat:2", "write:1", "write:2", "write:3"]

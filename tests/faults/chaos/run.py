@@ -91,6 +91,7 @@ def _judged(stage: Stage, begun: float) -> Result:
         wanted = (0, 1) if "clocks" in stage.draw.traits else (0,)
         assert status in wanted, f"a daemon that was told to stop ended with {status}"
     stage.resolve_batches()
+    stage.check_that_harm_fails()
     for check in stage.at_the_end:
         check()
     wait_until(lambda: not list(stage.survivors()), within=5, describing="the end of what handlers started")
@@ -100,6 +101,8 @@ def _judged(stage: Stage, begun: float) -> Result:
         "clock_steps": draw.has("clock steps"),
         "may_overlap": draw.nodes > 1 and draw.has("halt", "a link freezes"),
     }
+    if draw.nodes > 1:
+        facts["audit_key"] = None  # each home seals with a key of its own; the chain of hashes is one
     if not facts["clock_steps"]:
         facts["backoff"] = {"seconds": 0.05, "longest": 0.2}
     if draw.is_limited:

@@ -51,6 +51,8 @@ _HARM = (
     ),
     *("fork_and_stay", "fork_and_go", "fork_and_die", "disturb", "open_files", "print_much", "return_unfit"),
 )
+_MAY_SUCCEED = frozenset({"fork_and_go", "fork_and_stay", "disturb", "open_files", "print_much"})
+"""Each success of another one that does harm would be a lie."""
 _SMALL_DISK = "24m"
 _LIMITS = {"rate_limit": "25/s", "concurrency": 2}
 
@@ -318,6 +320,13 @@ class Stage:
                 for (each,) in self.site.rows("SELECT id FROM tasks WHERE batch_id = %s ORDER BY id", number)
             ]
             assert len(ids) == count, f"{batch} was accepted with {count} tasks and has {len(ids)}"
+
+    def check_that_harm_fails(self) -> None:
+        """Make sure that no run which died, hung, ate memory or returned nonsense counts as a success."""
+        found = self.site.rows("SELECT id, handler FROM tasks WHERE state = 'succeeded'")
+        harm = {f"harm_{name}" for name in _HARM if name not in _MAY_SUCCEED}
+        lies = [(number, handler) for number, handler in found if handler in harm]
+        assert not lies, f"these cannot have succeeded: {lies}"
 
     def survivors(self) -> Iterator[dict[str, Any]]:
         """Yield what handlers have left of processes; no daemon runs any more."""

@@ -6,6 +6,7 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from queuectl.store.database import Database
 from queuectl.store.migrate import migrate
@@ -14,7 +15,7 @@ from tests.faults.crash_points.scenario import CommandScenario, DaemonScenario, 
 from tests.support.forker import Forker
 from tests.support.guard import guard
 from tests.support.redis import RedisServer
-from tests.support.strace import Point, followed
+from tests.support.strace import Point, Trace, followed
 from tests.support.verdict import pronounce
 from tests.support.waiting import wait_until
 
@@ -69,8 +70,14 @@ def props() -> Iterator[Props]:
 
 def points_of(scenario: Scenario, shared: Props) -> list[Point]:
     """Run a scenario undisturbed and return its points."""
-    found, _ = _play(scenario, shared, None)
-    return found
+    trace, home, _ = _play(scenario, shared, None)
+    return trace.points(home)
+
+
+def trace_of(scenario: Scenario, shared: Props) -> Trace:
+    """Run a scenario undisturbed and return what was seen of it."""
+    trace, _, _ = _play(scenario, shared, None)
+    return trace
 
 
 def die_at(scenario: Scenario, shared: Props, point: Point) -> bool:
@@ -79,28 +86,28 @@ def die_at(scenario: Scenario, shared: Props, point: Point) -> bool:
     Raises:
         AssertionError: A promise was broken.
     """
-    _, died = _play(scenario, shared, point)
+    _, _, died = _play(scenario, shared, point)
     return died
 
 
-def _play(scenario: Scenario, shared: Props, point: Point | None) -> tuple[list[Point], bool]:
+def _play(scenario: Scenario, shared: Props, point: Point | None) -> tuple[Trace, Path, bool]:
     stage = scenario.build(shared)
     try:
         scenario.prepare(stage)
         play = _play_command if isinstance(scenario, CommandScenario) else _play_daemon
-        found, died = play(scenario, stage, point)  # type: ignore[arg-type]
+        trace, died = play(scenario, stage, point)  # type: ignore[arg-type]
         if not stage.site.daemon.running:
             stage.site.daemon.start()
         stage.site.wait_until_done(within=30)
         assert stage.site.daemon.stop() == 0
         told = f"make crash-points SCENARIO={scenario.name} POINT={point}"
         pronounce(stage.site, stage.client, facts={"imports": scenario.name == "import"}, told=told)
-        return found, died
+        return trace, stage.site.home, died
     finally:
         stage.close()
 
 
-def _play_command(scenario: CommandScenario, stage: Stage, point: Point | None) -> tuple[list[Point], bool]:
+def _play_command(scenario: CommandScenario, stage: Stage, point: Point | None) -> tuple[Trace, bool]:
     process, out = scenario.command(stage, scenario.words(stage), held=True)
     with followed(process.pid, stage.site.home, point) as trace:
         process.release()
@@ -108,10 +115,10 @@ def _play_command(scenario: CommandScenario, stage: Stage, point: Point | None) 
     killed = status == -signal.SIGKILL
     assert killed or status == 0, f"{scenario.name} ended with {status}: {out.read_text()}"
     scenario.judge_command(stage, out.read_text(), killed=killed)
-    return trace.points(stage.site.home), killed
+    return trace, killed
 
 
-def _play_daemon(scenario: DaemonScenario, stage: Stage, point: Point | None) -> tuple[list[Point], bool]:
+def _play_daemon(scenario: DaemonScenario, stage: Stage, point: Point | None) -> tuple[Trace, bool]:
     daemon = stage.site.daemon
     daemon.start()
     scenario.prepare_running(stage)
@@ -124,4 +131,4 @@ def _play_daemon(scenario: DaemonScenario, stage: Stage, point: Point | None) ->
         )
         status = None if daemon.running else daemon.wait()
     assert status in (None, 0, -signal.SIGKILL), f"the daemon ended with {status}:\n{daemon.log()}"
-    return trace.points(stage.site.home), status == -signal.SIGKILL
+    return trace, status == -signal.SIGKILL

@@ -97,7 +97,7 @@ def soak(arena: Arena, *, seconds: float, rate: int, seed: int, every: float = 6
             check()
         keys = int(arena.redis.command("DBSIZE")[0].removeprefix(":"))
         samples.append({"kind": "store", "name": "keys of Redis", "value": keys, "limit": _BOUNDED_KEYS})
-        facts = {"imports": True, "may_overlap": True}
+        facts = {"imports": True, "may_overlap": True, "audit_key": None}
         told = f"make soak SEED={seed}"
         found = pronounce(stage.site, stage.client, facts=facts, samples=samples, told=told)
         runs = len(found.rows("attempts"))
