@@ -31,7 +31,7 @@ def articles(settings: Settings) -> Iterator[Check]:
             "webhook",
             ok=True,
             warning=True,
-            detail=f"{counts.waiting} articles wait for their delivery, and no webhook is configured here",
+            detail=f"no webhook is configured here; articles that wait for one: {counts.waiting}",
             hint="set publish_webhook, or see: queuectl articles deliveries",
         )
     elif counts.failing or counts.given_up:
@@ -39,9 +39,11 @@ def articles(settings: Settings) -> Iterator[Check]:
         yield Check(
             "webhook",
             ok=False,
-            detail=f"{target}: {counts.failing} articles failed and are tried again, {counts.given_up} were given up"
+            detail=f"{target}: articles that are tried again {counts.failing}, given up {counts.given_up}"
             f"{problem}",
             hint="see: queuectl articles deliveries",
         )
     else:
-        yield Check("webhook", ok=True, detail=f"{target}: {counts.waiting} articles wait, none has failed")
+        yield Check(
+            "webhook", ok=True, detail=f"{target}: none has failed, articles that wait: {counts.waiting}"
+        )

@@ -453,17 +453,17 @@ def test_a_planned_report_that_could_not_be_delivered(plain: Settings) -> None:
 def test_articles_that_their_webhook_does_not_get(plain: Settings) -> None:
     assert not [each for each in diagnose(plain) if each.name == "webhook"]
     posting = replace(plain, publish_webhook="https://a.test/secret", webhook_secret="x" * 16)
-    assert found(posting, "webhook").detail == "https://a.test/…: 0 articles wait, none has failed"
+    assert found(posting, "webhook").detail == "https://a.test/…: none has failed, articles that wait: 0"
     database = Database(plain.database_url)
     with database.writing() as transaction:
         succeed_with_article(transaction)
-    assert "1 articles wait for their delivery, and no webhook" in found(plain, "webhook").detail
+    assert found(plain, "webhook").detail.endswith("articles that wait for one: 1")
     with database.writing() as transaction:
         transaction.execute("UPDATE article_deliveries SET problem = 'answered 503'")
     database.close()
     failed = found(posting, "webhook")
     assert is_failure(failed)
-    assert failed.detail.startswith("https://a.test/…: 1 articles failed")
+    assert failed.detail.startswith("https://a.test/…: articles that are tried again 1, given up 0")
     assert failed.detail.endswith("; answered 503")
     assert failed.hint == "see: queuectl articles deliveries"
 
