@@ -16,7 +16,7 @@ import msgspec
 import msgspec.inspect
 from starlette.requests import Request
 
-from queuectl.domain.visible import is_storable
+from queuectl.domain.visible import is_storable, visible
 from queuectl.domain.web_access import Role
 from queuectl.errors import InvalidInputError
 from queuectl_daemon.web.identity import Identity
@@ -228,5 +228,5 @@ def _takes_list(kind: msgspec.inspect.Type) -> bool:
 
 
 def _said(error: Exception) -> str:
-    text = str(error).replace("`", "'")
-    return f"the request cannot be read: {text[:300]}"
+    text = str(error).replace("`", "'")  # it names fields as they were sent
+    return f"the request cannot be read: {visible(text, 300)}"
