@@ -84,9 +84,9 @@ def test_an_order_that_is_not_known_is_an_error_and_not_the_end(servers: Servers
 
 
 def test_a_tool_that_forgets_what_it_has_read_loses_it_with_its_worker(servers: Servers) -> None:
-    found = strike(KILL, FAST, PRETENDED, servers, TINY)
+    found = strike(KILL, FAST, PRETENDED, servers, replace(TINY, back_seconds=3))
     assert found.lost > 0
-    assert (found.again, found.twice) == (0, 0)
+    assert (found.again, found.twice, found.stuck) == (0, 0, False)
 
 
 def test_a_tool_that_acknowledges_late_loses_nothing(servers: Servers) -> None:
@@ -94,6 +94,12 @@ def test_a_tool_that_acknowledges_late_loses_nothing(servers: Servers) -> None:
     assert found.lost == 0
     # What was cut short is begun again; had it just ended and not been acknowledged, it is done twice.
     assert found.again + found.twice <= 1
+
+
+def test_workers_that_do_nothing_any_more_are_stuck(servers: Servers) -> None:
+    found = strike(KILL, replace(FAST, variant="once"), PRETENDED, servers, replace(TINY, back_seconds=3))
+    assert found.lost > 0
+    assert found.stuck
 
 
 def test_queuectl_loses_nothing(servers: Servers) -> None:

@@ -1,7 +1,8 @@
 """A small task queue to try the bench of peers on: a file of tasks, and one worker that reads it.
 
 Fast, the worker says that a task is done as soon as it has read it, and reads all there are; durable, when it was
-done. The variant ``broken`` refuses what is submitted, ``ending`` has a worker that ends at once.
+done. The variant ``broken`` refuses what is submitted, ``ending`` has a worker that ends at once, and ``once`` one that
+does nothing when it is started a second time.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ def labour(place: Place) -> None:
     """Work until somebody ends this process."""
     done = place.folder / "done"
     count = int(done.read_text()) if done.exists() else 0
+    while place.variant == "once" and count:
+        time.sleep(_LOOK_SECONDS)
     while True:
         try:
             lines = _tasks(place).read_text().splitlines()[count:]

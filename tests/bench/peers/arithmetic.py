@@ -12,14 +12,18 @@ Moments = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What a disaster did to tasks: never done, cut short and begun again, done more than once."""
+    """What a disaster did to tasks: never done, cut short and begun again, done more than once.
+
+    ``stuck`` says that the workers did nothing of what was submitted later either.
+    """
 
     lost: int
     again: int
     twice: int
+    stuck: bool = False
 
     def __str__(self) -> str:
-        return f"{self.lost} · {self.again} · {self.twice}"
+        return f"{self.lost} · {self.again} · {self.twice}" + (" stuck" if self.stuck else "")
 
 
 def rate(moments: Moments) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from tests.bench.peers.arithmetic import Losses, losses
 from tests.bench.peers.contenders import Contender
@@ -15,7 +16,8 @@ from tests.bench.peers.stand import ContenderError, Stand
 
 KILL, FLUSH = "kill", "flush"
 _PREFIX = "nap"
-_LATER_SECONDS = 1.0
+_LATER = "later"
+_PAUSE_SECONDS = 1.0
 
 
 def can_flush(contender: Contender) -> bool:
@@ -36,11 +38,14 @@ def strike(
         stand.start_workers()
         stand.await_all("tasks", sizes.victims // 4, lambda: len(witness.ended(_PREFIX)))
         _STRIKES[which](stand, seat)
-        _wait_for_the_rest(stand, sizes)
+        later = _wait_for_the_rest(
+            stand, sizes, sizes.flush_seconds if which == FLUSH else sizes.back_seconds
+        )
         # What is done a second time comes late: look once more after everything has been done once.
         stand.wait(lambda: False, sizes.idle_seconds)
         names = [f"{_PREFIX}-{number}" for number in range(sizes.victims)]
-        return losses(names, witness.begun(_PREFIX), witness.ended(_PREFIX))
+        found = losses(names, witness.begun(_PREFIX), witness.ended(_PREFIX))
+        return replace(found, stuck=later > 0 and not witness.begun(_LATER))
 
 
 def _kill(stand: Stand, seat: Seat) -> None:
@@ -56,14 +61,17 @@ def _flush(stand: Stand, seat: Seat) -> None:
 _STRIKES: dict[str, Callable[[Stand, Seat], None]] = {KILL: _kill, FLUSH: _flush}
 
 
-def _wait_for_the_rest(stand: Stand, sizes: Sizes) -> None:
-    """Wait while now and then another task comes, without which some tools never look after what is missing."""
-    deadline = time.monotonic() + sizes.back_seconds
+def _wait_for_the_rest(stand: Stand, sizes: Sizes, seconds: float) -> int:
+    """Wait while every second another task comes, without which some tools never look after what is missing.
+
+    Return how many came.
+    """
+    deadline = time.monotonic() + seconds
     restarts = 1
     for number in itertools.count():
         try:
-            if stand.wait(lambda: len(stand.witness.ended(_PREFIX)) >= sizes.victims, _LATER_SECONDS):
-                return
+            if stand.wait(lambda: len(stand.witness.ended(_PREFIX)) >= sizes.victims, _PAUSE_SECONDS):
+                return number
         except ContenderError:
             # Workers that did not outlive it are started again, once, as a supervisor would.
             if not restarts:
@@ -72,5 +80,6 @@ def _wait_for_the_rest(stand: Stand, sizes: Sizes) -> None:
             stand.kill_workers()
             stand.start_workers()
         if time.monotonic() > deadline:
-            return
-        stand.each("stamp", f"later-{number}", 1)
+            return number
+        stand.each("stamp", f"{_LATER}-{number}", 1)
+    raise AssertionError("counting has no end")

@@ -22,7 +22,7 @@ from tests.support.guard import guard
 from tests.support.redis import Fsync
 
 _DISASTERS = {KILL, FLUSH}
-_AT_ONCE = 8  # disasters, which mostly wait
+_AT_ONCE = 10  # disasters, which mostly wait
 EVERYTHING = ""
 """In a record's failures: what kept the contender from everything."""
 

@@ -23,6 +23,7 @@ class Sizes:
     startups: int
     victims: int
     back_seconds: float
+    flush_seconds: float  # less: what Redis has forgotten comes back at once or never
 
 
 FULL = Sizes(
@@ -40,6 +41,7 @@ FULL = Sizes(
     startups=5,
     victims=400,
     back_seconds=100,
+    flush_seconds=30,
 )
 SHORT = Sizes(
     submit=400,
@@ -56,6 +58,7 @@ SHORT = Sizes(
     startups=1,
     victims=200,
     back_seconds=90,
+    flush_seconds=20,
 )
 QUICK = Sizes(
     submit=50,
@@ -72,4 +75,5 @@ QUICK = Sizes(
     startups=1,
     victims=200,
     back_seconds=30,
+    flush_seconds=15,
 )

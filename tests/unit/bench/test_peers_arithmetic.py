@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def test_losses_tell_the_lost_from_the_cut_short_and_from_the_doubled() -> None:
     found = losses([*begun, "never begun"], begun, ended)
     assert found == Losses(lost=2, again=1, twice=1)
     assert str(found) == "2 · 1 · 1"
+    assert str(replace(found, stuck=True)) == "2 · 1 · 1 stuck"
 
 
 def test_a_task_of_nobodys_changes_no_losses() -> None:
