@@ -79,7 +79,7 @@ def _show(console: Console, results: Results) -> None:
     console.print(tables.table(results))
     for line in (*tables.reasons(results), "", *tables.behind(results)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"medians of {machine['rounds']} rounds", highlight=False)
+    console.print(document.told(machine["rounds"]), highlight=False)
 
 
 def _write(console: Console, file: Path) -> int:

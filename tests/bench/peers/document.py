@@ -11,6 +11,8 @@ from tests.bench.stage import ROOT
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- peers: written by make bench-peers -->", "<!-- peers: end -->"
 
+_ALONE = 0.10  # of the machine taken by others, at most, for figures that tell something
+
 
 def write(results: Results, document: Path = DOCUMENT) -> None:
     """Replace what stands between the marks.
@@ -34,9 +36,11 @@ def section(results: Results) -> str:
         f"Measured on {results.measured_at[:10]} with `{machine['called']}`: {machine['processor']},"
         f" {machine['cores']} cores, {machine['memory_gb']} GB, {machine['python']},"
         f" {machine['postgres'].split(',')[0]}, {machine['redis']},"
-        f" fsync {machine['fsync_ms']} ms; medians of {machine['rounds']} rounds;"
-        f" others took up to {others:.0%} of the machine meanwhile."
+        f" fsync {machine['fsync_ms']} ms; {told(machine['rounds'])}; lost is what was not done within"
+        f" {machine['lost_after']:g} s; others took up to {others:.0%} of the machine meanwhile."
     )
+    if others > _ALONE:
+        facts += " The machine was not left alone: the figures show that everything works and tell little about speed."
     versions = dict.fromkeys(
         f"{each.versions}" for each in results.records if each.versions and each.peer != "queuectl"
     )
@@ -45,7 +49,12 @@ def section(results: Results) -> str:
         "Versions: " + "; ".join(versions) + ".",
         markdown(results),
         "\n".join(f"- {line}" for line in reasons(results)),
-        "Who is ahead, column by column, and by how much:",
+        "Who is ahead of queuectl, column by column, and how many times:",
         "\n".join(f"- {line}" for line in behind(results)),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def told(rounds: int) -> str:
+    """Return of how many rounds the figures are."""
+    return "figures of one round" if rounds == 1 else f"medians of {rounds} rounds"

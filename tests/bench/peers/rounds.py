@@ -78,6 +78,7 @@ class Run:
             machine: dict[str, Any] = facts(folder) | {
                 "called": called,
                 "rounds": 0,
+                "lost_after": self._sizes.back_seconds,
                 "settings": servers.described(),
                 "others": others,
             }

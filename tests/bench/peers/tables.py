@@ -10,6 +10,7 @@ from tests.bench.peers.columns import COLUMNS, MEASURE_OF, Column
 from tests.bench.peers.contenders import QUEUECTL
 from tests.bench.peers.disasters import FLUSH, KILL
 from tests.bench.peers.results import Record, Results
+from tests.bench.peers.serving import DURABLE, FAST
 
 NOTHING, FAILED = "–", "failed"
 _STRUCK = {KILL: "kill -9", FLUSH: "FLUSHALL"}
@@ -65,7 +66,7 @@ def _cell(results: Results, record: Record, column: Column) -> str:
     if value is None:
         return _gap(record, column.key)
     share = results.proportion(record, column.key) if column.in_proportion else None
-    return column.shown(value) + (f" {share:.1f}×" if share is not None else "")
+    return column.shown(value) + (f" {share:.{1 if share >= 1 else 2}f}×" if share is not None else "")
 
 
 def _gap(record: Record, key: str) -> str:
@@ -76,48 +77,47 @@ def _gap(record: Record, key: str) -> str:
 
 
 def reasons(results: Results) -> list[str]:
-    """Return a line for each gap: why a contender cannot do it, or how it failed."""
-    lines: dict[str, list[str]] = {}
+    """Return why there are gaps, a line for each reason with all whom it concerns."""
+    concerned: dict[str, list[str]] = {}
     for record in results.records:
         for measure, why in record.cannot.items():
-            lines.setdefault(f"{NOTHING} {record.title}: {why}", []).append(_called(measure))
+            concerned.setdefault(f"{_called(measure)}: {NOTHING} ({why})", []).append(record.title)
         for measure, why in record.failures.items():
-            lines.setdefault(f"{FAILED} {record.name}: {why}", []).append(_called(measure))
-    return [
-        f"{line} ({', '.join(sorted(name for name in set(measures) if name))})".replace(" ()", "")
-        for line, measures in lines.items()
-    ]
+            concerned.setdefault(f"{_called(measure)}: {FAILED} ({why})", []).append(record.name)
+    return [f"{reason}: {'; '.join(dict.fromkeys(names))}" for reason, names in concerned.items()]
 
 
 def _called(measure: str) -> str:
-    return _STRUCK.get(measure, measure)
+    return _STRUCK.get(measure, measure) or "everything"
 
 
 def behind(results: Results) -> list[str]:
-    """Return a line for each column and each queuectl that somebody is ahead of, and a word where nobody is."""
+    """Return a line for each column and each queuectl: who is ahead of it, apart for the durable and the fast."""
+    ours = [each for each in results.records if each.peer == QUEUECTL]
+    others = [each for each in results.records if each.peer != QUEUECTL]
     return [
-        line
+        f"{column.heading.replace(chr(10), ', ')}, {record.title}: " + _ahead(column, value, others)
         for column in COLUMNS
-        if (ours := [each for each in results.records if each.peer == QUEUECTL])
-        for line in _behind(column, ours, [each for each in results.records if each.peer != QUEUECTL])
+        if column.key not in MEASURE_OF
+        for record in ours
+        if (value := record.value(column.key)) is not None
     ]
 
 
-def _behind(column: Column, ours: Sequence[Record], others: Sequence[Record]) -> Iterator[str]:
-    heading = column.heading.replace("\n", ", ")
-    for record in ours:
-        value = record.value(column.key)
-        if value is None:
-            continue
-        ahead = [
-            (column.ahead(theirs, value), each.name)
-            for each in others
-            if (theirs := each.value(column.key)) is not None and column.ahead(theirs, value) > 1
-        ]
-        if not ahead:
-            yield f"{heading}: nobody is ahead of {record.title}"
-            continue
-        ahead.sort(reverse=True)
-        named = ", ".join(f"{name} {times:.1f} ×" for times, name in ahead[:_NAMED])
+def _ahead(column: Column, ours: float, others: Sequence[Record]) -> str:
+    parts = []
+    for settings in (DURABLE, FAST):
+        ahead = sorted(
+            (
+                (column.ahead(theirs, ours), each.title)
+                for each in others
+                if each.settings == settings
+                and (theirs := each.value(column.key)) is not None
+                and column.ahead(theirs, ours) > 1
+            ),
+            reverse=True,
+        )
+        named = ", ".join(f"{title} {times:.1f} ×" for times, title in ahead[:_NAMED]) or "nobody"
         more = f" and {len(ahead) - _NAMED} more" if len(ahead) > _NAMED else ""
-        yield f"{heading}: ahead of {record.title} are {named}{more}"
+        parts.append(f"{settings} {named}{more}")
+    return "; ".join(parts)

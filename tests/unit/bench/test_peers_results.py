@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ MACHINE: dict[str, Any] = {
     "redis": "Valkey 9",
     "fsync_ms": 0.2,
     "rounds": 2,
+    "lost_after": 90,
     "called": "make bench-peers",
     "others": {"round 1": 0.25, "round 2": 0.5},
 }
@@ -119,19 +121,20 @@ def test_cells_have_the_figure_the_dash_or_the_failure(results: Results) -> None
 
 
 def test_every_gap_has_its_reason(results: Results) -> None:
+    results.records[2].cannot["bulk"] = "no call for many"
     assert tables.reasons(results) == [
-        "– queuectl on SQLite: has nothing in Redis (FLUSHALL)",
-        "– bare Dramatiq: no call for many (bulk)",
-        "failed Huey, fast: ContenderError: it | ended (urgent)",
-        "failed BullMQ, fast: needs node",
+        "FLUSHALL: – (has nothing in Redis): queuectl on SQLite",
+        "bulk: – (no call for many): bare Dramatiq; Huey",
+        "urgent: failed (ContenderError: it | ended): Huey, fast",
+        "everything: failed (needs node): BullMQ, fast",
     ]
 
 
 def test_who_is_ahead_is_said_whichever_way_better_lies(results: Results) -> None:
-    lines = tables.behind(results)
-    assert "no-ops, 1/s: ahead of queuectl on SQLite are Huey, fast 2.0 ×" in lines
-    assert "idle, p50 ms: ahead of queuectl on SQLite are bare Dramatiq, fast 2.0 ×" in lines
-    assert len(lines) == 2
+    assert tables.behind(results) == [
+        "no-ops, 1/s, queuectl on SQLite: durable nobody; fast Huey 2.0 ×",
+        "idle, p50 ms, queuectl on SQLite: durable nobody; fast bare Dramatiq 2.0 ×",
+    ]
 
 
 def test_the_table_shows_every_contender(results: Results) -> None:
@@ -155,9 +158,18 @@ def test_the_document_gets_the_table_between_its_marks_and_keeps_the_rest(
     assert once.endswith("\nafter\n")
     assert "old" not in once
     assert "| **queuectl on SQLite, durable** |" in once
-    assert "medians of 2 rounds; others took up to 50% of the machine" in once
+    assert "medians of 2 rounds; lost is what was not done within 90 s; others took up to 50%" in once
     widths = {line.replace("\\|", "").count("|") for line in once.splitlines() if line.startswith("|")}
     assert widths == {len(COLUMNS) + 4}
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.5, True), (0.02, False)])
+def test_the_document_says_when_the_machine_was_not_left_alone(
+    results: Results, share: float, told: bool
+) -> None:
+    machine = {**MACHINE, "others": {"round 1": share}}
+    text = document.section(replace(results, machine=machine))
+    assert ("was not left alone" in text) is told
 
 
 def test_a_document_without_marks_is_left_alone(results: Results, tmp_path: Path) -> None:
