@@ -35,7 +35,7 @@ def main() -> int:
             return _write(console, Path(options.write_doc) if options.write_doc else newest(RESULTS))
         contenders = chosen(_words(options.peers, PEERS))
         wanted = _words(options.only, MEASURES) or list(MEASURES)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         console.print(str(error), style="red", markup=False)
         return 2
     progress = Console(stderr=True)

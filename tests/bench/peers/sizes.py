@@ -40,7 +40,7 @@ FULL = Sizes(
     idle_seconds=3,
     startups=5,
     victims=400,
-    back_seconds=100,
+    back_seconds=110,
     flush_seconds=30,
 )
 SHORT = Sizes(
@@ -57,7 +57,7 @@ SHORT = Sizes(
     idle_seconds=0.5,
     startups=1,
     victims=200,
-    back_seconds=90,
+    back_seconds=110,
     flush_seconds=20,
 )
 QUICK = Sizes(
