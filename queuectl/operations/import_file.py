@@ -102,12 +102,12 @@ class ImportFile:
         version = content.get("version")
         if isinstance(version, int) and not isinstance(version, bool) and version > form.VERSION:
             raise BadInputFileError(
-                f"{self.name} has the format {version:.6g}, and this queuectl knows formats up to {form.VERSION}",
+                f"{self.name} has the format {str(version)[:20]}, and this queuectl knows formats up to {form.VERSION}",
                 hint="import it with the queuectl that made it, or a newer one",
             )
         header: form.Header = self._typed(content, form.Header)
         if header.version != form.VERSION:
-            self.refuse(f"there is no format {header.version:.6g}", "version")
+            self.refuse(f"there is no format {str(header.version)[:20]}", "version")
 
     def _refuse_foreign(self, line: bytes) -> None:
         for start, what in _FOREIGN.items():
