@@ -116,17 +116,21 @@ def reload(stage: Stage, chance: Random) -> None:
 
 
 def broken_reload(stage: Stage, chance: Random) -> None:
-    """Let a daemon read a file that is none, and a good one again."""
+    """Let a daemon read a file that is none, and a good one again; none could start with it meanwhile."""
     node = chance.choice(stage.nodes)
     file = node.site.home / "queuectl.toml"
-    whole = file.read_text()
-    try:
-        file.write_text(chance.choice(("workers = [", "workers = -3\n", whole[: len(whole) // 2], "")))
+    with node.lock:
+        whole = file.read_text()
+        try:
+            if node.daemon.running:
+                node.wait_until_ready()
+            file.write_text(chance.choice(("workers = [", "workers = -3\n", whole[: len(whole) // 2], "")))
+            if node.daemon.running:
+                node.daemon.send(signal.SIGHUP)
+            let_pass(chance.uniform(0, 0.3))
+        finally:
+            file.write_text(whole)
         _hang_up(node)
-        let_pass(chance.uniform(0, 0.3))
-    finally:
-        file.write_text(whole)
-    _hang_up(node)
 
 
 def _rewrite(node: Node, workers: str) -> None:
