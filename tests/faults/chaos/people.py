@@ -110,8 +110,9 @@ def reload(stage: Stage, chance: Random) -> None:
     """Change the number of workers and other settings, and have them taken up."""
     node = chance.choice(stage.nodes)
     for _ in range(chance.randint(1, 4)):
-        _rewrite(node, rf"\g<1>{chance.randint(1, 8)}")
-        _hang_up(node)
+        with node.lock:  # a daemon that starts reads a whole file
+            _rewrite(node, rf"\g<1>{chance.randint(1, 8)}")
+            _hang_up(node)
         let_pass(chance.uniform(0, 0.3))
 
 
