@@ -86,11 +86,11 @@ def check_books(
     for check in database_check(settings):
         assert check.ok, f"{check.name}: {check.detail}"
     accounts = Accounts(histories)
-    _check_statistics(settings, accounts)
+    check_statistics(settings, accounts)
     return accounts
 
 
-def _check_statistics(settings: Settings, accounts: Accounts) -> None:
+def check_statistics(settings: Settings, accounts: Accounts) -> None:
     """Compare the statistics with the rows: whoever was killed, each run and each task counts once."""
     monitor = Monitor(settings)
     total = monitor.get_statistics(0, _FAR).total

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("security.md", "upgrading.md", "operations.md", "scaling.md", "webhook.md")
+PAGES = ("security.md", "upgrading.md", "operations.md", "scaling.md", "webhook.md", "reliability.md")
 
 
 def test_every_test_that_the_security_page_names_is_there() -> None:

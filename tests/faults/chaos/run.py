@@ -15,6 +15,7 @@ from queuectl.errors import QueuectlError
 from tests.faults.chaos.draw import Blow, Draw
 from tests.faults.chaos.load import Load
 from tests.faults.chaos.stage import Arena, Stage
+from tests.support.ledger import Accounts, check_statistics
 from tests.support.verdict import pronounce
 from tests.support.waiting import wait_until
 
@@ -108,6 +109,8 @@ def _judged(stage: Stage, begun: float) -> Result:
     if draw.is_limited:
         facts["limits"] = [{"queue": "low_priority", "starts": 25, "period_ms": 1000, "concurrency": 2}]
     histories = pronounce(stage.site, stage.client, facts=facts, samples=samples, told=draw.command)
+    if not facts["imports"]:  # what is imported was submitted elsewhere
+        check_statistics(stage.site.settings, Accounts(histories))
     unanswered = sum(row["event"] == "unknown" for row in stage.client.rows)
     attempts = len(histories.rows("attempts"))
     return Result(len(histories.tasks), attempts, unanswered, monotonic() - begun)
