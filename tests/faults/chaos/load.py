@@ -13,6 +13,7 @@ from queuectl.domain.task import ArticleTask, task_number
 from queuectl.errors import QueuectlError, UnreachableError
 from queuectl.operations.manager import QueueManager
 from queuectl.operations.submission_key import SubmissionKey
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.faults.chaos.stage import Stage
@@ -66,7 +67,7 @@ class Load:
     def _run(self, number: int, tasks: int) -> None:
         chance = self._stage.draw.chance(f"load {number}")
         try:
-            with QueueManager(self._stage.site.settings) as manager:
+            with self._opened() as manager:
                 left = tasks
                 for call in range(_MOST_CALLS + tasks):
                     accepted = self._submit(manager, chance, left, f"http://h{call % 7}.test/{number}/{call}")
@@ -79,6 +80,19 @@ class Load:
                     self._stage.let_pass(pause)
         except BaseException as error:  # noqa: BLE001  shown by the run's own thread
             self.failure = error
+
+    def _opened(self) -> QueueManager:
+        """Return a manager as soon as the database answers."""
+
+        def opened() -> QueueManager | None:
+            try:
+                return QueueManager(self._stage.site.settings)
+            except UnreachableError:
+                return None
+
+        manager = wait_until(opened, within=60, describing="the database to answer")
+        assert manager is not None
+        return manager
 
     def _submit(self, manager: QueueManager, chance: Random, left: int, url: str) -> int:
         """Submit one or many, and return how many were accepted."""
