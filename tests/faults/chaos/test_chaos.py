@@ -10,7 +10,8 @@ from tests.faults.chaos.draw import draw
 from tests.faults.chaos.run import make
 from tests.faults.chaos.stage import Arena
 
-SEEDS = range(1, 31)
+SEEDS = (*range(1, 30), 11001)
+"""The last is of a run that a judge got wrong: somebody sent a task back that was to start later."""
 TASKS = 150
 
 

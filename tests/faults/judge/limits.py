@@ -67,14 +67,15 @@ def _at_once(histories: Histories, limit: Row, starts: list[Row]) -> Iterator[Br
 def in_season(histories: Histories) -> Iterator[Breach]:
     """I11: nothing starts before its time; where ``facts.lateness_ms`` is given, 99 in 100 start within it."""
     late: list[tuple[int, Row, Row]] = []
+    asked_for = {number for call in histories.calls("requeue", event="invoke") for number in call["ids"]}
     for call in histories.calls("submit", event="ok"):
         due: int | None = call.get("due")
         if due is None:
             continue
         for number in call["ids"]:
             first = next(iter(histories.starts.get(number, ())), None)
-            if first is None:
-                continue
+            if first is None or number in asked_for:
+                continue  # what a person sends back starts at once
             lines = (("client", call), ("witness", first))
             if first["at"] < due - _EARLY_MS * MS:
                 yield Breach("I11", number, f"was started {(due - first['at']) / MS:.0f} ms too early", lines)
