@@ -11,7 +11,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-peers crash-points faults kill-cycles soak fuzz pictures lock clean
+.PHONY: help demo test check format docs bench bench-peers simulate planted crash-points faults kill-cycles soak fuzz
+.PHONY: pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +46,13 @@ bench-peers: $(VENV)/.test ## measure it beside other task queues, each installe
 
 # What is given on the command line of make goes on as an option: SEED=7 as --seed 7.
 given = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name))))
+
+simulate: $(VENV)/.test ## run the core in virtual time; SEEDS=1..2000 TASKS=200, or SEED=17 to replay one
+	@$(BIN)/python -m tests.simulation $(if $(SEED),$(SEED) --tell --whole,$(or $(SEEDS),1..2000)) \
+	  $(call given,TASKS FAULTS WITHOUT JOBS)
+
+planted: $(VENV)/.test ## plant bugs and see who finds them; ARGS="P1 P2" plants some
+	@$(BIN)/python -m tests.faults.planted $(ARGS)
 
 crash-points: $(VENV)/.test ## die at each system call in turn; SCENARIO=submit STRIDE=10 POINT=pwrite64:7
 	@$(BIN)/python -m tests.support.strace

@@ -43,12 +43,13 @@ class Chores:
         *,
         wake: Callable[[], None],
         on_late: Callable[[int], None],
+        ticker: Ticker | None = None,
     ) -> None:
         self._database = database
         self._node = node
         self._wake = wake
         self._role = settings.role
-        self._ticker = Ticker()
+        self._ticker = ticker or Ticker()
         self._schedules = Schedules(
             database, settings, node, ring=self._ticker.at, on_submitted=wake, on_late=on_late
         )

@@ -135,7 +135,7 @@ class Pump(threading.Thread):
         self._flights.grounded = True
         self._draining = True
         if self.transport is not None:
-            self.transport.invite({})  # what was popped already is claimed and given back
+            self.transport.end_popping()  # what was popped already is claimed and given back
         self._ring()
 
     def stop(self) -> None:
@@ -154,7 +154,8 @@ class Pump(threading.Thread):
             while not self._stopping:
                 self._wait()
                 self._step()
-            self._step()
+            self._step()  # what it claims is given back
+            self._step()  # and that is recorded
         except BaseException as error:  # the service must learn of it, whatever it is
             self.failure = error
             logger.critical("the pump has failed", exc_info=True, extra={"action": "pump_failed"})
@@ -188,7 +189,8 @@ class Pump(threading.Thread):
         try:
             self._tick()
         except ConflictError:
-            self._bell.set()  # another writer was in the way, and everything was undone: once more
+            self._view = self._view.before_tick()
+            self.wake()  # another writer was in the way, and everything was undone: once more
         except QueuectlError as error:
             self._went_down(error)
         except Exception as error:  # noqa: BLE001  one end that cannot be stored must not stop the others
@@ -283,8 +285,6 @@ class Pump(threading.Thread):
         self._renew_trust(started)
 
     def _take_messages(self) -> list[Key]:
-        if self._stopping:
-            return []  # nobody would record that they were given back
         return [self._fetched.popleft() for _ in range(min(len(self._fetched), _LARGEST_GROUP))]
 
     def _renew_trust(self, started: float) -> None:

@@ -29,6 +29,7 @@ logger = logging.getLogger("queuectl.daemon")
 _TIMEOUT_SECONDS = 2.0
 _IDLE_LOOK_SECONDS = 0.1
 _PROBE_SECONDS = 0.5
+_ARRIVAL_PAUSE_SECONDS = 0.005
 _LIST_TTL_SECONDS = 3600
 # The lists come in the order of their levels, and behind them the epoch key; the arguments are a time to live, each
 # list's room and each list's new messages in one text. A list's room is what is left when the lists before it have
@@ -85,6 +86,7 @@ class RedisTransport(threading.Thread):
         self._outgoing: deque[Message] = deque()
         self._offers: deque[Mapping[str, int]] = deque()
         self._is_popping = False
+        self._pops = True
         self._bell = threading.Event()
         self._stopping = False
         self._last_exchange = 0.0
@@ -122,6 +124,13 @@ class RedisTransport(threading.Thread):
         """Take the invitation back; return False if an exchange makes use of it at this moment."""
         self._offers.clear()
         return not self._is_popping
+
+    def end_popping(self) -> None:
+        """Pop nothing more, and return when what an exchange may pop at this moment has arrived."""
+        self._pops = False
+        deadline = monotonic() + _TIMEOUT_SECONDS
+        while not self.withdraw() and monotonic() < deadline:
+            threading.Event().wait(_ARRIVAL_PAUSE_SECONDS)
 
     def connect(self) -> bool:
         """Try one exchange now, before the thread runs; return whether Redis answers."""
@@ -166,7 +175,7 @@ class RedisTransport(threading.Thread):
             offer = self._offers.popleft()
         except IndexError:
             return {}
-        return dict(offer)
+        return dict(offer) if self._pops else {}
 
     def _exchange(self) -> bytes | None:
         """Push what waits, pop what there is room for, and return the epoch that Redis has."""

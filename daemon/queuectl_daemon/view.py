@@ -49,6 +49,7 @@ class View:
     blocks: dict[str, int | None] = field(default_factory=dict)
     gaps: dict[str, dict[str, int]] = field(default_factory=dict)
     refunds: dict[str, Counter[int]] = field(default_factory=dict)
+    _former_refunds: dict[str, Counter[int]] = field(default_factory=dict)
     _rests: dict[str, float] = field(default_factory=dict)
     _late_restarts: set[str] = field(default_factory=set)
 
@@ -99,8 +100,16 @@ class View:
         """Note how long a scan from the beginning of a line took."""
         self._rests[line] = monotonic() + _SHARE_OF_SCANS * seconds
 
+    def before_tick(self) -> View:
+        """Return what is still known when the tick that has begun was undone: the rules, and what is to be refunded.
+
+        The places of tasks that were taken and the rest of what it saw are as if they had never been.
+        """
+        return View(self.aging, rules=self.rules, refunds=self._former_refunds)
+
     def reopen(self, now: int, *, ended: bool) -> None:
-        """Drop what is over: ``ended`` says that a run has ended, which is what some limits wait for."""
+        """Begin a tick and drop what is over: ``ended`` says that a run has ended, which some limits wait for."""
+        self._former_refunds = dict(self.refunds)
         self._reopen_blocks(now, ended=ended)
         over = [host for host, until in self.holds.items() if until <= now]
         for host in over:

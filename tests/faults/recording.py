@@ -14,7 +14,7 @@ from tests.support.sightings import Sighting
 MOVES = "recorded_moves"
 """The table of changes, which only tests have."""
 
-_COLUMNS = "task, old, new, old_fence, fence, attempt, node, at"
+_COLUMNS = "task, old, new, old_fence, fence, attempt, node, queue, score, due_at, at"
 _TABLES = (
     "tasks",
     "attempts",
@@ -44,7 +44,7 @@ def record_moves(database: Database, *, clock: str | None = None) -> None:
 def _record_in_sqlite(transaction: Transaction, moment: str) -> None:
     transaction.execute(
         f"CREATE TABLE {MOVES} (seq INTEGER PRIMARY KEY, task INTEGER, old TEXT, new TEXT, old_fence INTEGER,"
-        " fence INTEGER, attempt INTEGER, node TEXT, at INTEGER)"
+        " fence INTEGER, attempt INTEGER, node TEXT, queue TEXT, score INTEGER, due_at INTEGER, at INTEGER)"
     )
     # While it runs a task has a node; when it ends, the one that it had tells where.
     for name, when, old, node in (
@@ -59,22 +59,24 @@ def _record_in_sqlite(transaction: Transaction, moment: str) -> None:
         fence = "0" if old == "NULL" else "OLD.fence"
         transaction.execute(
             f"CREATE TRIGGER {MOVES}_{name} {when} BEGIN INSERT INTO {MOVES} ({_COLUMNS}) VALUES (NEW.id, {old},"
-            f" NEW.state, {fence}, NEW.fence, NEW.attempt, {node}, {moment}); END"
+            f" NEW.state, {fence}, NEW.fence, NEW.attempt, {node}, NEW.queue, NEW.priority_score, NEW.due_at,"
+            f" {moment}); END"
         )
 
 
 def _record_in_postgres(transaction: Transaction, moment: str) -> None:
     transaction.execute(
         f"CREATE TABLE {MOVES} (seq bigserial PRIMARY KEY, task bigint, old text, new text, old_fence bigint,"
-        " fence bigint, attempt bigint, node text, at bigint)"
+        " fence bigint, attempt bigint, node text, queue text, score bigint, due_at bigint, at bigint)"
     )
     transaction.execute(
         f"CREATE FUNCTION {MOVES}_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         f" IF TG_OP = 'INSERT' THEN INSERT INTO {MOVES} ({_COLUMNS}) VALUES"
-        f" (NEW.id, NULL, NEW.state, 0, NEW.fence, NEW.attempt, NEW.node, {moment});"
+        " (NEW.id, NULL, NEW.state, 0, NEW.fence, NEW.attempt, NEW.node, NEW.queue, NEW.priority_score,"
+        f" NEW.due_at, {moment});"
         f" ELSIF OLD.state <> NEW.state THEN INSERT INTO {MOVES} ({_COLUMNS}) VALUES"
         " (NEW.id, OLD.state, NEW.state, OLD.fence, NEW.fence, NEW.attempt, COALESCE(NEW.node, OLD.node),"
-        f" {moment}); END IF; RETURN NULL; END $$"
+        f" NEW.queue, NEW.priority_score, NEW.due_at, {moment}); END IF; RETURN NULL; END $$"
     )
     transaction.execute(
         f"CREATE TRIGGER {MOVES}_kept AFTER INSERT OR UPDATE OF state ON tasks"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.faults.judge.histories import FINAL, Breach, Histories, Row
 
-_SUBMITS = ("submit", "import")
+_SUBMITS = ("submit", "import", "resurrect")
 
 
 def no_loss(histories: Histories) -> Iterator[Breach]:
@@ -90,9 +90,10 @@ def idempotent_submit(histories: Histories) -> Iterator[Breach]:
     rows = defaultdict(list)
     for row in histories.rows("tasks"):
         rows[row["url"]].append(row)
+    heirs = Counter(url for call in histories.calls("resurrect", event="invoke") for url in call["urls"])
     for key, addresses in urls.items():
         for url in sorted(addresses):
-            if len(rows[url]) > 1:
+            if len(rows[url]) > 1 + heirs[url]:
                 lines = tuple(("tasks", row) for row in rows[url][:2])
                 yield Breach("I17", rows[url][1]["id"], f"came of the key {key!r} once more", lines)
 

@@ -9,7 +9,7 @@ monotonic clock. A submission may say by ``idempotency`` which others it repeats
 
 ``tables``: rows of tasks, attempts, changes, dead_letters, counters, batch_counters, batches, schedules, ticks, audit
 and facts with the columns' names, and of ``events``, which a trigger writes with each change of a state: seq, task,
-``old`` and ``new`` state, ``old_fence``, ``fence``, attempt, node, ``at``.
+``old`` and ``new`` state, ``old_fence``, ``fence``, attempt, node, queue, ``score``, ``due_at``, ``at``.
 
 ``samples``: what was measured beside: rows with a ``kind``, read by ``samples.py``.
 

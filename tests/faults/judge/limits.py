@@ -18,10 +18,18 @@ def limits(histories: Histories) -> Iterator[Breach]:
     ``facts.limits`` are rows of queue, ``starts`` and ``period_ms``, ``concurrency``, ``from`` and ``until``.
     """
     by_queue: dict[str, list[Row]] = defaultdict(list)
+    # A person may have put the task into another queue since, so the claim of the run says in which it was.
+    claimed_in: dict[tuple[int, int], str] = {
+        (row["task"], row["fence"]): row["queue"]
+        for row in histories.rows("events")
+        if row["new"] == "running"
+    }
     for number, starts in histories.starts.items():
         row = histories.tasks.get(number)
-        if row is not None:
-            by_queue[row["queue"]] += starts
+        if row is None:
+            continue
+        for start in starts:
+            by_queue[claimed_in.get((number, start["fence"])) or row["queue"]].append(start)
     for limit in histories.facts["limits"]:
         since, until = limit.get("from", 0), limit.get("until") or float("inf")
         found = [row for row in by_queue[limit["queue"]] if since <= row["at"] <= until]
@@ -93,7 +101,8 @@ def backoff(histories: Histories) -> Iterator[Breach]:
     """I12: between a failed run and the next one passes what the policy asks for, unless a person sends it back.
 
     ``facts.backoff`` has ``seconds``, ``longest`` and, if it is to be looked at, ``lag_ms``; ``facts.clock_steps``
-    tells that wall clocks were moved, by which waits get shorter and longer.
+    tells that wall clocks were moved, by which waits get shorter and longer. Its ``uncharged`` are errors for which
+    no attempt is charged, because a host is not ready.
     """
     policy = histories.facts["backoff"]
     for number, attempts in histories.attempts.items():
@@ -103,6 +112,7 @@ def backoff(histories: Histories) -> Iterator[Breach]:
         uncharged = 0
         for place, attempt in enumerate(attempts[:-1]):
             uncharged += attempt["move"] == "release" and attempt["outcome"] == "interrupted"
+            uncharged += attempt["error"] in policy.get("uncharged", ())
             end = histories.ends.get((number, attempt["fence"]))
             start = starts.get(attempts[place + 1]["fence"])
             if attempt["move"] != "retry" or end is None or start is None:

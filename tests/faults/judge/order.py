@@ -46,71 +46,71 @@ def fifo_among_equals(histories: Histories) -> Iterator[Breach]:
 
 
 class _Replay:
-    """What waited at each moment. ``facts.order`` has ``buffer``, ``lag_ms`` and ``without_queues``."""
+    """What waited at each moment. ``facts.order`` has ``buffer``, ``lag_ms`` and ``without_queues``.
+
+    A task has a place for each time that it came into its queue, since it may have another due time then.
+    """
 
     def __init__(self, histories: Histories, *, by_score: bool) -> None:
         facts = histories.facts["order"]
         self._buffer, self._lag = facts["buffer"], facts["lag_ms"]
         left_out = set(facts.get("without_queues", ()))
-        self._tasks = {number: row for number, row in histories.tasks.items() if row["queue"] not in left_out}
+        judged = {number for number, row in histories.tasks.items() if row["queue"] not in left_out}
         self._events = sorted(
-            (row for row in histories.rows("events") if row["task"] in self._tasks),
+            (row for row in histories.rows("events") if row["task"] in judged),
             key=lambda row: (row["at"], row["seq"]),
         )
         self._by_score = by_score
-        self._places, self._first_places = _places(self._tasks)
-        self._line = _Line(len(self._tasks))
-        self._waiting: dict[int, float] = {}
+        self._places, self._firsts = _places([row for row in self._events if row["new"] == "queued"])
+        self._line = _Line(len(self._places))
+        self._waiting: dict[int, int] = {}  # the task's present entry, by the number of its event
         self._in_line: set[int] = set()
-        self._ripening: deque[tuple[float, int]] = deque()
+        self._ripening: deque[tuple[float, int, int]] = deque()
 
     def breaches(self, invariant: str) -> Iterator[Breach]:
         """Go through all changes; those of one moment count as one."""
         for at, group in itertools.groupby(self._events, key=lambda row: row["at"]):
-            rows = list(group)
             self._ripen(at)
-            taken = [row for row in rows if row["old"] == "queued"]
-            for row in taken:
-                self._leave(row["task"])
-            for row in taken:
-                passed = self._passed(row["task"])
+            taken: list[tuple[Row, int | None]] = []
+            for row in group:
+                if row["old"] == "queued":
+                    taken.append((row, self._leave(row["task"])))
+                if row["new"] == "queued":
+                    self._waiting[row["task"]] = row["seq"]
+                    self._ripening.append((at, row["task"], row["seq"]))
+            for row, entry in taken:
+                passed = 0 if entry is None else self._passed(entry)
                 if row["new"] in ("running", "dispatched") and passed > self._buffer:
                     says = f"was taken before {passed} tasks that should have gone first"
                     yield Breach(invariant, row["task"], says, (("events", row),))
-            for row in rows:
-                if row["new"] == "queued":
-                    self._waiting[row["task"]] = at
-                    self._ripening.append((at, row["task"]))
 
     def _ripen(self, at: float) -> None:
         while self._ripening and self._ripening[0][0] <= at - self._lag:
-            entered, number = self._ripening.popleft()
-            if self._waiting.get(number) == entered and number not in self._in_line:
-                self._line.add(self._places[number], 1)
-                self._in_line.add(number)
+            _, number, entry = self._ripening.popleft()
+            if self._waiting.get(number) == entry:
+                self._line.add(self._places[entry], 1)
+                self._in_line.add(entry)
 
-    def _leave(self, number: int) -> None:
-        self._waiting.pop(number, None)
-        if number in self._in_line:
-            self._in_line.discard(number)
-            self._line.add(self._places[number], -1)
+    def _leave(self, number: int) -> int | None:
+        entry = self._waiting.pop(number, None)
+        if entry in self._in_line:
+            self._in_line.discard(entry)
+            self._line.add(self._places[entry], -1)
+        return entry
 
-    def _passed(self, number: int) -> int:
-        first = self._first_places[number]
-        better = self._line.before(first)
-        return better if self._by_score else self._line.before(self._places[number]) - better
+    def _passed(self, entry: int) -> int:
+        better = self._line.before(self._firsts[entry])
+        return better if self._by_score else self._line.before(self._places[entry]) - better
 
 
-def _places(tasks: dict[int, Row]) -> tuple[dict[int, int], dict[int, int]]:
-    """Return the place of each task in the whole order, and that of the first task of its score."""
-    ordered: Sequence[int] = sorted(
-        tasks, key=lambda number: (-tasks[number]["priority_score"], tasks[number]["due_at"], number)
-    )
+def _places(entries: Sequence[Row]) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the place of each entry in the whole order, and that of the first entry of its score."""
+    ordered = sorted(entries, key=lambda row: (-row["score"], row["due_at"], row["task"], row["seq"]))
     places: dict[int, int] = {}
     firsts: dict[int, int] = {}
     score, first = None, 0
-    for place, number in enumerate(ordered):
-        if tasks[number]["priority_score"] != score:
-            score, first = tasks[number]["priority_score"], place
-        places[number], firsts[number] = place, first
+    for place, row in enumerate(ordered):
+        if row["score"] != score:
+            score, first = row["score"], place
+        places[row["seq"]], firsts[row["seq"]] = place, first
     return places, firsts

@@ -67,10 +67,10 @@ def _excused(histories: Histories, earlier: Row, later: Row, until: int) -> bool
         return True
     if earlier.get("node") is None or earlier.get("node") == later.get("node"):
         return False
-    grace, takeover = facts.get("kill_grace_ms", 0) * MS, facts.get("takeover_ms", 0) * MS
+    grace, usual = facts.get("kill_grace_ms", 0) * MS, facts.get("takeover_ms", 0)
     return any(
         each["node"] == earlier["node"]
-        and each["from"] + takeover <= later["at"]
+        and each["from"] + each.get("takeover_ms", usual) * MS <= later["at"]
         and until <= max(each["until"], later["at"]) + grace
         for each in facts.get("away", ())
     )

@@ -44,7 +44,7 @@ def move(
     """Return a change of a state."""
     return {
         "seq": seq, "task": number, "old": old, "new": new, "old_fence": fence - (new == "running"),
-        "fence": fence, "attempt": fence, "node": "a", "at": at,
+        "fence": fence, "attempt": fence, "node": "a", "queue": "medium_priority", "score": 5, "due_at": 0, "at": at,
     } | fields  # fmt: skip
 
 

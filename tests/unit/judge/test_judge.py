@@ -97,7 +97,7 @@ FORGERIES: dict[tuple[str, str], Forgery] = {
     ("I6", "an end under an old fence"): _change("events", 10, old_fence=1),
     ("I6", "one attempt claimed twice"): _change("events", 9, attempt=1),
     ("I7", "an urgent task left behind"): _all(
-        _change("tasks", 1, priority_score=10), _change("events", 4, at=30, seq=5), _change("events", 3, at=20)
+        _change("events", 1, score=10), _change("events", 4, at=30, seq=5), _change("events", 3, at=20)
     ),
     ("I8", "a later one of the same score first"): _all(_change("events", 3, at=30), _change("events", 4, at=20)),
     ("I9", "three starts in a window for two"): _seen_at(6, 108),
