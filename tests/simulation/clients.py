@@ -120,7 +120,7 @@ class Submitter(Client):
 
     def _submit_batch(self, tasks: list[ArticleTask]) -> list[int]:
         self.manager.submit_batch(tasks)
-        numbers = dict(self._site.shared.execute_sql("SELECT url, id FROM tasks").fetchall())
+        numbers = dict(self._site.shared.execute_sql("SELECT url, id FROM tasks ORDER BY id DESC").fetchall())
         return [numbers[task.url] for task in tasks]
 
     def _submitted(self, ids: list[int] | None) -> None:

@@ -19,8 +19,11 @@ from tests.simulation.world import World
 if TYPE_CHECKING:
     from tests.simulation.node import Node
 
-LEASE_SECONDS, SILENT_SECONDS = 30.0, 5.0
-"""When the others may take a node for dead: at the end of its lease, or when its lock is free and it is silent."""
+LEASE_SECONDS, SILENT_SECONDS = 30.0, 3.0
+"""When the others may take a node for dead: at the end of its lease, or when its lock is free and it is silent.
+
+It is silent for five seconds since its last word, which comes two seconds before it is cut off, or later.
+"""
 
 
 class Source:

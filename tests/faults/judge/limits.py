@@ -82,8 +82,9 @@ def in_season(histories: Histories) -> Iterator[Breach]:
             continue
         for number in call["ids"]:
             first = next(iter(histories.starts.get(number, ())), None)
-            if first is None or number in asked_for:
-                continue  # what a person sends back starts at once
+            changes = histories.changes.get(number, ())
+            if first is None or number in asked_for or any(each["move"] != "cancel" for each in changes):
+                continue  # it never ran, or a person wanted it at another time, such as at once
             lines = (("client", call), ("witness", first))
             if first["at"] < due - _EARLY_MS * MS:
                 yield Breach("I11", number, f"was started {(due - first['at']) / MS:.0f} ms too early", lines)
