@@ -73,7 +73,9 @@ class Transaction:
 
     def now(self) -> int:
         """Return the database's clock in UTC milliseconds; the one clock that all nodes share."""
-        return self.database.moment()
+        if self.database.engine == "sqlite":
+            return now_ms()
+        return int(self.rows(f"SELECT {self.database.clock()}")[0][0])
 
     def may_rest(self) -> None:
         """Let nothing be said for as long as it takes, in a write that nobody works beside."""
@@ -181,12 +183,6 @@ class Database:
         if self.engine == "sqlite":
             return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
         return "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-
-    def moment(self) -> int:
-        """Return the database's clock in UTC milliseconds; only inside ``writing`` or ``reading``."""
-        if self.engine == "sqlite":
-            return now_ms()
-        return int(self.run(f"SELECT {self.clock()}").fetchall()[0][0])
 
     def locking(self) -> str:
         """Return the clause that locks selected rows and passes over locked ones; SQLite has one writer anyway."""

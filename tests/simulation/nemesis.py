@@ -26,7 +26,10 @@ class Nemesis:
         self._later(1.0, self._care)
 
     def leave_off(self) -> None:
-        """End everything that goes wrong at this moment."""
+        """Lose the next message of each list, as the last thing that goes wrong, and end everything else that does."""
+        if self._site.lists is not None and self._site.weather.allows("list_lost"):
+            for waiting in self._site.lists.lists.values():
+                del waiting[:1]
         self._site.weather.calm = True
         for end in list(self._ends):
             end()

@@ -94,12 +94,8 @@ class SimulatedDatabase(Database):
         self._breaks_at -= 1
         return super().run(sql, params)
 
-    def moment(self) -> int:
-        """Return the one clock that all share."""
-        return self._world.true_ms()
-
     def clock(self) -> str:
-        """Return the SQL of the same."""
+        """Return the SQL of the one clock that all share; ``seams`` has the same told to transactions."""
         return _CLOCK
 
     def close(self) -> None:

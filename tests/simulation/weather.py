@@ -13,7 +13,7 @@ from dataclasses import dataclass
 KINDS = (
     "refused", "undone", "unheard", "slow", "conflict", "killed", "list_refused", "list_unheard", "list_slow",
     "doubled", "reordered", "crash", "hang", "lost_result", "late_start", "kill", "halt", "cut", "flush", "stop",
-    "clock", "down", "suspend",
+    "clock", "down", "suspend", "list_lost",
 )  # fmt: skip
 """Every kind of fault: those of single calls first, then those that the nemesis plans."""
 

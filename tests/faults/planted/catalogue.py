@@ -137,6 +137,7 @@ PLANTS = (
             ),
             Edit("queuectl/store/ticks.py", 'f"INSERT INTO ticks', 'f"INSERT OR REPLACE INTO ticks'),
         ),
+        first=15,
     ),
     Plant(
         "P10",
@@ -153,6 +154,7 @@ PLANTS = (
                 "PlannedTick(_milliseconds(found[0].astimezone(zone)))]",
             ),
         ),
+        first=15,
     ),
     Plant(
         "P11",
@@ -164,6 +166,7 @@ PLANTS = (
                 '    now = now_ms()\n    transaction.execute(\n        f"INSERT INTO nodes',
             ),
         ),
+        first=36,
     ),
     Plant(
         "P12",
@@ -175,6 +178,7 @@ PLANTS = (
                 "(name, name, name, now - now % limit.period_ms)",
             ),
         ),
+        first=17,
     ),
     Plant(
         "P13",
@@ -197,6 +201,7 @@ PLANTS = (
                 '    return f"{queue} {id(transaction.database)}"\n\n\ndef begin(transaction',
             ),
         ),
+        first=17,
     ),
     Plant(
         "P14",
@@ -229,6 +234,7 @@ PLANTS = (
             Edit(_PUMP, "        self._reconcile = self._look = True\n", "        self._look = True\n"),
             Edit(_TICK, "for key in strangers & self.view.strangers]", "for key in ()]"),
         ),
+        first=16,
     ),
     Plant(
         "P17",
@@ -274,6 +280,7 @@ PLANTS = (
                 '" WHERE id = vid",\n        (now, *params),',
             ),
         ),
+        first=20,
     ),
     Plant(
         "P20",
@@ -331,5 +338,6 @@ PLANTS = (
                 "return _ended(work, outcome, finished_at, Move.RELEASE)",
             ),
         ),
+        first=84,
     ),
 )
