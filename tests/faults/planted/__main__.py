@@ -46,7 +46,7 @@ def _find(plant: Plant, seeds: int) -> str | None:
     # In a process of its own, in which nothing is imported yet.
     command = [sys.executable, "-m", "tests.faults.planted", plant.name, "--here", "--seeds", str(seeds)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    return done.stdout.strip() if done.returncode == 1 else None
+    return done.stdout.strip() or None if done.returncode == 1 else None
 
 
 def _simulate(plant: Plant, seeds: int) -> int:
