@@ -90,7 +90,9 @@ def idempotent_submit(histories: Histories) -> Iterator[Breach]:
     rows = defaultdict(list)
     for row in histories.rows("tasks"):
         rows[row["url"]].append(row)
-    heirs = Counter(url for call in histories.calls("resurrect", event="invoke") for url in call["urls"])
+    heirs = Counter(
+        url for call in histories.calls("resurrect", event="invoke") for url in call.get("urls", ())
+    )
     for key, addresses in urls.items():
         for url in sorted(addresses):
             if len(rows[url]) > 1 + heirs[url]:
