@@ -19,6 +19,8 @@ class Nemesis:
         self._chance = site.weather.stream("nemesis")
         self._actor = Actor("nemesis", "nemesis")
         self._ends: list[Action] = []
+        self._halted: dict[str, int] = {}  # since when
+        self._lockless: set[str] = set()  # whose lock was lost while they were halted
         self._gap = 6.0 if site.duel else self._chance.choice([1.5, 4.0, 12.0])
         for home in range(site.homes):
             self._start(home)
@@ -94,28 +96,37 @@ class Nemesis:
     def _halt(self, node: Node) -> None:
         """Stop a process where it is; beyond its lease, another node takes its tasks."""
         world, since = self._site.world, self._site.world.now
+        since = self._halted.setdefault(node.id, since)
         world.halt(node.id)
 
         def thaw() -> None:
             if node.alive:
                 world.thaw(node.id)
-                self._site.was_away(node.id, since, LEASE_SECONDS)
+                lost = node.id in self._lockless
+                self._site.was_away(node.id, since, SILENT_SECONDS if lost else LEASE_SECONDS)
+            self._halted.pop(node.id, None)
+            self._lockless.discard(node.id)
 
         self._lasts(self._chance.choice(_LONG_HALTS if self._site.duel else _HALTS), thaw)
 
     def _cut(self, node: Node) -> None:
         """Cut a node off from the database; the server may notice, and frees its lock then."""
-        since = self._site.world.now
+        since = self._halted.get(node.id, self._site.world.now)
         node.database.cut = True
         if self._chance.random() < 0.6:
-            self._site.locks.lose(node.id)
+            self._lose_lock(node)
 
         def heal() -> None:
             node.database.cut = False
-            self._site.locks.lose(node.id)
+            self._lose_lock(node)
             self._site.was_away(node.id, since, SILENT_SECONDS)
 
         self._lasts(self._chance.choice(_CUTS), heal)
+
+    def _lose_lock(self, node: Node) -> None:
+        self._site.locks.lose(node.id)
+        if node.id in self._halted:
+            self._lockless.add(node.id)
 
     def _suspend(self) -> None:
         """Let every machine sleep: time goes on, and nothing else."""
@@ -140,7 +151,7 @@ class Nemesis:
         """Take the database away from everybody, as its restart does; all sessions end."""
         self._site.down = True
         for node in self._site.nodes.values():
-            self._site.locks.lose(node.id)
+            self._lose_lock(node)
 
         def back() -> None:
             self._site.down = False
