@@ -57,7 +57,10 @@ def _simulate(plant: Plant, seeds: int) -> int:
 
     for number in range(seeds):
         seed = plant.first + number
-        broken = sorted({breach.invariant for breach in run(Plan(seed, _TASKS)).breaches})
+        try:
+            broken = sorted({breach.invariant for breach in run(Plan(seed, _TASKS)).breaches})
+        except Exception as error:  # noqa: BLE001  whatever breaks down with the bug and not without it has found it
+            broken = [type(error).__name__]
         if broken:
             sys.stdout.write(f"by seed {seed}, the {number + 1}. run, which broke {', '.join(broken)}\n")
             return 1

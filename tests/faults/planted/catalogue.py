@@ -56,6 +56,7 @@ PLANTS = (
                 "WHERE id = vid AND state = 'running'\"\n        \" AND (cancel",
             ),
         ),
+        first=75,
     ),
     Plant(
         "P3",
