@@ -73,7 +73,7 @@ class Deliveries:
             thread.join(max(0.0, until - monotonic()))
 
     def _work(self) -> None:
-        """Deliver until nothing is due any more, or something fails."""
+        """Deliver until nothing is due any more, or the receiver is not well; that it refuses an article is no reason."""
         # Imported here because it costs memory that a daemon without deliveries never needs.
         from queuectl.operations.article_delivery import ArticleDeliveries
 
@@ -83,6 +83,7 @@ class Deliveries:
                 if not self._deliver(deliveries, delivery):
                     return
         except QueuectlError as error:
+            self._quiet_until = monotonic() + QUIET_SECONDS
             logger.warning("deliveries: %s", error.message, extra={"action": "delivery_failed"})
         finally:
             self._database.close()
@@ -95,12 +96,12 @@ class Deliveries:
         except Exception as error:  # an unforeseen error must not end the delivery of other articles
             facts = {"action": "delivery_failed", "task_id": delivery.task_id}
             logger.exception("%s cannot be delivered", task_name(delivery.task_id), extra=facts)
-            tried = deliveries.note(delivery, f"internal error: {type(error).__name__}")
-        self._failing = tried.problem is not None
+            tried = deliveries.note(delivery, f"internal error: {type(error).__name__}", is_well=False)
+        self._failing = not tried.is_well
         if self._failing:
             self._quiet_until = monotonic() + QUIET_SECONDS
         _tell(tried, shown_webhook(self._settings))
-        return not self._failing
+        return tried.is_well
 
 
 def _tell(tried: Tried, target: str | None) -> None:

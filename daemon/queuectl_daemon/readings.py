@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -77,7 +78,7 @@ class Readings:
 
     def _has_reader(self) -> bool:
         """Tell whether there is a thread that reads; one is started if need be."""
-        if self._reader is not None:
+        if self._reader is not None and self._reader.is_alive():
             return True
         reader = threading.Thread(target=self._read_on, name="metrics", daemon=True)
         try:
@@ -111,7 +112,8 @@ class Readings:
             under_way.reading = None  # the pump says what is wrong with the database
         except Exception:  # a scrape must not end the daemon's other threads' peace
             logger.exception("the metrics could not be read", extra={"action": "metrics_failed"})
-            self._database.close()
+            with contextlib.suppress(Exception):  # a disk that is broken may refuse even that
+                self._database.close()
         finally:
             with self._lock:
                 self._under_way = None

@@ -10,6 +10,9 @@ from queuectl.domain.delivery import pause_ms
 GIVE_UP_MS = 3 * 86_400_000
 """A delivery that has failed for three days is not tried any more until a person says so."""
 
+FEWEST_TRIES = 10
+"""So often it was tried all the same: an article may have lain for days while no daemon ran."""
+
 
 class DeliveryState(StrEnum):
     """What becomes of a delivery."""
@@ -64,6 +67,6 @@ class DeliveryCounts:
 
 def next_try(delivery: ArticleDelivery, now: int) -> int | None:
     """Return when to try again after a failure at the moment ``now``, or None to give up."""
-    if now - delivery.begun_at >= GIVE_UP_MS:
+    if now - delivery.begun_at >= GIVE_UP_MS and delivery.tries >= FEWEST_TRIES:
         return None
     return now + pause_ms(delivery.tries)

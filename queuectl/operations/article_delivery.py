@@ -14,7 +14,7 @@ from typing import Any
 from queuectl.domain.article_delivery import ArticleDelivery, next_try
 from queuectl.domain.priority import level_of_score
 from queuectl.domain.task import Task, batch_name, task_name
-from queuectl.errors import QueuectlError
+from queuectl.errors import PermanentError, QueuectlError
 from queuectl.handlers.webhook import Webhook
 from queuectl.settings import Settings
 from queuectl.store import article_deliveries, articles, listing
@@ -28,11 +28,15 @@ _LONGEST_PROBLEM = 500
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """How a try ended: ``problem`` is None if the article has arrived, ``next_try_at`` None if no other try comes."""
+    """How a try ended: ``problem`` is None if the article has arrived, ``next_try_at`` None if no other try comes.
+
+    ``is_well`` tells whether the receiver has judged this article, so that others are worth a try at once.
+    """
 
     delivery: ArticleDelivery
     problem: str | None
     next_try_at: int | None
+    is_well: bool
 
 
 class ArticleDeliveries:
@@ -64,17 +68,19 @@ class ArticleDeliveries:
         try:
             if content is not None:
                 self._post(delivery, content)
+        except PermanentError as error:
+            return self.note(delivery, error.message, is_well=True)
         except QueuectlError as error:
-            return self.note(delivery, error.message)
-        return self.note(delivery, None)
+            return self.note(delivery, error.message, is_well=False)
+        return self.note(delivery, None, is_well=True)
 
-    def note(self, delivery: ArticleDelivery, problem: str | None) -> Tried:
+    def note(self, delivery: ArticleDelivery, problem: str | None, *, is_well: bool) -> Tried:
         """Note how a try ended; after one that failed the next follows, or none any more."""
         problem = None if problem is None else problem[:_LONGEST_PROBLEM]
         with self._database.writing() as transaction:
             following = None if problem is None else next_try(delivery, transaction.now())
             article_deliveries.note(transaction, delivery, problem, following)
-        return Tried(delivery, problem, following)
+        return Tried(delivery, problem, following, is_well)
 
     def _content(self, delivery: ArticleDelivery) -> bytes | None:
         """Return what to post; None if the task was removed in this moment, and its delivery with it."""

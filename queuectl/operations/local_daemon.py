@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SAME_BIRTH_SECONDS = 0.5
+_BETWEEN_CLOCKS_MS = 2_000
+"""By so much the kernel's moment of a process's birth may lie behind that of its own clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalDaemon:
     """A running daemon as it announced itself when it was ready; ``started_at`` is UTC milliseconds.
 
-    ``born`` is when its process began, as ``birth_of`` has it.
+    ``born`` is when its process began, as ``birth_of`` has it; a daemon of a version before does not say it.
     """
 
     pid: int
     node: str
     started_at: int
-    born: float
+    born: float | None
 
 
 def log_file(home: Path) -> Path:
@@ -71,8 +73,14 @@ def has_ended(daemon: LocalDaemon) -> bool:
 def _announced(file: Path) -> LocalDaemon | None:
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
-        return LocalDaemon(int(said["pid"]), str(said["node"]), int(said["started_at"]), float(said["born"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        born = said.get("born")
+        return LocalDaemon(
+            int(said["pid"]),
+            str(said["node"]),
+            int(said["started_at"]),
+            None if born is None else float(born),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -94,6 +102,9 @@ def _same_process(announced: LocalDaemon) -> bool:
     import psutil
 
     try:
+        if announced.born is None:
+            begun_ms = psutil.Process(announced.pid).create_time() * 1000
+            return bool(begun_ms <= announced.started_at + _BETWEEN_CLOCKS_MS)
         return abs(birth_of(announced.pid) - announced.born) < _SAME_BIRTH_SECONDS
     except psutil.Error:
         return False

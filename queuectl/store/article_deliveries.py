@@ -115,6 +115,14 @@ def not_delivered(transaction: Transaction, limit: int) -> list[ArticleDelivery]
     return [ArticleDelivery(*row) for row in rows]
 
 
+def latest_problem(transaction: Transaction) -> str | None:
+    """Return why the delivery of the newest task that has not arrived has failed, if one has."""
+    rows = transaction.rows(
+        "SELECT problem FROM article_deliveries WHERE problem IS NOT NULL ORDER BY task_id DESC LIMIT 1"
+    )
+    return str(rows[0][0]) if rows else None
+
+
 def count(transaction: Transaction) -> DeliveryCounts:
     """Count what has not arrived."""
     ((waiting,),) = transaction.rows("SELECT COUNT(*) FROM article_deliveries WHERE next_try_at IS NOT NULL")

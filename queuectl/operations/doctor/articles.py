@@ -20,7 +20,7 @@ def articles(settings: Settings) -> Iterator[Check]:
     try:
         with database.reading() as transaction:
             counts = article_deliveries.count(transaction)
-            first = article_deliveries.not_delivered(transaction, 1)
+            problem = article_deliveries.latest_problem(transaction)
     finally:
         database.close()
     target = shown_webhook(settings)
@@ -35,12 +35,11 @@ def articles(settings: Settings) -> Iterator[Check]:
             hint="set publish_webhook, or see: queuectl articles deliveries",
         )
     elif counts.failing or counts.given_up:
-        problem = next((f"; {each.problem}" for each in first if each.problem), "")
         yield Check(
             "webhook",
             ok=False,
             detail=f"{target}: articles that are tried again {counts.failing}, given up {counts.given_up}"
-            f"{problem}",
+            f"; {problem}",
             hint="see: queuectl articles deliveries",
         )
     else:

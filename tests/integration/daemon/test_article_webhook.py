@@ -65,6 +65,24 @@ def test_each_article_is_posted_once_and_nothing_else_is(
     site.check()
 
 
+def test_articles_that_are_refused_do_not_hold_up_the_others(
+    install: MakeInstallation, receiver: Receiver
+) -> None:
+    site = posting(install, SQLITE, receiver)
+    receiver.answers = [422] * 6
+    tasks = [site.submit("p_keep_article") for _ in range(9)]
+    site.daemon.start()
+    site.wait_for(*tasks)
+    wait_until(lambda: len(receiver.got) == len(tasks), within=40, describing="each article to be posted")
+    assert "tried again later" in site.daemon.log()
+    states = [delivery(site, task).state for task in tasks]
+    wait_until(
+        lambda: sum(delivery(site, task).state is DeliveryState.DELIVERED for task in tasks) == 3,
+        within=20,
+        describing=f"three to be delivered, {states}",
+    )
+
+
 @ENGINES
 def test_without_a_webhook_nothing_is_written_for_one(install: MakeInstallation, kind: str) -> None:
     site = install(kind)

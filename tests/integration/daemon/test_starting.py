@@ -13,6 +13,7 @@ import pytest
 from queuectl.clock import monotonic, now_ms
 from queuectl.errors import ExitCode
 from queuectl.operations.administration import database_init
+from queuectl.operations.local_daemon import has_ended, local_daemon
 from tests.support.daemon import (
     KINDS,
     POSTGRES,
@@ -42,6 +43,21 @@ def assert_one_line_and_a_hint(said: list[str]) -> None:
     assert len(said) == 2, said
     assert said[0].startswith("queuectld: ")
     assert said[1].startswith("hint: ")
+
+
+def test_a_daemon_of_a_version_before_is_seen_and_stopped(install: MakeInstallation) -> None:
+    site = install(SQLITE)
+    site.daemon.start()
+    file = site.home / "run" / "queuectld.pid"
+    said = json.loads(file.read_text())
+    del said["born"]  # as the version before wrote it
+    file.write_text(json.dumps(said))
+    found = local_daemon(site.home)
+    assert found is not None
+    assert (found.pid, found.born) == (site.daemon.pid, None)
+    assert not has_ended(found)
+    assert site.daemon.stop() == 0
+    assert has_ended(found)
 
 
 def test_a_second_daemon_in_the_same_home_is_refused(install: MakeInstallation) -> None:

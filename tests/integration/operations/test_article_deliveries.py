@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from queuectl.domain.article_delivery import GIVE_UP_MS, ArticleDelivery, DeliveryCounts, DeliveryState
+from queuectl.domain.article_delivery import (
+    FEWEST_TRIES,
+    GIVE_UP_MS,
+    ArticleDelivery,
+    DeliveryCounts,
+    DeliveryState,
+)
 from queuectl.errors import ArticleNotFoundError, RefusedError, TaskNotFoundError
 from queuectl.operations.article_delivery import ArticleDeliveries
 from queuectl.operations.delivery_control import DeliveryControl
@@ -142,6 +148,7 @@ def test_what_is_refused_is_posted_again_under_the_same_key(
         tried = deliveries.carry_out(taken)
         assert tried.problem == f"127.0.0.1:{receiver.server_port} answered {status}"
         assert deliveries.take() is None, "not at once"
+        assert tried.is_well is (status != 503), "who refuses one article may take the next"
         (shown,) = control.list_article_deliveries()
         assert (shown.state, shown.problem) == (DeliveryState.WAITING, tried.problem)
         with database.reading() as transaction:
@@ -164,6 +171,9 @@ def test_after_three_days_it_is_given_up_until_a_person_says_otherwise(
     task = store(database)
     deliveries = ArticleDeliveries(database, wanted)
     change(database, "UPDATE article_deliveries SET begun_at = begun_at - %s", GIVE_UP_MS)
+    assert try_once(deliveries) is not None
+    assert found(control, task).state is DeliveryState.WAITING, "it may have lain there while no daemon ran"
+    change(database, "UPDATE article_deliveries SET next_try_at = 0, tries = %s", FEWEST_TRIES - 1)
     assert try_once(deliveries) is not None
     delivery = found(control, task)
     assert (delivery.state, delivery.next_try_at) == (DeliveryState.GIVEN_UP, None)
@@ -190,7 +200,7 @@ def test_what_a_dead_node_had_posted_is_posted_again_under_the_same_key(
     again = other.take()
     assert again is not None
     assert again.key == taken.key
-    dead.note(taken, "it has lived on, and comes too late")
+    dead.note(taken, "it has lived on, and comes too late", is_well=False)
     delivery = found(control, task)
     assert (delivery.problem, delivery.next_try_at, delivery.tries) == (None, again.next_try_at, 2)
     assert other.carry_out(again).problem is None

@@ -460,6 +460,7 @@ def test_articles_that_their_webhook_does_not_get(plain: Settings) -> None:
     assert found(plain, "webhook").detail.endswith("articles that wait for one: 1")
     with database.writing() as transaction:
         transaction.execute("UPDATE article_deliveries SET problem = 'answered 503'")
+        succeed_with_article(transaction, 2)  # which nobody has tried to deliver yet
     database.close()
     failed = found(posting, "webhook")
     assert is_failure(failed)
