@@ -73,7 +73,7 @@ class Deliveries:
             thread.join(max(0.0, until - monotonic()))
 
     def _work(self) -> None:
-        """Deliver until nothing is due any more, or the receiver is not well; that it refuses an article is no reason."""
+        """Deliver until nothing is due any more, or the receiver is not well; one that refuses an article is."""
         # Imported here because it costs memory that a daemon without deliveries never needs.
         from queuectl.operations.article_delivery import ArticleDeliveries
 

@@ -70,11 +70,11 @@ class Histogram:
             return None
         if fraction >= 1:
             return float(self.longest_ms)
-        rank = fraction * (count - 1)
+        rank = math.ceil(fraction * count)
         seen = 0
         for bucket in sorted(self.buckets):
             seen += self.buckets[bucket]
-            if seen > rank:
+            if seen >= rank:
                 return min(typical(bucket), float(self.longest_ms))
         return float(self.longest_ms)
 

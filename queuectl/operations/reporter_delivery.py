@@ -168,8 +168,13 @@ def put(folder: Path, name: str, content: bytes) -> Path:
     If there is a file of that name with other content, the new one gets a number behind its name.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: it cannot be written, or even the folder above is not there: perhaps its disk is not.
     """
+    if not folder.parent.is_dir():
+        raise StorageError(
+            f"there is no folder {folder.parent}",
+            hint=f"make it, or mount its disk; {folder.name} is then made in it",
+        )
     make_folder(folder)
     temporary = folder / f".{name}.{secrets.token_hex(4)}.part"
     stem, dot, ending = name.rpartition(".")

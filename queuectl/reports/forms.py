@@ -58,12 +58,13 @@ def form_for(file: Path | None, name: object | None) -> Form:
     """Return the named form, or else the one that a file's name ends in, or else HTML.
 
     Raises:
-        InvalidInputError: the name is none of a form.
+        InvalidInputError: the name is none of a form, or the file's name ends in one that there is not.
     """
     if name is not None:
         return form_named(name)
     ending = "" if file is None else file.suffix.lower().removeprefix(".")
-    return FORMS.get(_OTHER_NAMES.get(ending, ending), FORMS["html"])
+    # What is no word, as in report.2027-01, belongs to the name.
+    return form_named(_OTHER_NAMES.get(ending, ending)) if ending.isalpha() else FORMS["html"]
 
 
 def content(report: Report, form: Form, language: Language) -> bytes:

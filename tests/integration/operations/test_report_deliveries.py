@@ -326,11 +326,19 @@ def test_a_webhook_where_nobody_listens_is_tried_again(database, settings):
     assert done.pause > 0
 
 
-def test_a_folder_is_made_where_it_is_missing(database, settings):
-    wanted = plan(settings, folder=str(settings.home / "far" / "away"))
+def test_a_folder_is_made_where_it_is_missing_but_not_what_it_lies_in(database, settings):
+    folder = settings.home / "disk" / "reports"
+    wanted = plan(settings, folder=str(folder))
     deliveries = begun(database, wanted)
+    due = deliveries.take()
+    assert due is not None
+    assert deliveries.carry_out(due).problem == f"there is no folder {folder.parent}"
+    assert not folder.parent.exists(), "a disk that is not mounted is no place for reports"
+    folder.parent.mkdir()
+    with database.writing() as transaction:
+        transaction.execute("UPDATE report_deliveries SET next_try_at = 0")
     due = deliveries.take()
     assert due is not None
     place = deliveries.carry_out(due).place
     assert place is not None
-    assert Path(place).parent == settings.home / "far" / "away"
+    assert Path(place).parent == folder

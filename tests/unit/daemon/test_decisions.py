@@ -21,7 +21,7 @@ from queuectl.domain.task import Claimed
 from queuectl.errors import RefusedError
 from queuectl.settings import HandlerSettings, QueueSettings, Settings
 from queuectl.store.tasks import InHand
-from queuectl_daemon import endings
+from queuectl_daemon import endings, pump, recovery
 from queuectl_daemon.actors import AttemptFailedError, Attempts, declare
 from queuectl_daemon.broker import ACTOR_SUFFIX, ClaimedBroker
 from queuectl_daemon.budgets import Budgets
@@ -423,3 +423,8 @@ def test_what_is_set_for_a_queue_wins_over_the_file_and_not_over_the_task() -> N
     assert budgets.rule_for(claimed()) == RetryRule(0, 3.0, 3600.0)
     budgets.learn({})
     assert budgets.applied(claimed()).timeout == 2.0
+
+
+def test_a_silent_node_starts_nothing_any_more_before_another_may_take_over() -> None:
+    # Its last word may be as old as a beat when its last tick begins.
+    assert pump._TRUSTED_SECONDS + pump._BEAT_SECONDS < recovery._SILENT_MS / 1000 < recovery.LEASE_MS / 1000

@@ -41,13 +41,19 @@ def test_powers_of_two_end_their_buckets() -> None:
 def test_a_quantile_is_within_the_error_of_the_one_of_the_times_themselves(
     times: list[int], fraction: float
 ) -> None:
-    exact = sorted(times)[math.floor(fraction * (len(times) - 1))]
+    exact = sorted(times)[max(0, math.ceil(fraction * len(times)) - 1)]
     found = _of(times).quantile_ms(fraction)
     assert found is not None
     if fraction == 1:
         assert found == max(times)
     else:
         assert abs(found - exact) <= RELATIVE_ERROR * exact * (1 + 1e-9)
+
+
+def test_of_two_times_the_longer_one_is_what_nearly_all_do_not_exceed() -> None:
+    found = _of([403, 823])
+    assert found.quantile_ms(0.5) == pytest.approx(403, rel=RELATIVE_ERROR)
+    assert found.quantile_ms(0.95) == pytest.approx(823, rel=RELATIVE_ERROR)
 
 
 @given(st.lists(_TIMES, max_size=100), st.lists(_TIMES, max_size=100))

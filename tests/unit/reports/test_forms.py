@@ -115,7 +115,9 @@ def _blanks(sentence: str) -> set[str]:
 def test_a_form_is_known_by_its_name_or_by_the_end_of_a_file():
     assert form_for(Path("a.PDF"), None).name == "pdf"
     assert form_for(Path("a.markdown"), None).name == "md"
-    assert form_for(Path("a.txt"), None).name == "html"
+    assert form_for(Path("report.2027-01"), None).name == form_for(Path("report"), None).name == "html"
+    with pytest.raises(InvalidInputError, match="format 'docx'"):
+        form_for(Path("a.docx"), None)
     assert form_for(Path("a.pdf"), "csv").name == "csv"
     with pytest.raises(InvalidInputError, match="format 'htlm'") as caught:
         form_named("htlm")
