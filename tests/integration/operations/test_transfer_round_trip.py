@@ -28,12 +28,13 @@ from queuectl.store.ordering import apply_aging
 from queuectl.store.schema import TABLES
 from queuectl.store.submission import StoredTask
 from queuectl.store.transfer import BatchReach, StoredAttempt, StoredBatch, StoredLetter
+from queuectl.times import LATEST
 from tests.support.engines import MigratedPostgres, sqlite_url
 from tests.support.exports import exported, records_of, without_ids
 from tests.support.factories import NOW, all_rows, counts_are_right, new_task, stored, task_in
 
 COUNT = st.integers(0, 2**31 - 1)
-MOMENT = st.integers(0, 253_402_300_799_999)
+MOMENT = st.integers(0, LATEST)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
