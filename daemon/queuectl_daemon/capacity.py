@@ -75,6 +75,10 @@ class Capacity:
         """Return the rooms for messages, when ``fetched`` wait to be claimed."""
         return {} if self.is_capped else self.to_claim((), fetched, paused, listed=True)
 
+    def may_invite(self, transport: RedisTransport) -> bool:
+        """Tell whether rooms for messages are known: what an exchange pops at this moment is counted nowhere yet."""
+        return self.runs_ahead or transport.withdraw()
+
     @property
     def runs_ahead(self) -> bool:
         """Whether claims that come through Redis run ahead of the workers."""

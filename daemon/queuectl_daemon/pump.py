@@ -317,15 +317,14 @@ class Pump(threading.Thread):
         self._look |= any(each.move is Move.RELEASE for each in tick.recorded)
         if self._look or taking.has_more:
             self._bell.set()
-        claimed = tick.claimed + taking.claimed
-        if claimed:
+        if claimed := tick.claimed + taking.claimed:
             self._flights.add(claimed, taking.windows)
             self._hand_over(claimed)
         for task, fence in tick.revoked:
             self._cancel(task, fence)
         if self.transport is not None and self.transport.up:
             self.transport.push(taking.dispatched)
-            if not self._draining and self._capacity.workers:
+            if self._capacity.workers and not self._draining and self._capacity.may_invite(self.transport):
                 self.transport.invite(self._capacity.to_invite(len(self._fetched), self._view.paused))
         unwanted = QUEUES if self._draining else self._view.paused
         self._give_back(self._flights.drop_unwanted(unwanted, self._view.holds))

@@ -195,6 +195,8 @@ class RedisTransport(threading.Thread):
             # Before anything can fail, since they are in no list any more; and also when all of it was
             # garbage, because the answer is an invitation to pop what stands behind it.
             self._on_messages([pair for pair in map(_decoded, bodies.split(b"\n")) if pair is not None])
+        elif rooms and not self._offers:
+            self._offers.append(rooms)  # nobody has made use of it
         self._is_popping = False
         for each in (epoch, *listed):
             if isinstance(each, Exception):
