@@ -66,9 +66,10 @@ class Capacity:
         held.update(before or {})
         for work in claimed:
             held[work.queue] += 1
-        ahead = 0 if only_free else self.pace.claims_ahead(listed=listed)
-        capacity = self.workers + ahead - self._flights.running_count() - fetched
-        rooms = room(capacity, held, in_turns=self._in_turns)
+        ahead = self.pace.claims_ahead(listed=listed)
+        capacity = self.workers + (0 if only_free else ahead) - self._flights.running_count() - fetched
+        # Where no claim runs ahead, what is claimed begins at once and fills its worker, whatever its level.
+        rooms = room(capacity, held, in_turns=self._in_turns or not ahead)
         return rooms | dict.fromkeys(paused, 0)
 
     def to_invite(self, fetched: int, paused: Collection[str]) -> dict[str, int]:

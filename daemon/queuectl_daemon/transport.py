@@ -12,7 +12,7 @@ import logging
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import redis
@@ -23,6 +23,7 @@ from queuectl.clock import monotonic
 from queuectl.domain.priority import QUEUES
 from queuectl.settings import without_password
 from queuectl.store.tasks import Message
+from queuectl_daemon.invitation import Invitation, Rooms
 
 logger = logging.getLogger("queuectl.daemon")
 
@@ -84,9 +85,7 @@ class RedisTransport(threading.Thread):
         self._on_lost = on_lost
         self._on_switch = on_switch
         self._outgoing: deque[Message] = deque()
-        self._offers: deque[Mapping[str, int]] = deque()
-        self._is_popping = False
-        self._pops = True
+        self._invitation = Invitation()
         self._bell = threading.Event()
         self._stopping = False
         self._last_exchange = 0.0
@@ -113,21 +112,19 @@ class RedisTransport(threading.Thread):
         if self._outgoing:
             self._bell.set()
 
-    def invite(self, rooms: Mapping[str, int]) -> None:
+    def invite(self, rooms: Rooms) -> None:
         """Say how many messages of each queue may be popped by the next exchange, in place of the last time."""
-        self._offers.clear()
-        if any(rooms.values()):
-            self._offers.append(rooms)
+        self._invitation.renew(rooms)
+        if self._invitation:
             self._bell.set()
 
     def withdraw(self) -> bool:
         """Take the invitation back; return False if an exchange makes use of it at this moment."""
-        self._offers.clear()
-        return not self._is_popping
+        return self._invitation.withdraw()
 
     def end_popping(self) -> None:
         """Pop nothing more, and return when what an exchange may pop at this moment has arrived."""
-        self._pops = False
+        self._invitation.close()
         deadline = monotonic() + _TIMEOUT_SECONDS
         while not self.withdraw() and monotonic() < deadline:
             threading.Event().wait(_ARRIVAL_PAUSE_SECONDS)
@@ -156,7 +153,7 @@ class RedisTransport(threading.Thread):
     def _is_due(self) -> bool:
         if self._stopping:
             return False
-        if self._outgoing or self._offers:
+        if self._outgoing or self._invitation:
             return True
         return monotonic() - self._last_exchange >= _IDLE_LOOK_SECONDS
 
@@ -168,19 +165,10 @@ class RedisTransport(threading.Thread):
         else:
             self._came_up()
 
-    def _accepted(self) -> dict[str, int]:
-        """Take the invitation, if there is one."""
-        self._is_popping = True
-        try:
-            offer = self._offers.popleft()
-        except IndexError:
-            return {}
-        return dict(offer) if self._pops else {}
-
     def _exchange(self) -> bytes | None:
         """Push what waits, pop what there is room for, and return the epoch that Redis has."""
         self._last_exchange = monotonic()
-        rooms, outgoing = self._accepted(), self._outgoing_by_list()
+        rooms, outgoing = self._invitation.use(), self._outgoing_by_list()
         answer: Any = self._client.eval(
             _EXCHANGE,
             len(QUEUES) + 1,
@@ -195,9 +183,7 @@ class RedisTransport(threading.Thread):
             # Before anything can fail, since they are in no list any more; and also when all of it was
             # garbage, because the answer is an invitation to pop what stands behind it.
             self._on_messages([pair for pair in map(_decoded, bodies.split(b"\n")) if pair is not None])
-        elif rooms and not self._offers:
-            self._offers.append(rooms)  # nobody has made use of it
-        self._is_popping = False
+        self._invitation.used({} if popped else rooms)
         for each in (epoch, *listed):
             if isinstance(each, Exception):
                 raise each
@@ -228,7 +214,7 @@ class RedisTransport(threading.Thread):
             self._on_lost()
 
     def _went_down(self, error: BaseException) -> None:
-        self._is_popping = False
+        self._invitation.used({})
         self._client.close()
         self._outgoing.clear()
         self.listed = dict.fromkeys(QUEUES, 0)

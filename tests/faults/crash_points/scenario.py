@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,16 +92,16 @@ class Scenario:
         """Put there what the scenario needs, before anybody follows."""
 
 
-class CommandScenario(Scenario):
+class CommandScenario(Scenario, ABC):
     """A command is killed where no daemon runs."""
 
+    @abstractmethod
     def words(self, stage: Stage) -> list[str]:
         """Return the command's words, and write down what is about to be asked for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge_command(self, stage: Stage, out: str, *, killed: bool) -> None:
         """Write down what the command has told, look for half a thing, and do again what was not done."""
-        raise NotImplementedError
 
     def command(self, stage: Stage, words: list[str], *, held: bool = False) -> tuple[Any, Path]:
         """Fork a command and return it with the file of its output."""
@@ -119,15 +120,15 @@ class CommandScenario(Scenario):
         return [*words, "--home", str(stage.site.home)]
 
 
-class DaemonScenario(Scenario):
+class DaemonScenario(Scenario, ABC):
     """A daemon that is ready is killed in the middle of what ``act`` gives it to do."""
 
     def prepare_running(self, stage: Stage) -> None:
         """Give the daemon what it is to be in the middle of, before anybody follows."""
 
+    @abstractmethod
     def act(self, stage: Stage) -> None:
         """Give the daemon its work; it is followed already."""
-        raise NotImplementedError
 
     def has_ended(self, stage: Stage) -> bool:
         """Tell whether the daemon has done all of it."""
