@@ -14,12 +14,20 @@ from dramatiq.middleware import Middleware
 
 from queuectl.clock import now_ms
 from queuectl.domain.ending import Ending
+from queuectl.domain.lifecycle import Move
 from queuectl.domain.outcome import Outcome
 from queuectl.domain.retry import RetryRule, decide
 from queuectl.domain.task import Claimed
 from queuectl_daemon.actors import AttemptFailedError
 
 logger = logging.getLogger("queuectl.daemon")
+
+_FOLLOWS = {
+    Move.RETRY: "it runs again later",
+    Move.BURY: "it is given up",
+    Move.CANCEL: "it is cancelled",
+    Move.RELEASE: "it goes back to its queue",
+}
 
 
 class DeadLetters(Middleware):
@@ -49,7 +57,7 @@ class DeadLetters(Middleware):
             work.id,
             work.attempt,
             outcome.verdict.value,
-            ending.move.value,
+            _FOLLOWS[ending.move],
             extra={
                 "action": ending.move.value,
                 "task_id": work.id,

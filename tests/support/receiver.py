@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,7 +37,7 @@ class Got:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes what is posted and answers with the next of ``answers``, then with ``always``.
+    """Takes what is posted and answers with the next of ``answers``, then with ``always``; ``manner`` says the rest.
 
     While ``silent`` is set it takes everything and answers nothing, until ``let_go``.
     """
@@ -49,6 +49,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[int] = []
         self.always = 204
+        self.manner: Callable[[BaseHTTPRequestHandler], None] = with_nothing
         self.silent = False
         self.let_go = threading.Event()
         self.got: list[Got] = []
@@ -74,11 +75,34 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if status == 302:
             self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        server.manner(self)
 
     def log_message(self, *words: object) -> None:
         pass
+
+
+def with_nothing(handler: BaseHTTPRequestHandler) -> None:
+    """Say nothing besides the status."""
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def cut_off(handler: BaseHTTPRequestHandler) -> None:
+    """Say half of what is announced, and end the connection."""
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"half of")
+    handler.close_connection = True
+
+
+def without_end(handler: BaseHTTPRequestHandler) -> None:
+    """Say a little, and nothing more for as long as the test takes."""
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"and then")
+    handler.wfile.flush()
+    assert isinstance(handler.server, Receiver)
+    handler.server.let_go.wait(60)
 
 
 @contextmanager

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import errno
-import hashlib
-import hmac
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,10 +18,10 @@ from queuectl.errors import StorageError
 from queuectl.operations.reporter_delivery import ReportDeliveries, planned, put
 from queuectl.settings import Settings
 from queuectl.store.database import Database
+from tests.support.receiver import SECRET, cut_off, receiving, without_end
 
 DAY_MS = 86_400_000
 ZONE = "Asia/Shanghai"
-SECRET = "a secret of some length"
 
 
 def plan(settings: Settings, **fields) -> Settings:
@@ -195,72 +189,10 @@ def test_a_folder_without_a_free_name_is_an_error(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-class Receiver(ThreadingHTTPServer):
-    """Takes what is posted and answers with the next of ``answers``, then with 200 and ``manner``."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: list[int] = []
-        self.manner: Callable[[BaseHTTPRequestHandler], None] = _with_nothing
-        self.closing = threading.Event()
-        self.got: list[tuple[dict[str, str], bytes]] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        server = self.server
-        assert isinstance(server, Receiver)
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        status = server.answers.pop(0) if server.answers else 200
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-        server.manner(self)
-
-    def log_message(self, *words):
-        pass
-
-
-def _with_nothing(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
-
-
-def _cut_off(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b"half of")
-    handler.close_connection = True
-
-
-def _without_end(handler: BaseHTTPRequestHandler) -> None:
-    """Say a little, and nothing more for as long as the test takes."""
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b"and then")
-    handler.wfile.flush()
-    assert isinstance(handler.server, Receiver)
-    handler.server.closing.wait(60)
-
-
-@contextmanager
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.closing.set()
-            server.shutdown()
-            thread.join(30)
-
-
-@pytest.mark.parametrize("manner", [_cut_off, _without_end])
+@pytest.mark.parametrize("manner", [cut_off, without_end])
 def test_a_report_has_arrived_when_the_status_says_so_whatever_else_is_said(database, settings, manner):
-    with receiver() as server:
-        server.manner = manner
+    with receiving() as server:
+        server.always, server.manner = 200, manner
         wanted = plan(settings, webhook=f"http://127.0.0.1:{server.server_port}/hook")
         deliveries = begun(database, replace(wanted, fetch_timeout=5))
         due = deliveries.take()
@@ -271,7 +203,7 @@ def test_a_report_has_arrived_when_the_status_says_so_whatever_else_is_said(data
 
 
 def test_a_webhook_gets_the_file_signed_and_the_same_id_with_each_try(database, settings):
-    with receiver() as server:
+    with receiving() as server:
         server.answers = [503, 302, 404]
         wanted = plan(
             settings, webhook=f"http://127.0.0.1:{server.server_port}/hook?key=7", format="pdf", kind="weekly"
@@ -286,23 +218,20 @@ def test_a_webhook_gets_the_file_signed_and_the_same_id_with_each_try(database, 
                 transaction.execute("UPDATE report_deliveries SET next_try_at = 0")
     port = server.server_port
     assert problems == [*(f"127.0.0.1:{port} answered {status}" for status in (503, 302, 404)), None]
-    assert len({headers["webhook-id"] for headers, _ in server.got}) == 1
-    for headers, body in server.got:
-        assert body.startswith(b"%PDF-")
+    assert len({got.key for got in server.got}) == 1
+    for got in server.got:
+        headers = got.headers
+        assert got.body.startswith(b"%PDF-")
         assert headers["content-type"] == "application/pdf"
         assert headers["queuectl-event"] == "report.weekly"
         assert headers["idempotency-key"] == headers["webhook-id"]
-        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-        wanted_signature = base64.b64encode(
-            hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()
-        ).decode()
-        assert headers["webhook-signature"] == f"v1,{wanted_signature}"
+        assert got.is_signed_with(SECRET)
         assert 'filename="weekly-' in headers["content-disposition"]
     assert deliveries.take() is None
 
 
 def test_a_webhook_is_guarded_as_a_fetch_is(database, settings):
-    with receiver() as server:
+    with receiving() as server:
         wanted = replace(
             plan(settings, webhook=f"http://127.0.0.1:{server.server_port}/hook"), fetch_allow_networks=()
         )
@@ -315,7 +244,7 @@ def test_a_webhook_is_guarded_as_a_fetch_is(database, settings):
 
 
 def test_a_webhook_where_nobody_listens_is_tried_again(database, settings):
-    with receiver() as server:
+    with receiving() as server:
         port = server.server_port
     wanted = plan(settings, webhook=f"http://127.0.0.1:{port}/hook")
     deliveries = begun(database, wanted)

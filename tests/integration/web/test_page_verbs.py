@@ -115,6 +115,17 @@ def test_a_priority_can_still_be_changed_after_more_tasks_have_come(filled: Site
     assert "5 tasks have another priority." in done(filled, "reprioritize", again, to_priority="urgent")
 
 
+def test_of_many_dead_letters_some_are_shown_and_the_rest_is_told(filled: Site) -> None:
+    for number in range(93, 98):
+        bury(filled, number)
+    link = re.search(r"/do/resurrect\?failure=[0-9a-f]+", filled.page("/dead").text)
+    assert link is not None
+    page, _ = asked(filled, link[0])
+    assert "Resurrect 7 dead letters?" in page
+    assert page.partition('<ul class="letters">')[2].partition("</ul>")[0].count("<li>") == 5
+    assert "and 2 more" in page
+
+
 def test_dead_letters_are_resurrected_by_their_kind_and_removed(filled: Site) -> None:
     link = re.search(r"/do/resurrect\?failure=[0-9a-f]+", filled.page("/dead").text)
     assert link is not None
