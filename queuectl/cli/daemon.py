@@ -74,15 +74,15 @@ def start(
 
 
 def _start(invocation: Invocation, workers: int | None, *, web: bool, role: str | None) -> None:
+    from queuectl.cli.daemon_process import end_of, told_of_web
     from queuectl.cli.daemon_process import start as start_process
-    from queuectl.cli.daemon_process import told_of_web
-    from queuectl.clock import now_ms
     from queuectl.operations.local_daemon import log_file
 
-    began = now_ms()
+    log = log_file(invocation.settings.home)
+    begin = end_of(log)
     found = start_process(invocation.loaded, workers, web=web, role=role)
-    invocation.output.say(f"the daemon is ready; its log is {log_file(invocation.settings.home)}")
-    for line in told_of_web(log_file(invocation.settings.home), began):
+    invocation.output.say(f"the daemon is ready; its log is {log}")
+    for line in told_of_web(log, begin):
         invocation.output.say(line)
     _show(invocation, found)
 

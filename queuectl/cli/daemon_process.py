@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from queuectl.cli.render.safe import safe
@@ -50,19 +49,17 @@ def command_line(
     return words if web else [*words, "--no-web"]
 
 
-def told_of_web(log: Path, since: int) -> list[str]:
-    """Return what the daemon's log says of its web page since a moment, the first password among it.
+def end_of(log: Path) -> int:
+    """Return where the next line of a log will be written, in bytes."""
+    return log.stat().st_size if log.exists() else 0
 
-    ``since`` is UTC milliseconds. Only plain logs are for people.
+
+def told_of_web(log: Path, begin: int) -> list[str]:
+    """Return what the daemon's log says of its web page from a place on, the first password among it.
+
+    Only plain logs are for people.
     """
-    begin = datetime.fromtimestamp(since // 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _LOOKED_AT))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
-    words = (line.split(None, 2) for line in lines if line[:19] >= begin)
+    words = (line.split(None, 2) for line in _lines_from(log, begin))
     return [each[2] for each in words if len(each) == 3 and each[2].startswith("the web page ")]
 
 
@@ -84,8 +81,8 @@ def start(
     log = log_file(home)
     make_folder(home)
     make_folder(log.parent)
+    begin = end_of(log)
     with open(log, "ab", opener=_private) as output:
-        begin = output.tell()
         process = subprocess.Popen(
             [*command_line(loaded, workers, web=web, role=role), "--log-file", str(log)],
             stdin=subprocess.DEVNULL,
@@ -102,7 +99,7 @@ def start(
         process.kill()
         process.wait()
     code = process.returncode
-    said = _end_of(log, begin)
+    said = _last_words(log, begin)
     what = f"ended with status {code}" if found else f"was not ready after {READY_SECONDS:g} s"
     raise DaemonFailedError(f"the daemon {what}{said}", hint=f"its log is {log}", code=code)
 
@@ -147,9 +144,18 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _end_of(log: Path, begin: int) -> str:
-    with log.open("rb") as source:
-        source.seek(begin if begin <= log.stat().st_size else 0)  # it was turned over meanwhile
-        lines = source.read().decode(errors="replace").splitlines()
-    said = [line for line in lines if line.strip()][-_SHOWN_LOG_LINES:]
+def _last_words(log: Path, begin: int) -> str:
+    said = [line for line in _lines_from(log, begin) if line.strip()][-_SHOWN_LOG_LINES:]
     return ": " + " | ".join(safe(line) for line in said) if said else ""
+
+
+def _lines_from(log: Path, begin: int) -> list[str]:
+    """Return the lines that were written since the log ended at ``begin``, as far as they are at its end."""
+    try:
+        with log.open("rb") as source:
+            size = os.fstat(source.fileno()).st_size
+            since = begin if begin <= size else 0  # it was turned over meanwhile
+            source.seek(max(since, size - _LOOKED_AT))
+            return source.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []

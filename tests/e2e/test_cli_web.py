@@ -99,6 +99,7 @@ def test_starting_the_daemon_says_where_its_page_is_and_the_first_password_once(
         assert started.err.count("password") == 2  # the sentence names the command for another one
         again = cli("daemon", "restart").ok()
         assert "asks for user" not in again.err
+        assert again.err.count("the web page is at") == 1
         assert f"http://localhost:{port}/" in again.err
         looked = {each["name"]: each for each in cli("doctor", "--json").document["checks"]}
         assert looked["web page"]["detail"] == f"answers at 127.0.0.1:{port}"

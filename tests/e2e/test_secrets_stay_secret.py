@@ -50,7 +50,7 @@ def secretive(
         f"QUEUECTL_WEBHOOK_SECRET={SECRETS['hook']}\n"
     )
     (cli.home / ".env").chmod(0o600)
-    lines = [f"web_port = {free_port()}"]
+    lines = [f"web_port = {free_port()}", "retry_backoff = 0.1"]
     tables = handler_tables()
     for name in ("work", "p_work", "refuse"):
         lines += [

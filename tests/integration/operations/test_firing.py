@@ -263,10 +263,13 @@ def test_whoever_fires_by_hand_and_another_at_once_are_recorded_both_and_share_t
 ) -> None:
     schedule = bench.add(bench.urls(5), at=NOON if planned else NOON + HOUR, overlap="allow", only_new=True)
     by_hand, also_by_hand, by_plan = bench.node("hand"), bench.node("also"), bench.node("plan")
+    claimed = (
+        by_plan.claim() if planned else None
+    )  # later it would pass over a schedule that is being fired by hand
     fired = at_once(
         bench,
         lambda: [by_hand.fire_by_hand(schedule)],
-        (lambda: bench.tick(by_plan)) if planned else lambda: [also_by_hand.fire_by_hand(schedule)],
+        lambda: by_plan.fire(claimed) if claimed is not None else [also_by_hand.fire_by_hand(schedule)],
     )
     assert sorted(each.tick.accepted for each in fired) == [0, 5]
     assert sorted(bench.tasks()) == [f"https://a.test/{number}" for number in range(5)]
