@@ -27,6 +27,9 @@ LOOK_SECONDS = 1.0
 QUIET_SECONDS = 5.0
 """So long a receiver is left alone after a failure; then one try shows whether it is well again."""
 
+LONGEST_QUIET_SECONDS = 300.0
+"""So long it is left alone if it asks for that. The article itself waits as long as it was asked to."""
+
 _AT_ONCE = 4
 _STOP_SECONDS = 2.0
 
@@ -99,7 +102,8 @@ class Deliveries:
             tried = deliveries.note(delivery, f"internal error: {type(error).__name__}", is_well=False)
         self._failing = not tried.is_well
         if self._failing:
-            self._quiet_until = monotonic() + QUIET_SECONDS
+            asked = min(tried.asked or 0.0, LONGEST_QUIET_SECONDS)
+            self._quiet_until = monotonic() + max(QUIET_SECONDS, asked)
         _tell(tried, shown_webhook(self._settings))
         return tried.is_well
 

@@ -65,8 +65,11 @@ class DeliveryCounts:
     failing_since: int | None = None
 
 
-def next_try(delivery: ArticleDelivery, now: int) -> int | None:
-    """Return when to try again after a failure at the moment ``now``, or None to give up."""
+def next_try(delivery: ArticleDelivery, now: int, asked: float | None = None) -> int | None:
+    """Return when to try again after a failure at the moment ``now``, or None to give up.
+
+    ``asked`` is the wait in seconds that the receiver wants.
+    """
     if now - delivery.begun_at >= GIVE_UP_MS and delivery.tries >= FEWEST_TRIES:
         return None
-    return now + pause_ms(delivery.tries)
+    return now + pause_ms(delivery.tries, asked)

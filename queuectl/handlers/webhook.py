@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from queuectl.domain.urls import accept
 from queuectl.errors import InvalidURLError, PermanentError, RetryableError
 from queuectl.handlers.article.address_guard import AddressGuard, Resolver, resolve_with_system
 from queuectl.handlers.article.network import Exchange, GuardedBackend
+from queuectl.handlers.retry_after import wait_asked_for
 
 _PREFIX = "whsec_"
 _SHOWN = 200
@@ -50,7 +51,7 @@ class Webhook:
 
         Raises:
             PermanentError: the address cannot be used, or the receiver says no.
-            RetryableError: a later attempt may succeed.
+            RetryableError: a later attempt may succeed, after the wait that the receiver asks for, if it does.
         """
         try:
             parts = urlsplit(accept(url).url)
@@ -73,7 +74,7 @@ class Webhook:
                 pool.stream("POST", address, headers=wire, content=body) as response,
             ):
                 # The status says it all: what a receiver writes besides, and whether that ever ends, is its own affair.
-                _judge(parts.netloc, response.status)
+                _judge(parts.netloc, response.status, response.headers)
         except httpcore2.TimeoutException as error:
             raise RetryableError(f"{parts.netloc} did not answer in time") from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
@@ -107,10 +108,11 @@ def signature(key: bytes, message: str, timestamp: str, body: bytes) -> str:
     return f"v1,{base64.b64encode(signed).decode()}"
 
 
-def _judge(host: str, status: int) -> None:
+def _judge(host: str, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
     if 200 <= status < 300:
         return
     message = f"{host} answered {status}"
     if status in _RETRYABLE_4XX or status >= 500:
-        raise RetryableError(message)
+        asked = next((value for name, value in headers if name.lower() == b"retry-after"), b"")
+        raise RetryableError(message, retry_after=wait_asked_for(asked.decode("latin-1")))
     raise PermanentError(message)

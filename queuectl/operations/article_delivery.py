@@ -14,7 +14,7 @@ from typing import Any
 from queuectl.domain.article_delivery import ArticleDelivery, next_try
 from queuectl.domain.priority import level_of_score
 from queuectl.domain.task import Task, batch_name, task_name
-from queuectl.errors import PermanentError, QueuectlError
+from queuectl.errors import PermanentError, QueuectlError, RetryableError
 from queuectl.handlers.webhook import Webhook
 from queuectl.settings import Settings
 from queuectl.store import article_deliveries, articles, listing
@@ -30,13 +30,15 @@ _LONGEST_PROBLEM = 500
 class Tried:
     """How a try ended: ``problem`` is None if the article has arrived, ``next_try_at`` None if no other try comes.
 
-    ``is_well`` tells whether the receiver has judged this article, so that others are worth a try at once.
+    ``is_well`` tells whether the receiver has judged this article, so that others are worth a try at once; if it
+    has not, ``asked`` may be the seconds for which it wants to be left alone.
     """
 
     delivery: ArticleDelivery
     problem: str | None
     next_try_at: int | None
     is_well: bool
+    asked: float | None = None
 
 
 class ArticleDeliveries:
@@ -70,17 +72,21 @@ class ArticleDeliveries:
                 self._post(delivery, content)
         except PermanentError as error:
             return self.note(delivery, error.message, is_well=True)
+        except RetryableError as error:
+            return self.note(delivery, error.message, is_well=False, asked=error.retry_after)
         except QueuectlError as error:
             return self.note(delivery, error.message, is_well=False)
         return self.note(delivery, None, is_well=True)
 
-    def note(self, delivery: ArticleDelivery, problem: str | None, *, is_well: bool) -> Tried:
+    def note(
+        self, delivery: ArticleDelivery, problem: str | None, *, is_well: bool, asked: float | None = None
+    ) -> Tried:
         """Note how a try ended; after one that failed the next follows, or none any more."""
         problem = None if problem is None else problem[:_LONGEST_PROBLEM]
         with self._database.writing() as transaction:
-            following = None if problem is None else next_try(delivery, transaction.now())
+            following = None if problem is None else next_try(delivery, transaction.now(), asked)
             article_deliveries.note(transaction, delivery, problem, following)
-        return Tried(delivery, problem, following, is_well)
+        return Tried(delivery, problem, following, is_well, asked)
 
     def _content(self, delivery: ArticleDelivery) -> bytes | None:
         """Return what to post; None if the task was removed in this moment, and its delivery with it."""

@@ -13,7 +13,7 @@ from queuectl.domain.delivery import pause_ms
 from queuectl.domain.report import Report
 from queuectl.domain.report_delivery import ReportDelivery
 from queuectl.domain.report_ticks import due_tick, following_tick, reported
-from queuectl.errors import QueuectlError, StorageError
+from queuectl.errors import QueuectlError, RetryableError, StorageError
 from queuectl.operations.opening import make_folder
 from queuectl.operations.reporter import Reporter, file_name
 from queuectl.operations.whole_file import settle
@@ -101,6 +101,8 @@ class ReportDeliveries:
         """
         try:
             place = self._deliver(due)
+        except RetryableError as error:
+            return self._failed(due, error.message, error.retry_after)
         except QueuectlError as error:
             return self._failed(due, error.message)
         except OSError as error:
@@ -149,8 +151,8 @@ class ReportDeliveries:
             },
         )
 
-    def _failed(self, due: DueDelivery, problem: str) -> Delivered:
-        pause = pause_ms(due.tries + 1)
+    def _failed(self, due: DueDelivery, problem: str, asked: float | None = None) -> Delivered:
+        pause = pause_ms(due.tries + 1, asked)
         with self._database.writing() as transaction:
             report_deliveries.failed(
                 transaction,

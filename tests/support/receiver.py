@@ -81,8 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def with_nothing(handler: BaseHTTPRequestHandler) -> None:
-    """Say nothing besides the status."""
+def with_nothing(handler: BaseHTTPRequestHandler, *, retry_after: str | None = None) -> None:
+    """Say nothing besides the status, and when to come again."""
+    if retry_after is not None:
+        handler.send_header("Retry-After", retry_after)
     handler.send_header("Content-Length", "0")
     handler.end_headers()
 

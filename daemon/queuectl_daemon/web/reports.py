@@ -20,13 +20,16 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-a
 
 
 class ReportWanted(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Which report: ``day`` is a day, the last of a week, or a month such as 2027-01; a custom one has two days."""
+    """Which report: ``day`` is a day, the last of a week, or a month such as 2027-01; a custom one has two days.
+
+    ``metrics`` may be one text with commas as well.
+    """
 
     kind: str = "daily"
     day: str | None = None
     start: str | None = None
     end: str | None = None
-    metrics: str | None = None
+    metrics: list[str] | None = None
     format: str = "html"
     lang: str = "en"
     how: str = "view"
@@ -60,7 +63,7 @@ def _report(call: Call, asked: ReportWanted) -> Report:
         case "custom":
             if asked.start is None or asked.end is None:
                 raise InvalidInputError("a custom report needs a start and an end", hint="give two days")
-            metrics = None if asked.metrics is None else asked.metrics.split(",")
+            metrics = None if asked.metrics is None else ",".join(asked.metrics).split(",")
             return reporter.generate_custom_report(asked.start, asked.end, metrics)
         case _:
             raise InvalidInputError(

@@ -12,7 +12,6 @@ import re
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
@@ -20,17 +19,15 @@ from urllib.parse import urljoin, urlsplit
 import httpcore2
 
 from queuectl import __version__
-from queuectl.clock import now_ms
 from queuectl.domain.urls import accept
 from queuectl.errors import InvalidURLError, PermanentError, RetryableError
 from queuectl.handlers.article.address_guard import AddressGuard, Resolver, resolve_with_system
 from queuectl.handlers.article.body import read_body
 from queuectl.handlers.article.network import Exchange, GuardedBackend
+from queuectl.handlers.retry_after import wait_asked_for
 
 ARTICLE_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/plain"})
 REDIRECTS = 5
-RETRY_AFTER_LIMIT = 86_400.0
-"""The longest wait in seconds that a server may ask for."""
 
 _HEADER_LINES = 100
 _SHOWN = 200
@@ -38,7 +35,6 @@ _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 _RETRYABLE_4XX = (408, 425, 429)
 _OVERRUN = (429, 503)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]{1,40})", re.IGNORECASE)
-_SECONDS = re.compile(r"[0-9]{1,12}")
 _HEADERS = [
     (b"User-Agent", f"queuectl/{__version__}".encode()),
     (b"Accept-Encoding", b"gzip, identity"),
@@ -275,18 +271,6 @@ def _refuse_broken(url: str, error: Exception) -> NoReturn:
     # What is wrong with an answer may quote all of it.
     reason = _short(str(error)) or type(error).__name__
     raise RetryableError(f"the connection for {_short(url)} failed: {reason}") from error
-
-
-def wait_asked_for(retry_after: str) -> float | None:
-    """Return the seconds that a Retry-After header asks to wait, at most a day; None for nonsense."""
-    retry_after = retry_after.strip()
-    if _SECONDS.fullmatch(retry_after):
-        return min(float(retry_after), RETRY_AFTER_LIMIT)
-    try:
-        seconds = parsedate_to_datetime(retry_after).timestamp() - now_ms() / 1000
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
 
 
 def _short(text: str) -> str:

@@ -11,7 +11,8 @@ import pytest
 
 from queuectl import __version__
 from queuectl.errors import PermanentError, RetryableError
-from queuectl.handlers.article.fetch import REDIRECTS, wait_asked_for
+from queuectl.handlers.article.fetch import REDIRECTS
+from queuectl.handlers.retry_after import wait_asked_for
 from tests.support.fake_site import FakeSite, Reply, gzipped
 
 PAGE = "<html><body><p>an ordinary page</p></body></html>"

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from queuectl.operations.manager import QueueManager
 from queuectl.settings import Settings
 from queuectl.store.database import Database
 from tests.support.factories import succeed_with_article, undone
-from tests.support.receiver import SECRET, Receiver, receiver
+from tests.support.receiver import SECRET, Receiver, receiver, with_nothing
 
 __all__ = ["receiver"]
 
@@ -162,6 +163,24 @@ def test_what_is_refused_is_posted_again_under_the_same_key(
     delivery = found(control, task)
     assert (delivery.state, delivery.tries, delivery.problem) == (DeliveryState.DELIVERED, 4, None)
     assert control.count_article_deliveries() == DeliveryCounts(0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "pause"),
+    [(429, "600", 600_000), (503, "5", 30_000), (503, "99999999", 86_400_000), (500, "soon", 30_000)],
+)
+def test_a_receiver_may_say_when_to_come_again(
+    database: Database, wanted: Settings, receiver: Receiver, status: int, asked: str, pause: int
+) -> None:
+    receiver.always, receiver.manner = status, partial(with_nothing, retry_after=asked)
+    store(database)
+    deliveries = ArticleDeliveries(database, wanted)
+    taken = deliveries.take()
+    assert taken is not None
+    tried = deliveries.carry_out(taken)
+    assert (tried.is_well, tried.asked is None) == (False, asked == "soon")
+    with database.reading() as transaction:
+        assert round((tried.next_try_at or 0) - transaction.now(), -4) == pause
 
 
 def test_after_three_days_it_is_given_up_until_a_person_says_otherwise(

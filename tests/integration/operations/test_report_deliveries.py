@@ -8,6 +8,7 @@ import stat
 import threading
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from queuectl.errors import StorageError
 from queuectl.operations.reporter_delivery import ReportDeliveries, planned, put
 from queuectl.settings import Settings
 from queuectl.store.database import Database
-from tests.support.receiver import SECRET, cut_off, receiving, without_end
+from tests.support.receiver import SECRET, cut_off, receiving, with_nothing, without_end
 
 DAY_MS = 86_400_000
 ZONE = "Asia/Shanghai"
@@ -228,6 +229,15 @@ def test_a_webhook_gets_the_file_signed_and_the_same_id_with_each_try(database, 
         assert got.is_signed_with(SECRET)
         assert 'filename="weekly-' in headers["content-disposition"]
     assert deliveries.take() is None
+
+
+def test_a_webhook_may_say_when_to_come_again(database, settings):
+    with receiving() as server:
+        server.always, server.manner = 429, partial(with_nothing, retry_after="600")
+        deliveries = begun(database, plan(settings, webhook=f"http://127.0.0.1:{server.server_port}/hook"))
+        due = deliveries.take()
+        assert due is not None
+        assert deliveries.carry_out(due).pause == 600_000
 
 
 def test_a_webhook_is_guarded_as_a_fetch_is(database, settings):

@@ -8,12 +8,14 @@ from queuectl.clock import now_ms
 from queuectl.domain.lifecycle import State
 from queuectl.domain.priority import queue_named
 from queuectl.domain.queue_limits import LIMITS, written
+from queuectl.domain.report import METRICS
 from queuectl.domain.selection import Selection, Sort
 from queuectl.domain.statistics import Step, begin_of
 from queuectl.domain.status import QueueStatus
 from queuectl.domain.web_access import Role
 from queuectl.operations.selectors import letter_selection, moment_in_past, narrows
 from queuectl.reports.forms import FORMS
+from queuectl.reports.wording import Wording, language
 from queuectl.store.audit import AuditSelection
 from queuectl.times import zone_named
 from queuectl_daemon.web.api.forms import AuditList, Letters
@@ -142,7 +144,8 @@ def reports(call: Call) -> Response:
     now = now_ms()
     begin = begin_of(now, Step.DAY, zone_named(call.zone))
     counts = call.desk.monitor.get_statistics(begin, now + 1).total
-    show = Show(reader_of(call.request, call.zone))
+    reader = reader_of(call.request, call.zone)
+    show = Show(reader)
     rate = counts.failure_rate
     figures = [
         ("submitted", show.number(counts.submitted)),
@@ -151,7 +154,10 @@ def reports(call: Call) -> Response:
         ("retried", show.number(counts.retried)),
         ("failing", "–" if rate is None else f"{rate * 100:.1f} %"),
     ]
-    return page(call, "reports.html", forms=list(FORMS), today=show.time(now)[:10], figures=figures)
+    wording = Wording(language(reader.language), call.zone)
+    metrics = [(name, wording.word(name)) for name in METRICS]
+    today = show.time(now)[:10]
+    return page(call, "reports.html", forms=list(FORMS), metrics=metrics, today=today, figures=figures)
 
 
 ROUTES = (
