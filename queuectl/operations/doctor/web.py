@@ -12,6 +12,7 @@ from queuectl.operations.local_daemon import local_daemon, log_file
 from queuectl.settings import Settings
 
 _TIME_OUT_SECONDS = 3.0
+_TAKEN = "choose another web_port, or end what uses it"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to knock if it listens everywhere
 
 
@@ -20,13 +21,13 @@ def web(settings: Settings) -> Iterator[Check]:
     where = f"{settings.web_host}:{settings.web_port}"
     if not settings.web_port:
         yield Check("web page", ok=True, detail="off, because web_port is 0")
-    elif local_daemon(settings.home) is not None:
-        yield _asked(settings, where)
+    elif (daemon := local_daemon(settings.home)) is not None:
+        yield _asked(settings, where, daemon.pid)
     else:
         yield _tried(settings, where)
 
 
-def _asked(settings: Settings, where: str) -> Check:
+def _asked(settings: Settings, where: str, daemon: int) -> Check:
     host = _EVERYWHERE.get(settings.web_host, settings.web_host)
     connection: http.client.HTTPConnection
     if settings.web_tls_cert is None:
@@ -53,8 +54,22 @@ def _asked(settings: Settings, where: str) -> Check:
         http.client.FORBIDDEN,
     ):  # this machine may be none of those that web_allow names
         detail = f"something else answers at {where}, with status {status}"
-        return Check("web page", ok=False, detail=detail, hint="choose another web_port, or end what uses it")
+        return Check("web page", ok=False, detail=detail, hint=_TAKEN)
+    if not _may_listen(daemon, settings.web_port):
+        detail = f"the page of another home answers at {where}, and this home's daemon has none there"
+        return Check("web page", ok=False, detail=detail, hint=_TAKEN)
     return Check("web page", ok=True, detail=f"answers at {where}")
+
+
+def _may_listen(pid: int, port: int) -> bool:
+    """Tell whether a process listens at a port; one that belongs to somebody else, which cannot be told, may."""
+    import psutil
+
+    try:
+        open_ones = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return True
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in open_ones)
 
 
 def _tried(settings: Settings, where: str) -> Check:
@@ -64,4 +79,4 @@ def _tried(settings: Settings, where: str) -> Check:
     except OSError:
         return Check("web page", ok=True, detail=f"{where} is free for it")
     detail = f"something else listens at {where}, where the daemon would serve it"
-    return Check("web page", ok=False, detail=detail, hint="choose another web_port, or end what uses it")
+    return Check("web page", ok=False, detail=detail, hint=_TAKEN)

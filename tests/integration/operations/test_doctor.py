@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -37,8 +38,22 @@ from tests.support.cli import UNREACHABLE_PORT, CommandLine, obey_permissions
 from tests.support.factories import succeed_with_article
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer
+from tests.support.processes import guarded
 from tests.support.redis import RedisServer
 from tests.support.waiting import wait_until
+
+OTHER_PAGE = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+with HTTPServer(("127.0.0.1", 0), Page) as server:
+    print(server.server_port, flush=True)
+    server.serve_forever()
+"""
 
 
 @pytest.fixture
@@ -514,3 +529,15 @@ class TestWebPage:
         assert (check.ok, check.detail.startswith(says)) == (ok, True)
         assert is_warning(silent)
         assert "no page answers" in silent.detail
+
+    def test_the_page_of_another_home_is_not_taken_for_that_of_this_one(self, plain: Settings) -> None:
+        lock = HomeLock(plain.home, plain.database_url)
+        lock.take()
+        lock.announce("me")
+        with guarded([sys.executable, "-c", OTHER_PAGE], stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            there = replace(plain, web_port=int(other.stdout.readline()))
+            check = found(there, "web page")
+        lock.free()
+        assert is_failure(check)
+        assert check.detail.startswith(f"the page of another home answers at 127.0.0.1:{there.web_port}")
