@@ -34,11 +34,20 @@ def main() -> int:
     with (
         progress.status("starting") as status,
         Stage(
-            rounds=options.rounds, quick=options.quick, say=status.update, patience=options.patience
+            rounds=options.rounds,
+            quick=options.quick,
+            long=options.long,
+            say=status.update,
+            patience=options.patience,
         ) as stage,
     ):
         others: dict[str, float] = {}
-        machine = facts(stage.folder()) | {"quick": options.quick, "rounds": options.rounds, "others": others}
+        machine = facts(stage.folder()) | {
+            "quick": options.quick,
+            "long": options.long,
+            "rounds": options.rounds,
+            "others": others,
+        }
         for measure in chosen:
             meanwhile = Others()
             _measure(measure, stage, results, failures)
@@ -67,7 +76,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="list the measures")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=_names(), help="measure only these")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; 3 if not given")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
+    length.add_argument(
+        "--long", action="store_true", help="10,000,000 tasks for backlog, ten minutes each for snapshot"
+    )
     parser.add_argument(
         "--patience", type=float, default=0.0, help="wait this long (s) before each round for a quiet machine"
     )

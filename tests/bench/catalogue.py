@@ -41,6 +41,8 @@ MEASURES = (
         "reports", "a report on a month with a million tasks, as a whole process, as a page and as a PDF"
     ),
     Measure("take", "taking 100 tasks where a million wait and where 10,000 wait"),
+    Measure("backlog", "what a task costs where 10,000 wait and where a hundred times as many do"),
+    Measure("snapshot", "what a task costs while somebody keeps an old snapshot of PostgreSQL open"),
     Measure("seeing", "status, a scrape and a month of statistics with a million tasks"),
     Measure(
         "logins", "tasks that start while somebody guesses passwords, and whether the time of a guess tells"

@@ -17,12 +17,12 @@ class Others:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._before = _busy_seconds() - _own_seconds()
+        self._before = _busy_seconds() - family_seconds()
 
     def share(self) -> float:
         """Return the share, from 0 to 1."""
         elapsed = (time.monotonic() - self._began) * (os.cpu_count() or 1)
-        return min(1.0, max(0.0, (_busy_seconds() - _own_seconds() - self._before) / elapsed))
+        return min(1.0, max(0.0, (_busy_seconds() - family_seconds() - self._before) / elapsed))
 
 
 def wait_for_quiet(patience: float) -> bool:
@@ -36,17 +36,17 @@ def wait_for_quiet(patience: float) -> bool:
     return False
 
 
-def _busy_seconds() -> float:
-    now = psutil.cpu_times()
-    return float(sum(now) - now.idle - getattr(now, "iowait", 0.0) - getattr(now, "guest", 0.0))
-
-
-def _own_seconds() -> float:
-    """Return what this process and all that it ever started have used."""
+def family_seconds(pid: int | None = None) -> float:
+    """Return what a process, this one if none is named, and all that it ever started have used of the processors."""
     total = 0.0
-    me = psutil.Process()
-    for process in [me, *me.children(recursive=True)]:
+    first = psutil.Process(pid)
+    for process in [first, *first.children(recursive=True)]:
         with contextlib.suppress(psutil.Error):
             # Includes the children that it has seen the end of.
             total += sum(process.cpu_times()[:4])
     return total
+
+
+def _busy_seconds() -> float:
+    now = psutil.cpu_times()
+    return float(sum(now) - now.idle - getattr(now, "iowait", 0.0) - getattr(now, "guest", 0.0))

@@ -53,6 +53,11 @@ class Place:
     home: Path
     settings: Settings
 
+    @property
+    def database_name(self) -> str:
+        """The name of its database on the PostgreSQL server."""
+        return self.settings.database_url.rpartition("/")[2]
+
     @contextlib.contextmanager
     def manager(self) -> Iterator[QueueManager]:
         """Give a manager of this installation."""
@@ -64,10 +69,17 @@ class Stage:
     """Servers that start when they are first needed, and everything that has to be cleared away at the end."""
 
     def __init__(
-        self, *, rounds: int, quick: bool, say: Callable[[str], None], patience: float = 0.0
+        self,
+        *,
+        rounds: int,
+        quick: bool,
+        say: Callable[[str], None],
+        patience: float = 0.0,
+        long: bool = False,
     ) -> None:
         self.round_count = rounds
         self.quick = quick
+        self.long = long
         self.say = say
         self._patience = patience
         self._cleanup = contextlib.ExitStack()
@@ -149,12 +161,15 @@ class Stage:
             self.say(f"storing {tasks:,} tasks in {kind}")
             place = self._cleanup.enter_context(self.place(kind))
             _stock(place, tasks)
-            if kind != SQLITE:
-                # The server does this by itself, some time; not in the middle of a measurement.
-                database = place.settings.database_url.rpartition("/")[2]
-                self.postgres.execute("VACUUM ANALYZE", database=database)
+            self.settle(place)
             self._stocked[kind, tasks] = place
         return self._stocked[kind, tasks]
+
+    def settle(self, place: Place) -> None:
+        """Do what the server does by itself some time, and not in the middle of a measurement."""
+        if place.kind != SQLITE:
+            for statement in ("VACUUM ANALYZE", "CHECKPOINT"):
+                self.postgres.execute(statement, database=place.database_name)
 
 
 def _stock(place: Place, tasks: int) -> None:

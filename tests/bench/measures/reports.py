@@ -75,9 +75,7 @@ def _filled(stage: Stage, place: Place, number: int) -> Path:
     while add_up(database, place.settings, 500):
         pass
     database.close()
-    if database.engine == "postgresql":
-        # The server does this by itself, some time; not in the middle of a measurement.
-        stage.postgres.execute("VACUUM ANALYZE", database=place.settings.database_url.rpartition("/")[2])
+    stage.settle(place)
     return place.home
 
 
