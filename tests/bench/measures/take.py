@@ -24,7 +24,7 @@ _HELD = ["site-7.example"]
 
 def run(stage: Stage) -> list[Figure]:
     """Take from the large and the small store of each engine in turn."""
-    sizes = stage.size(1_000_000, 20_000), stage.size(10_000, 5_000)
+    sizes = stage.size(1_000_000, 20_000), 10_000
     figures: list[Figure] = []
     for kind in ENGINES:
         many, few = (_Taker(stage.stocked(kind, size)) for size in sizes)
