@@ -29,6 +29,7 @@ _OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 _EXAMPLE = re.compile(r"^(  +)(queuectl [^#\n]*)", re.MULTILINE)
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 _EXAMPLES_OF_GROUP = 4
+_LONGEST_MESSAGE = 500
 _KINDS = {"a valid int": "a whole number", "a valid float": "a number"}
 _BOLD, _CYAN, _GREEN, _RESET = "\x1b[1m", "\x1b[36m", "\x1b[32m", "\x1b[0m"
 
@@ -202,6 +203,8 @@ def usage_failure(error: Any) -> QueuectlError:
     proposal = f"did you mean {near[0]}? " if near else ""
     for theirs, ours in _KINDS.items():
         message = message.replace(theirs, ours)
+    if len(message) > _LONGEST_MESSAGE:  # it quotes what was typed, whatever that is
+        message = f"{message[: _LONGEST_MESSAGE - 1]}…"
     return InvalidInputError(message[:1].lower() + message[1:], hint=f"{proposal}see: {path} --help")
 
 

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -344,11 +344,16 @@ class Installation:
         )
         return self.task(number)
 
-    def check(self, *, may_overlap: bool = False) -> Accounts:
+    def check(self, *, may_overlap: bool = False, thawed: Mapping[int, int] | None = None) -> Accounts:
         """Check the books of this installation, in which no task may be open."""
         __tracebackhide__ = True
         return check_books(
-            self.settings, self.witness, self.accepted, unknown=self.unknown, may_overlap=may_overlap
+            self.settings,
+            self.witness,
+            self.accepted,
+            unknown=self.unknown,
+            may_overlap=may_overlap,
+            thawed=thawed,
         )
 
     def close(self) -> None:

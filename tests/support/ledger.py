@@ -58,12 +58,14 @@ def check_books(
     *,
     unknown: int = 0,
     may_overlap: bool = False,
+    thawed: Mapping[int, int] | None = None,
 ) -> Accounts:
     """Check that the promises were kept and that the database is in order; return what was judged.
 
     ``unknown`` counts the submissions whose answer was lost: they may exist or not. ``may_overlap`` is for nodes
     that lost their lease while they were halted: an attempt still runs once, but the next one may begin before it
-    has ended.
+    has ended. ``thawed`` are the processes that were let go on after a halt, with the moment (ns of the monotonic
+    clock) when they were: in a thread of theirs a run may begin then that had been about to.
 
     Raises:
         AssertionError: They were not; the message shows the first tasks that tell.
@@ -78,7 +80,12 @@ def check_books(
         tables = read_tables(database)
     finally:
         database.close()
-    facts = {"max_retries": settings.max_retries, "crash_limit": CRASH_LIMIT, "may_overlap": may_overlap}
+    facts = {
+        "max_retries": settings.max_retries,
+        "crash_limit": CRASH_LIMIT,
+        "may_overlap": may_overlap,
+        "thawed": [{"pid": pid, "at": at} for pid, at in (thawed or {}).items()],
+    }
     histories = Histories(told, seen(witness.sightings()), tables, facts)
     judgement = judge(histories)
     if judgement.breaches:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from tests.faults.judge.histories import MS, Breach, Histories, Row
 
 _LATE_END_MS = 2_000
+_MOMENT_MS = 500
 
 
 def no_double_run(histories: Histories) -> Iterator[Breach]:
@@ -18,7 +19,8 @@ def no_double_run(histories: Histories) -> Iterator[Breach]:
         yield from _recorded(histories, number, starts)
         for earlier, later in itertools.pairwise(starts):
             lines = (("witness", earlier), ("witness", later))
-            if later["fence"] <= earlier["fence"] or later["attempt"] <= earlier["attempt"]:
+            is_older = later["fence"] <= earlier["fence"] or later["attempt"] <= earlier["attempt"]
+            if is_older and not _had_looked(histories, later):
                 yield Breach("I5", number, "was started under an older fence or attempt", lines)
             end = histories.ends.get((number, earlier["fence"]))
             until = end["at"] if end else _death(histories, earlier)
@@ -48,6 +50,18 @@ def _recorded(histories: Histories, number: int, starts: list[Row]) -> Iterator[
         seen = (number, attempt["fence"]) in histories.ends
         if starts and attempt["outcome"] == "succeeded" and not seen:
             yield Breach("I5", number, "succeeded and no handler came to its end", (("attempts", attempt),))
+
+
+def _had_looked(histories: Histories, start: Row) -> bool:
+    """Tell whether a run is the first thing that a process did when it was let go on after a halt.
+
+    A halt may fall between the last look at the clock and the first line of a handler, so that neither can
+    know of the other.
+    """
+    return any(
+        each["pid"] == start.get("pid") and 0 <= start["at"] - each["at"] <= _MOMENT_MS * MS
+        for each in histories.facts.get("thawed", ())
+    )
 
 
 def _death(histories: Histories, start: Row) -> int | None:

@@ -183,6 +183,20 @@ def test_an_overlap_is_excused_only_where_a_lease_had_run_out() -> None:
     assert "I5" in {each.invariant for each in judge(histories).breaches}
 
 
+def test_a_run_under_an_older_fence_is_excused_only_as_the_first_thing_after_a_halt() -> None:
+    histories = honest()
+    _all(_seen_at(0, 300), _seen_at(1, 301))(histories)
+    late: Any = histories.witness[0]
+    late["pid"] = 7
+    facts: Any = histories.facts
+    facts["thawed"] = [{"pid": late["pid"], "at": late["at"] - MS}]
+    said = "was started under an older fence or attempt"
+    assert said not in {each.says for each in judge(histories).breaches}
+    for wrong in ({"pid": late["pid"] + 1}, {"at": late["at"] + MS}, {"at": late["at"] - 600 * MS}):
+        facts["thawed"] = [{"pid": late["pid"], "at": late["at"] - MS} | wrong]
+        assert said in {each.says for each in judge(histories).breaches}
+
+
 def test_a_counter_example_tells_the_seed_and_the_contradicting_lines() -> None:
     histories = honest()
     _change("tasks", 0, fence=3)(histories)
