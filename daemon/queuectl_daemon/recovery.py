@@ -15,7 +15,7 @@ from queuectl.domain.retry import RetryRule
 from queuectl.domain.task import Claimed
 from queuectl.errors import QueuectlError
 from queuectl.store import history, nodes, schedules, tasks
-from queuectl.store.database import Database
+from queuectl.store.database import Database, Transaction
 from queuectl.store.nodes import LifeLock, NodeRecord
 from queuectl_daemon import endings
 
@@ -29,6 +29,9 @@ _SILENT_MS = 5_000
 
 _SETTLE_SECONDS = 10.0
 """After an outage of the database every node's lock is free and its last word old; each gets time to come back."""
+
+_SHARE_OF_LOOKS = 100
+"""Nodes that are listed no more are looked for again after this many times what the look has taken."""
 
 _SWEEP_SECONDS = 5.0
 _GROUP = 500
@@ -61,6 +64,7 @@ class Recovery(threading.Thread):
         self._session: int | None = None
         self._settled_at = monotonic() + _SETTLE_SECONDS
         self._pause = _SWEEP_SECONDS
+        self._holders_again = 0.0
         self.failure: BaseException | None = None
 
     def boot(self) -> None:
@@ -140,12 +144,21 @@ class Recovery(threading.Thread):
     def _dead(self) -> list[str]:
         with self._database.reading() as transaction:
             known = {record.id: record for record in nodes.every(transaction)}
-            others = ({*known, *nodes.holders(transaction)}) - {self._node}
+            others = {*known, *self._holders(transaction)} - {self._node}
             now = transaction.now()
         self._pause = _until_next_sweep([known[name].lease_until for name in known.keys() & others], now)
         if self._lock is None:
             return sorted(others)  # the lock beside the file is ours, so no other daemon lives
         return sorted(name for name in others if self._is_dead(name, known.get(name), now))
+
+    def _holders(self, transaction: Transaction) -> list[str]:
+        """Return the nodes that hold tasks, unless to find that out took so long lately that it must not be again."""
+        began = monotonic()
+        if began < self._holders_again:
+            return []
+        found = nodes.holders(transaction)
+        self._holders_again = began + _SHARE_OF_LOOKS * (monotonic() - began)
+        return found
 
     def _is_dead(self, name: str, record: NodeRecord | None, now: int) -> bool:
         if name == self._predecessor:

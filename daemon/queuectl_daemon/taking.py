@@ -23,7 +23,7 @@ from queuectl.domain.task import Claimed
 from queuectl.store import hosts, queues, ready, starts, tasks
 from queuectl.store.database import Transaction
 from queuectl.store.ready import Candidate
-from queuectl.store.tasks import START, Message
+from queuectl.store.tasks import START, Message, Place
 from queuectl_daemon.flights import Key, Window
 from queuectl_daemon.kinds import NO_CAPS, KindRoom
 from queuectl_daemon.punctuality import Punctuality
@@ -33,6 +33,7 @@ _ROUNDS = 8
 """So often one tick looks for tasks of hosts that are free; then it goes on in the next one."""
 
 _LEAST_CANDIDATES = 32
+_LONG_WAY_SECONDS = 0.02
 _TAKEN_ELSEWHERE_MS = 10
 _LEISURELY_MS = 300
 """With a guard as long as this, claims may run ahead of the workers as they do everywhere else."""
@@ -116,22 +117,33 @@ class Taking:
 
     def _claim(self, queue: str, limit: int, only: Sequence[int] | None) -> list[Claimed]:
         after = self.view.places.get(queue, START)
+        began = monotonic()
         begun, place = tasks.start(
             self.transaction, queue, limit, node=self.node, now=now_ms(), after=after, only=only
         )
         if only is None:
-            self.view.places[queue] = place
+            self._note_place(queue, after, place, monotonic() - began)
         self.kinds.count(begun)
         return begun
 
     def _send(self, queue: str, limit: int, only: Sequence[int] | None) -> list[Message]:
         after = self.view.places.get(queue, START)
+        began = monotonic()
         sent, place = tasks.dispatch(
             self.transaction, queue, limit, node=self.node, now=now_ms(), after=after, only=only
         )
         if only is None:
-            self.view.places[queue] = place
+            self._note_place(queue, after, place, monotonic() - began)
         return sent
+
+    def _note_place(self, queue: str, after: Place, place: Place, seconds: float) -> None:
+        """Note how far a queue has been taken, and whether the way from its beginning is long.
+
+        PostgreSQL passes over whatever was taken since somebody's old snapshot, which is much after a while.
+        """
+        if after == START and seconds > _LONG_WAY_SECONDS:
+            self.view.scanned(queue, seconds)
+        self.view.places[queue] = place
 
     def _taken(self, rule: QueueRules, limit: int, take: Take[Taken]) -> list[Taken]:
         if rule.limits_hosts or self.view.holds or self.kinds.binds:

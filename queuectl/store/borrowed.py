@@ -20,12 +20,10 @@ from queuectl.errors import ConflictError, InvalidInputError, QueuectlError, Ref
 from queuectl.settings import without_password
 from queuectl.store import ordering
 from queuectl.store.counters import closing
-from queuectl.store.database import COUNTER_SHARDS, Database, Transaction
+from queuectl.store.database import Database, Transaction
 from queuectl.store.failures import explained, sql_state
+from queuectl.store.shards import CALLERS, WRITERS
 from queuectl.wakeup import CHANNEL
-
-_SHARDS = 64
-"""Counts are kept in rows beyond those of our own writers, since a caller may hold on to one for long."""
 
 _SHARD_LOCK = 0x71_75_65  # "que": the advisory locks by which callers keep out of each other's rows
 
@@ -90,7 +88,8 @@ class BorrowedDatabase(Database):
                     # Who waits longer is ranked by what is stored; a snapshot may show what was stored before.
                     ordering.stored_point(transaction, kept=True)
                 yield transaction
-                for statement in closing(transaction, self._counter_shard()):
+                shard = self._counter_shard()
+                for statement in closing(transaction, shard, shard):
                     self.run(*statement)
                 # It is delivered with the commit, and to nobody after a rollback.
                 self.run(f"NOTIFY {CHANNEL}")
@@ -135,8 +134,8 @@ class BorrowedDatabase(Database):
 
     def _counter_shard(self) -> int:
         """Return a row of counts that no open transaction holds; by the process id, it is mostly our own of before."""
-        row = self.run(_FREE_SHARD, (COUNTER_SHARDS, _SHARDS, _SHARDS - 1, _SHARD_LOCK)).fetchone()
-        return int(row[0]) if row else COUNTER_SHARDS + self.shard
+        row = self.run(_FREE_SHARD, (WRITERS, CALLERS, CALLERS - 1, _SHARD_LOCK)).fetchone()
+        return int(row[0]) if row else WRITERS + CALLERS + self.shard
 
     def _undo(self) -> None:
         try:

@@ -74,12 +74,13 @@ class Tally(dict[tuple[str, str], int]):
 Statement = tuple[str, list[object]]
 
 
-def closing(transaction: Transaction, shard: int) -> list[Statement]:
+def closing(transaction: Transaction, shard: int, turn: int) -> list[Statement]:
     """Return what writes the transaction's tally, and what it adds to the statistics.
 
-    The rows are sorted, so that two writers lock them in the same order and never deadlock.
+    ``shard`` are the rows for batches, ``turn`` those for queues. The rows are sorted, so that two writers lock them
+    in the same order and never deadlock.
     """
-    parts = (_batches(transaction, shard), observations.addition(transaction), _queues(transaction, shard))
+    parts = (_batches(transaction, shard), observations.addition(transaction), _queues(transaction, turn))
     statements = [each for each in parts if each]
     if len(statements) > 1 and transaction.database.engine == "postgresql":
         # One way to the server and back instead of several, at the end of every tick.

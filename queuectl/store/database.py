@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import sqlite3
 import threading
 import weakref
@@ -22,6 +21,7 @@ from queuectl.clock import monotonic, now_ms
 from queuectl.domain.observed import Observed
 from queuectl.errors import DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
+from queuectl.store import shards
 from queuectl.store.audit import Former, Note, append
 from queuectl.store.connecting import (
     BUSY_SECONDS,
@@ -36,9 +36,6 @@ from queuectl.store.rows import Columns, array, array_table, json_table
 from queuectl.wakeup import CHANNEL
 
 Row = tuple[Any, ...]
-
-COUNTER_SHARDS = 16
-"""PostgreSQL writers spread their counts over this many rows, so that they rarely wait for each other."""
 
 _CHECKPOINT_HERE = "PRAGMA wal_autocheckpoint = 2000"
 
@@ -101,7 +98,8 @@ class Database:
         self.url = url
         self.engine: Engine = "sqlite" if url.startswith("sqlite:") else "postgresql"
         self.peewee = unconnected(url, self.engine)
-        self.shard = random.randrange(COUNTER_SHARDS) if self.engine == "postgresql" else 0
+        self.shard = shards.of_writer(self.engine)
+        self._turns = shards.in_turn(self.engine)
         self.on_observed: Callable[[Observed], None] | None = None
         self._here = _Here()
         self._checkpointer: int | None = None
@@ -125,7 +123,7 @@ class Database:
             try:
                 transaction = Transaction(self)
                 yield transaction
-                statements = closing(transaction, self.shard)
+                statements = closing(transaction, self.shard, next(self._turns))
                 if transaction.note is not None:
                     self._run_all(statements)
                     append(transaction, transaction.note)

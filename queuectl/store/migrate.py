@@ -22,6 +22,7 @@ from queuectl.store.migrations import (
     m0011_roles,
     m0012_caps,
     m0013_article_deliveries,
+    m0014_cancel_requests,
 )
 
 Step = Callable[[Transaction], None]
@@ -40,6 +41,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("0011_roles", m0011_roles.apply),
     ("0012_caps", m0012_caps.apply),
     ("0013_article_deliveries", m0013_article_deliveries.apply),
+    ("0014_cancel_requests", m0014_cancel_requests.apply),
 )
 """Every step in order; the number of steps is the schema's version."""
 

@@ -15,7 +15,7 @@ from queuectl.domain.lifecycle import State
 from queuectl.domain.retry import RetryRule
 from queuectl.domain.task import Claimed
 from queuectl.store import counters, nodes
-from queuectl.store.database import Database
+from queuectl.store.database import Database, Transaction
 from queuectl.store.migrate import migrate
 from queuectl.store.nodes import LifeLock, NodeReport
 from queuectl_daemon import recovery
@@ -155,6 +155,26 @@ def test_a_node_that_holds_tasks_and_is_not_listed_is_judged_by_its_lock(shared:
         wait_until(sweeps.released.is_set, describing="the release")
     # The first look may have come before the lock; then it was free, and the node dead.
     assert held in ("running", "queued")
+    assert stored(shared, task)["state"] == "queued"
+
+
+def test_who_holds_tasks_unlisted_is_not_asked_again_soon_when_the_answer_took_long(
+    shared: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, holders = [], nodes.holders
+
+    def asking(transaction: Transaction) -> list[str]:
+        asked.append(monotonic())
+        return holders(transaction)
+
+    monkeypatch.setattr(nodes, "holders", asking)
+    monkeypatch.setattr(recovery, "_SHARE_OF_LOOKS", 10**9)
+    with Sweeps(shared) as sweeps:
+        sweeps.look_again()
+        assert len(asked) == 1
+        heard_of(shared, OTHER, ago_ms=LEASE_MS + 1)
+        task = task_in(shared, State.RUNNING, node=OTHER)
+        wait_until(sweeps.released.is_set, within=30, describing="the release of what a listed node held")
     assert stored(shared, task)["state"] == "queued"
 
 

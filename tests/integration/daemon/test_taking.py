@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from queuectl.clock import monotonic
 from queuectl.settings import Isolation
 from queuectl.store import queues, ready
 from queuectl.store.database import Database, Transaction
 from queuectl.store.ordering import apply_aging
 from queuectl.store.ready import START, Candidate, Place
+from queuectl_daemon import taking as taking_module
 from queuectl_daemon.kinds import KindRoom
 from queuectl_daemon.punctuality import Punctuality
 from queuectl_daemon.taking import Taking
@@ -107,3 +109,31 @@ def test_a_reading_that_is_long_ago_is_done_anew(node: Node) -> None:
     node.view.forget()
     assert node.take() == []
     assert node.read_from == [START, START]
+
+
+def test_a_long_way_past_what_was_taken_is_not_gone_at_every_look(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking_module, "_LONG_WAY_SECONDS", 0.0)  # as behind somebody's old snapshot
+    with database.writing() as transaction:
+        first, second, third = submit(transaction, *(new_task(number, score=3) for number in range(3)))
+    view = View()
+
+    def take() -> list[int]:
+        with database.writing() as transaction:
+            Tick(transaction, NODE, view).look(None)
+            taking = Taking(transaction, NODE, view, Punctuality())
+            taking.start(room(1, {}), room(1, {}))
+        return [work.id for work in taking.claimed]
+
+    assert take() == [first]
+    assert view._rests[QUEUE] > monotonic(), "it is known how long the way was"
+    view._rests[QUEUE] = math.inf
+    with database.writing() as transaction:
+        (before_them,) = submit(transaction, new_task(9, score=4))
+    view.forget()
+    assert take() == [second], "it goes on from where it was"
+    view._rests[QUEUE] = -math.inf
+    view.forget()
+    assert take() == [before_them]
+    assert take() == [third]

@@ -27,6 +27,7 @@ from tests.support.factories import (
     states,
     stored,
     submit,
+    submit_copies,
     task_in,
     undone,
     work_of,
@@ -280,6 +281,31 @@ class TestCancelling:
             assert nodes.hear_cancel_requests(transaction, NODE) == [(task, 1)]
             assert nodes.hear_cancel_requests(transaction, NODE) == []
         assert [each.cancel_requested for each in held_by(database)] == [True]
+
+    def test_requests_are_looked_for_among_requests_and_not_among_all_that_ran(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with database.writing() as transaction:
+            submit_copies(transaction, [new_task(number) for number in range(2_000)])
+            begun, _ = tasks.start(transaction, QUEUE, 2_000, node=NODE, now=NOW)
+        assert len(begun) == 2_000
+        database.analyze()
+        sent: list[tuple[str, object]] = []
+        run_it = Database.run
+
+        def noting(self: Database, sql: str, params: object = ()) -> object:
+            sent.append((sql, params))
+            return run_it(self, sql, params)  # type: ignore[arg-type]
+
+        with database.writing() as transaction:
+            monkeypatch.setattr(Database, "run", noting)
+            assert nodes.hear_cancel_requests(transaction, NODE) == []
+            monkeypatch.undo()
+            (sql, params) = sent[0]
+            explain = "EXPLAIN QUERY PLAN " if database.engine == "sqlite" else "EXPLAIN "
+            plan = str(transaction.rows(explain + sql, params))  # type: ignore[arg-type]
+        assert "tasks_to_cancel" in plan
+        assert "tasks_in_hand" not in plan
 
     @pytest.mark.parametrize("move", [Move.RETRY, Move.RELEASE])
     def test_a_run_that_fails_before_it_hears_of_the_request_does_not_run_again(
