@@ -16,6 +16,7 @@ from queuectl_daemon.feed import FeedWriter
 from queuectl_daemon.pruning import prune_starts
 from queuectl_daemon.published import PublishedFiles
 from queuectl_daemon.reports import Reports
+from queuectl_daemon.rest import Rest
 from queuectl_daemon.retention import Retention
 from queuectl_daemon.schedules import LOOK_SECONDS, Schedules
 from queuectl_daemon.ticker import Ticker
@@ -50,6 +51,7 @@ class Chores:
         self._wake = wake
         self._role = settings.role
         self._ticker = ticker or Ticker()
+        self._late_looks = Rest()
         self._schedules = Schedules(
             database, settings, node, ring=self._ticker.at, on_submitted=wake, on_late=on_late
         )
@@ -108,7 +110,9 @@ class Chores:
         self._deliveries.adopt(settings)
 
     def _redispatch_late(self) -> None:
-        with self._database.writing() as transaction:
+        if not self._late_looks.is_over:
+            return
+        with self._late_looks.after(), self._database.writing() as transaction:
             # Its own only: they carry its own clock's time, and a dead node's are released by recovery.
             late = tasks.release_dispatched(transaction, node=self._node, before=now_ms() - _LATE_MESSAGE_MS)
         if late:

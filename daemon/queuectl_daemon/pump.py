@@ -27,6 +27,7 @@ from queuectl_daemon.filling import Filling
 from queuectl_daemon.flights import Flights, Key
 from queuectl_daemon.punctuality import Punctuality
 from queuectl_daemon.recovery import LEASE_MS
+from queuectl_daemon.rest import Rest
 from queuectl_daemon.taking import Taking
 from queuectl_daemon.tick import Tick, UnrecordableError
 from queuectl_daemon.transport import RedisTransport
@@ -97,7 +98,8 @@ class Pump(threading.Thread):
         self._reconcile = self._draining = self._stopping = self.is_down = self.delivers = False
         self._stumbles = 0
         self._group = _LARGEST_GROUP
-        self._last_tick = self._last_look = self._last_compare = self._last_beat = 0.0
+        self._last_tick = self._last_look = self._last_beat = 0.0
+        self._comparisons = Rest(_COMPARE_SECONDS)
 
     def wake(self) -> None:
         """Look at once: something was submitted, cancelled, paused or resumed."""
@@ -245,7 +247,6 @@ class Pump(threading.Thread):
         # It may be asked for again while the transaction runs, and must then be done again.
         reconcile, self._reconcile = self._reconcile, False
         self._view.reopen(now_ms(), ended=bool(endings))
-        comparing = looking and started - self._last_compare >= _COMPARE_SECONDS
         lists = self._capacity.lists(self.transport)
         try:
             with self._database.writing() as transaction:
@@ -257,8 +258,9 @@ class Pump(threading.Thread):
                     tick.reconcile(self._flights.keys())
                 tick.record(endings, delivers=self.delivers)
                 tick.keep_logs(self._flights.logs, endings, live=started - self._last_beat >= _BEAT_SECONDS)
-                if comparing:
-                    tick.compare(self._flights.keys())
+                if looking and self._comparisons.is_over:
+                    with self._comparisons.after():
+                        tick.compare(self._flights.keys())
                 if looking:
                     tick.look(self._cancel if self._flights.keys() else None)
                 tick.keep_holds()
@@ -279,7 +281,6 @@ class Pump(threading.Thread):
         self.stale += len(endings) - len(tick.recorded)
         self._capacity.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started
-        self._last_compare = started if comparing else self._last_compare
         self._on_tick(monotonic() - started, len(tick.recorded), len(tick.claimed) + len(taking.claimed))
         self._act(tick, taking, endings)
         self._renew_trust(started)

@@ -18,6 +18,7 @@ from queuectl.store import history, nodes, schedules, tasks
 from queuectl.store.database import Database, Transaction
 from queuectl.store.nodes import LifeLock, NodeRecord
 from queuectl_daemon import endings
+from queuectl_daemon.rest import Rest
 
 logger = logging.getLogger("queuectl.daemon")
 
@@ -29,9 +30,6 @@ _SILENT_MS = 5_000
 
 _SETTLE_SECONDS = 10.0
 """After an outage of the database every node's lock is free and its last word old; each gets time to come back."""
-
-_SHARE_OF_LOOKS = 100
-"""Nodes that are listed no more are looked for again after this many times what the look has taken."""
 
 _SWEEP_SECONDS = 5.0
 _GROUP = 500
@@ -64,7 +62,7 @@ class Recovery(threading.Thread):
         self._session: int | None = None
         self._settled_at = monotonic() + _SETTLE_SECONDS
         self._pause = _SWEEP_SECONDS
-        self._holders_again = 0.0
+        self._looks_for_holders = Rest()
         self.failure: BaseException | None = None
 
     def boot(self) -> None:
@@ -153,12 +151,10 @@ class Recovery(threading.Thread):
 
     def _holders(self, transaction: Transaction) -> list[str]:
         """Return the nodes that hold tasks, unless to find that out took so long lately that it must not be again."""
-        began = monotonic()
-        if began < self._holders_again:
+        if not self._looks_for_holders.is_over:
             return []
-        found = nodes.holders(transaction)
-        self._holders_again = began + _SHARE_OF_LOOKS * (monotonic() - began)
-        return found
+        with self._looks_for_holders.after():
+            return nodes.holders(transaction)
 
     def _is_dead(self, name: str, record: NodeRecord | None, now: int) -> bool:
         if name == self._predecessor:

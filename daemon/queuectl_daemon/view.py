@@ -11,9 +11,7 @@ from queuectl.domain.admission import QueueRules
 from queuectl.domain.priority import QUEUES
 from queuectl.store.tasks import START, Place
 from queuectl_daemon.flights import Key
-
-_SHARE_OF_SCANS = 20
-"""A scan from the beginning of a queue is not repeated before this many times its own duration has passed."""
+from queuectl_daemon.rest import rest_of
 
 _MOST_GAPS = 1_000
 _WITHOUT = " "  # no handler has a space in its name
@@ -97,8 +95,8 @@ class View:
             self.searched.add(line)
 
     def scanned(self, line: str, seconds: float) -> None:
-        """Note how long a scan from the beginning of a line took."""
-        self._rests[line] = monotonic() + _SHARE_OF_SCANS * seconds
+        """Note how long a scan from the beginning of a line took, which rests now."""
+        self._rests[line] = monotonic() + rest_of(seconds)
 
     def before_tick(self) -> View:
         """Return what is still known when the tick that has begun was undone: the rules, and what is to be refunded.

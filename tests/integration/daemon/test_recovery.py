@@ -18,7 +18,7 @@ from queuectl.store import counters, nodes
 from queuectl.store.database import Database, Transaction
 from queuectl.store.migrate import migrate
 from queuectl.store.nodes import LifeLock, NodeReport
-from queuectl_daemon import recovery
+from queuectl_daemon import recovery, rest
 from queuectl_daemon.recovery import Recovery, recover
 from tests.support.engines import MigratedPostgres, sqlite_url
 from tests.support.factories import all_rows, new_task, stored, submit, task_in
@@ -168,7 +168,7 @@ def test_who_holds_tasks_unlisted_is_not_asked_again_soon_when_the_answer_took_l
         return holders(transaction)
 
     monkeypatch.setattr(nodes, "holders", asking)
-    monkeypatch.setattr(recovery, "_SHARE_OF_LOOKS", 10**9)
+    monkeypatch.setattr(rest, "SHARE", 10**9)
     with Sweeps(shared) as sweeps:
         sweeps.look_again()
         assert len(asked) == 1
