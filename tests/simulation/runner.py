@@ -28,6 +28,7 @@ class Run:
     def __init__(self, work: Claimed, done: Done) -> None:
         self.work = work
         self.done: Done | None = done
+        self.is_cancelled = False
 
     def end(self, outcome: Outcome) -> None:
         """Report, once."""
@@ -80,6 +81,7 @@ class SimulatedRunner:
         """Ask a run to end: it does so soon."""
         run = self.runs.get((task, fence))
         if run is not None:
+            run.is_cancelled = True
             delay = self._chance.uniform(0.0, _STOPPING_SECONDS)
             self._world.after(delay, self._children, lambda: self._end(run, Outcome(Verdict.CANCELLED)))
 
@@ -96,6 +98,9 @@ class SimulatedRunner:
         work = run.work
         if work.begin_by is not None and self._world.monotonic() > work.begin_by:
             self._report(run, Outcome(Verdict.INTERRUPTED, began=False))
+            return
+        if run.is_cancelled:
+            self._report(run, Outcome(Verdict.CANCELLED))
             return
         self._saw("start", self._node, work)
         seconds, outcome = self._course(work)

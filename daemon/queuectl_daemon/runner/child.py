@@ -106,7 +106,8 @@ class _Child:
         try:
             handler = self._handler(job.handler)
             outcomes.check_in_time(job.begin_by)
-            value = completed(handler(_task(job), context), context.cancel_with_run)
+            if not context.cancelled:  # as it may be by now: to load a handler can take long
+                value = completed(handler(_task(job), context), context.cancel_with_run)
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like are failures as well
             failure = error
         if job.memory_limit is not None:

@@ -82,7 +82,9 @@ def test_a_run_that_is_cancelled_while_it_waits_for_a_process_never_begins(make_
     assert not (tmp_path / "second").exists()
 
 
-def test_a_cancel_that_overtakes_its_task_on_the_way_to_the_process_is_seen(stage: Stage, monkeypatch):
+def test_a_cancel_that_overtakes_its_task_on_the_way_to_the_process_keeps_it_from_running(
+    stage: Stage, tmp_path, monkeypatch
+):
     hand_over = process_runs.ProcessRuns._send
 
     def cancel_first(runs: process_runs.ProcessRuns, run: watch.Run) -> bool:
@@ -92,7 +94,8 @@ def test_a_cancel_that_overtakes_its_task_on_the_way_to_the_process_is_seen(stag
     pid = stage.pid_of_child()
     monkeypatch.setattr(process_runs.ProcessRuns, "_send", cancel_first)
 
-    assert stage.run("patient").verdict is Verdict.CANCELLED
+    assert stage.run("witness", witness=str(tmp_path / "w")).verdict is Verdict.CANCELLED
+    assert not (tmp_path / "w").exists()
     monkeypatch.undo()
     assert stage.pid_of_child() == pid, "it was not ended by force"
 
