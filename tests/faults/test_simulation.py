@@ -83,3 +83,9 @@ def test_a_failing_run_is_made_smaller_as_long_as_it_fails() -> None:
 def test_promises_hold_under_many_seeds(first: int) -> None:
     broken = [result for seed in range(first, first + 20) if (result := run(Plan(seed, _FEW))).breaches]
     assert not broken, broken[0].told()
+
+
+@pytest.mark.parametrize("plan", [Plan(3), Plan(417, faults=2), Plan(805), Plan(940)], ids=Plan.command)
+def test_what_failed_once_holds(plan: Plan) -> None:
+    result = run(plan)
+    assert not result.breaches, result.told()
