@@ -75,11 +75,14 @@ def _death(histories: Histories, start: Row) -> int | None:
 
 
 def _excused(histories: Histories, earlier: Row, later: Row, until: int) -> bool:
-    """Tell whether the node of the earlier run had been out of reach for long enough to be taken for dead."""
+    """Tell whether the node of the earlier run had been out of reach for long enough to be taken for dead.
+
+    It may have the later one itself: where all machines were suspended, it is as quick as any other to take it again.
+    """
     facts = histories.facts
     if facts.get("may_overlap"):
         return True
-    if earlier.get("node") is None or earlier.get("node") == later.get("node"):
+    if earlier.get("node") is None:
         return False
     grace, usual = facts.get("kill_grace_ms", 0) * MS, facts.get("takeover_ms", 0)
     return any(
