@@ -36,7 +36,8 @@ def test_there_are_twelve_and_their_shares_are_the_whole(every: dict[str, Parser
 
 @pytest.mark.parametrize("name", NAMES)
 def test_whatever_comes_is_taken_or_refused(every: dict[str, Parser], name: str) -> None:
-    seed = os.environ.get(SEED_VARIABLE) or str(random.SystemRandom().randrange(10**6))
+    # The same inputs for everybody, so that a failure comes from the change at hand; ``make fuzz`` takes others.
+    seed = os.environ.get(SEED_VARIABLE) or "1"
     sys.stdout.write(f"{SEED_VARIABLE}={seed}\n")
     feeding = Feeding(every[name], seed)
     feeding.feed(share_of(every[name], INPUTS))
