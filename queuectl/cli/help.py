@@ -29,7 +29,7 @@ _OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 _EXAMPLE = re.compile(r"^(  +)(queuectl [^#\n]*)", re.MULTILINE)
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 _EXAMPLES_OF_GROUP = 4
-_LONGEST_MESSAGE = 500
+_LONGEST_TEXT = 500
 _KINDS = {"a valid int": "a whole number", "a valid float": "a number"}
 _BOLD, _CYAN, _GREEN, _RESET = "\x1b[1m", "\x1b[36m", "\x1b[32m", "\x1b[0m"
 
@@ -113,7 +113,7 @@ class HelpfulGroup(TyperGroup):
             near = get_close_matches(name, self.list_commands(ctx), n=1)
             proposal = f"did you mean {near[0]}? " if near else ""
             raise InvalidInputError(
-                f"there is no command {name!r}", hint=f"{proposal}see: {ctx.command_path} --help"
+                f"there is no command {_shortened(name)!r}", hint=f"{proposal}see: {ctx.command_path} --help"
             )
         return super().resolve_command(ctx, args)
 
@@ -203,9 +203,13 @@ def usage_failure(error: Any) -> QueuectlError:
     proposal = f"did you mean {near[0]}? " if near else ""
     for theirs, ours in _KINDS.items():
         message = message.replace(theirs, ours)
-    if len(message) > _LONGEST_MESSAGE:  # it quotes what was typed, whatever that is
-        message = f"{message[: _LONGEST_MESSAGE - 1]}…"
+    message = _shortened(message)
     return InvalidInputError(message[:1].lower() + message[1:], hint=f"{proposal}see: {path} --help")
+
+
+def _shortened(text: str) -> str:
+    """Return what was typed, or a message that quotes it, as one can still read it."""
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
 
 
 def _check_text(value: object) -> None:

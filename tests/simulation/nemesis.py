@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.simulation.node import Node
-from tests.simulation.site import LEASE_SECONDS, SILENT_SECONDS, Site
+from tests.simulation.site import LEASE_SECONDS, Site
 from tests.simulation.world import Action, Actor
 
 _KINDS = ("kill", "kill", "stop", "halt", "halt", "cut", "flush", "clock", "down", "suspend")
@@ -97,13 +97,14 @@ class Nemesis:
         """Stop a process where it is; beyond its lease, another node takes its tasks."""
         world, since = self._site.world, self._site.world.now
         since = self._halted.setdefault(node.id, since)
+        silence = self._site.silence_left(node.id)
         world.halt(node.id)
 
         def thaw() -> None:
             if node.alive:
                 world.thaw(node.id)
                 lost = node.id in self._lockless
-                self._site.was_away(node.id, since, SILENT_SECONDS if lost else LEASE_SECONDS)
+                self._site.was_away(node.id, since, silence if lost else LEASE_SECONDS)
             self._halted.pop(node.id, None)
             self._lockless.discard(node.id)
 
@@ -112,6 +113,7 @@ class Nemesis:
     def _cut(self, node: Node) -> None:
         """Cut a node off from the database; the server may notice, and frees its lock then."""
         since = self._halted.get(node.id, self._site.world.now)
+        silence = self._site.silence_left(node.id)
         node.database.cut = True
         if self._chance.random() < 0.6:
             self._lose_lock(node)
@@ -119,7 +121,7 @@ class Nemesis:
         def heal() -> None:
             node.database.cut = False
             self._lose_lock(node)
-            self._site.was_away(node.id, since, SILENT_SECONDS)
+            self._site.was_away(node.id, since, silence)
 
         self._lasts(self._chance.choice(_CUTS), heal)
 

@@ -19,11 +19,8 @@ from tests.simulation.world import World
 if TYPE_CHECKING:
     from tests.simulation.node import Node
 
-LEASE_SECONDS, SILENT_SECONDS = 30.0, 3.0
-"""When the others may take a node for dead: at the end of its lease, or when its lock is free and it is silent.
-
-It is silent for five seconds since its last word, which comes two seconds before it is cut off, or later.
-"""
+LEASE_SECONDS, SILENT_SECONDS = 30.0, 5.0
+"""When the others may take a node for dead: at the end of its lease, or when its lock is free and it is silent."""
 
 
 class Source:
@@ -138,6 +135,15 @@ class Site:
         self.locks.lose(node.id)
         if self.nodes.get(node.home) is node:
             del self.nodes[node.home]
+
+    def silence_left(self, node: str) -> float:
+        """Return for how many seconds more a node may be silent without being taken for dead.
+
+        It counts from its last word, which a slow database may have let come long ago.
+        """
+        rows = self.shared.execute_sql("SELECT heartbeat_at FROM nodes WHERE id = ?", (node,)).fetchall()
+        heard = max([0, *(at for (at,) in rows)])
+        return max(0.0, SILENT_SECONDS - (self.world.true_ms() - heard) / 1000 - 0.002)
 
     def was_away(self, node: str, since: int, takeover_seconds: float) -> None:
         """Take note that a node was halted or cut off until now."""
