@@ -51,7 +51,10 @@ def command_line(
 
 def end_of(log: Path) -> int:
     """Return where the next line of a log will be written, in bytes."""
-    return log.stat().st_size if log.exists() else 0
+    try:
+        return log.stat().st_size
+    except OSError:  # there is none yet; if its folder is closed, the start says so
+        return 0
 
 
 def told_of_web(log: Path, begin: int) -> list[str]:
