@@ -173,12 +173,14 @@ class Node:
         pump._step()
         if not self.alive:
             raise Killed
+        self._pump_bell.again(self._pump_bell.asked or self._pause_of(pump))
+
+    def _pause_of(self, pump: Any) -> float:
+        """Return after how many seconds the pump ticks if nobody rings; while the database is down, it waits first."""
         longest = 3.0 if self._site.weather.calm else 1.6  # it looks every quarter of a second in real life
-        pause = self._pump_bell.asked or self._chance.uniform(0.26, longest)
+        pause = self._chance.uniform(0.26, longest)
         moment = pump._view.next_moment(now := self._site.clock_of(self.id))
-        if moment is not None:
-            pause = min(pause, max(0.002, (moment - now) / 1000))
-        self._pump_bell.again(pause)
+        return pause if moment is None else min(pause, max(0.002, (moment - now) / 1000))
 
     def _cancel(self, task: int, fence: int) -> None:
         flight = self._flights.get(task, fence)
