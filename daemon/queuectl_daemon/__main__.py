@@ -13,12 +13,14 @@ from queuectl import __version__
 from queuectl.errors import ExitCode, QueuectlError
 from queuectl.settings import in_clear, load
 from queuectl.settings.model import ROLES
+from queuectl_daemon.arenas import keep_few_arenas
 
 _PATIENCE_SECONDS = 2.0
 
 
 def main() -> None:
     """Run the daemon and exit with its status, whatever threads handlers have left behind."""
+    keep_few_arenas()
     status = run(sys.argv[1:])
     # The interpreter waits for some kinds of threads, which may be for ever; their tasks have been given back.
     threading.Thread(target=_end_anyway, args=(status,), daemon=True).start()

@@ -6,6 +6,7 @@ import csv
 import io
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -201,8 +202,12 @@ def _reader_of_exports(settings: Settings) -> Callable[[bytes], None]:
 
 
 def _read_source(data: bytes) -> None:
-    """Take the entries of a source, and of a file that is submitted as a batch, as far as they are acceptable."""
-    _take(Reading("source", _form(data), data, "https://example.com/feed"))
+    """Take the entries of a source, and of a file that is submitted as a batch, as far as they are acceptable.
+
+    A source is read by a thread of its own, as in the daemon: names that lxml meets stay for as long as the thread.
+    """
+    with ThreadPoolExecutor(1) as alone:
+        alone.submit(_take, Reading("source", _form(data), data, "https://example.com/feed")).result()
     stream = io.BytesIO(data)
     looked_through("urls.txt", stream)
     for entry in line_entries(stream, task_maker(lambda text: parse_moment(text, "UTC"))):
