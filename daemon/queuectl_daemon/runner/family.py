@@ -8,6 +8,7 @@ found, and only then killed.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ from collections.abc import Callable, Mapping
 import psutil
 
 from queuectl.clock import monotonic
+
+_LOGGER = logging.getLogger(__name__)
 
 MARK = "_QUEUECTL_RUNNER"
 """The environment variable that every process of a runner carries, so that none is overlooked.
@@ -51,10 +54,16 @@ def descendants(pid: int, families: Kin | None = None) -> list[int]:
 
 
 def end_family(pid: int) -> None:
-    """Kill a process, its group and all its descendants."""
-    _stop_family(pid)
-    for member in descendants(pid):
-        _signal(os.kill, member, signal.SIGKILL)
+    """Kill a process, its group and all its descendants.
+
+    Where no descriptor is free to look at processes with, what has left the group stays for the fork server to hunt.
+    """
+    try:
+        _stop_family(pid)
+        for member in descendants(pid):
+            _signal(os.kill, member, signal.SIGKILL)
+    except OSError as error:
+        _LOGGER.warning("what process %d has started cannot be looked for: %s", pid, error)
     end_group(pid)
     _signal(os.kill, pid, signal.SIGKILL)
 

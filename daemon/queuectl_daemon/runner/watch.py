@@ -192,15 +192,24 @@ class Watch:
         families = functools.cache(family.kin)
         with self._lock:
             runs = list(self._runs)
+        failure: OSError | None = None
         for run in runs:
-            if run.kill_at is not None and now >= run.kill_at:
-                self._force(run, Verdict.CANCELLED)
-            elif run.deadline is not None and now >= run.deadline:
-                self._force(run, Verdict.TIMED_OUT)
-            elif run.memory is not None and self._is_over_memory(run, run.memory, now, families):
-                self._force(run, Verdict.OVER_MEMORY)
-            elif self._is_halted(run, now):
-                self._force(run, Verdict.CRASHED)
+            try:
+                self._look_at(run, now, families)
+            except OSError as error:
+                failure = error  # the others have their limits too
+        if failure is not None:
+            raise failure
+
+    def _look_at(self, run: Run, now: float, families: Callable[[], family.Kin]) -> None:
+        if run.kill_at is not None and now >= run.kill_at:
+            self._force(run, Verdict.CANCELLED)
+        elif run.deadline is not None and now >= run.deadline:
+            self._force(run, Verdict.TIMED_OUT)
+        elif run.memory is not None and self._is_over_memory(run, run.memory, now, families):
+            self._force(run, Verdict.OVER_MEMORY)
+        elif self._is_halted(run, now):
+            self._force(run, Verdict.CRASHED)
 
     def _is_over_memory(
         self, run: Run, memory: MemoryWatch, now: float, families: Callable[[], family.Kin]

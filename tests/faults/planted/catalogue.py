@@ -155,7 +155,7 @@ PLANTS = (
                 "PlannedTick(_milliseconds(found[0].astimezone(zone)))]",
             ),
         ),
-        first=15,
+        first=38,
     ),
     Plant(
         "P11",
@@ -210,8 +210,10 @@ PLANTS = (
         (
             Edit(
                 f"{_RUNNER}/family.py",
-                "    _stop_family(pid)\n    for member in descendants(pid):\n        _signal(os.kill, member, signal.SIGKILL)\n",  # noqa: E501
-                "",
+                "        _stop_family(pid)\n"
+                "        for member in descendants(pid):\n"
+                "            _signal(os.kill, member, signal.SIGKILL)\n",
+                "        pass\n",
             ),
             # What leaves the group is hunted here a second time.
             Edit(f"{_RUNNER}/nursery.py", "        self._end_strays()\n", ""),
@@ -249,6 +251,7 @@ PLANTS = (
                 "        except QueuectlError:\n            pass\n",
             ),
         ),
+        first=33,
     ),
     Plant(
         "P18",
@@ -341,6 +344,6 @@ PLANTS = (
                 "return _ended(work, outcome, finished_at, Move.RELEASE)",
             ),
         ),
-        first=84,
+        first=143,
     ),
 )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import resource
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,6 +20,21 @@ from tests.integration.runner.conftest import Stage, sample, wait_until_gone
 from tests.support.waiting import wait_until
 
 MEGABYTE = 1024 * 1024
+
+
+@contextlib.contextmanager
+def no_free_descriptor() -> Iterator[None]:
+    """Keep this process from opening any file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = os.open(os.devnull, os.O_RDONLY)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            Path(os.devnull).read_bytes()
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        os.close(spare)
 
 
 @pytest.mark.parametrize("handler", ["sleep", "spin", "sleep_in_c", "block", "print_endlessly"])
@@ -67,6 +87,25 @@ def test_a_run_that_opens_a_million_files_fails_alone(stage: Stage):
 
     assert outcome.verdict is Verdict.FAILED
     assert "Too many open files" in (outcome.error or "")
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+
+
+def test_a_run_ends_at_its_time_limit_although_no_descriptor_is_free(stage: Stage, tmp_path):
+    pids = tmp_path / "pids"
+    stage.run("succeed")
+    watched = stage.start("hog", memory=300, timeout=60, most=60, pause=0.05)
+    hanging = [
+        stage.start("fork_and_stay", timeout=3, pids=str(pids), children=2),
+        stage.start("block", timeout=3),
+    ]
+    wait_until(pids.exists, within=20, describing="a run to have started processes")
+
+    with no_free_descriptor():
+        outcomes = [each.outcome() for each in hanging]
+
+    assert [each.verdict for each in outcomes] == [Verdict.TIMED_OUT, Verdict.TIMED_OUT]
+    wait_until_gone([int(pid) for pid in pids.read_text().split()])
+    assert watched.outcome().verdict is Verdict.SUCCEEDED
     assert stage.run("succeed").verdict is Verdict.SUCCEEDED
 
 
