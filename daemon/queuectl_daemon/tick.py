@@ -14,6 +14,7 @@ from queuectl.errors import QueuectlError
 from queuectl.store import article_deliveries, articles, history, hosts, nodes, queues, ready, tasks
 from queuectl.store.database import Transaction
 from queuectl.store.ending_rows import run_of
+from queuectl.store.failures import is_refusal
 from queuectl.store.hosts import HostNote
 from queuectl_daemon.endings import never_began
 from queuectl_daemon.flights import Key
@@ -91,6 +92,8 @@ class Tick:
         except QueuectlError:
             raise
         except Exception as error:
+            if not is_refusal(error):
+                raise  # the ends wait until the database is well
             raise UnrecordableError from error
 
     def _hold(self) -> None:

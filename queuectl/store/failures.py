@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Literal
+
+import peewee
 
 from queuectl.errors import ConflictError, DatabaseUnreachableError, StorageError, UnreachableError
 from queuectl.settings import without_password
@@ -12,6 +15,13 @@ Engine = Literal["sqlite", "postgresql"]
 
 _CONFLICTS = frozenset({"40001", "40P01", "55P03"})
 """Serialization failure, deadlock, lock not available: the transaction is undone and may be tried again."""
+
+_REFUSED_CLASSES = ("22", "23", "54")
+"""Data exception, integrity constraint violation, program limit exceeded."""
+
+_REFUSED_CODES = frozenset(
+    {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
+)
 
 
 def explained(error: Exception, engine: Engine, url: str) -> UnreachableError | StorageError:
@@ -35,6 +45,21 @@ def sql_state(error: Exception) -> str | None:
     said = getattr(error, "orig", None)
     code: str | None = getattr(said, "pgcode", None) or getattr(said, "sqlstate", None)
     return code
+
+
+def is_refusal(error: Exception) -> bool:
+    """Tell whether an error is about what was to be written, which would be refused another time as well.
+
+    False means that the database or the way to it has trouble: no space, no connection, another writer, a damaged file.
+    """
+    if not isinstance(error, peewee.DatabaseError | peewee.InterfaceError):
+        return True  # the driver could not even send it
+    said = getattr(error, "orig", None)
+    if isinstance(said, sqlite3.Error):
+        # The lower byte is the kind, as in https://sqlite.org/rescode.html; none is the driver's own refusal.
+        code = getattr(said, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        return code & 0xFF in _REFUSED_CODES
+    return (sql_state(error) or "").startswith(_REFUSED_CLASSES)
 
 
 def is_damage(error: Exception) -> bool:
