@@ -58,6 +58,7 @@ class Schedules:
         self._on_late = on_late
         self._room = threading.Semaphore(_AT_ONCE)
         self._left_over: deque[Schedule] = deque()
+        self._told = ""
         self._stopped = False
 
     def adopt(self, settings: Settings) -> None:
@@ -97,19 +98,28 @@ class Schedules:
         finally:
             if schedule is None:
                 self._room.release()
-        if schedule is not None:
+        if schedule is None:
+            return False
+        try:
             threading.Thread(
                 target=self._fire, args=(schedule,), name=f"fire {schedule.name}", daemon=True
             ).start()
-        return schedule is not None
+        except BaseException:  # no memory for a thread: it is given back, and its place is free
+            self._left_over.append(schedule)
+            self._room.release()
+            raise
+        return True
 
     def _fire(self, schedule: Schedule) -> None:
         try:
             for fired in self._firing.fire(schedule):
                 self._report(fired)
-        except QueuectlError:
-            # The database is away, which the pump reports; the schedule is given back when it answers again.
+        except QueuectlError as error:
+            # It is given back at the next look, or when the database answers again; that this is away the pump reports.
             self._left_over.append(schedule)
+            if not isinstance(error, DatabaseUnreachableError) and error.message != self._told:
+                self._told = error.message
+                logger.warning("schedule %s is tried again: %s", schedule.name, error.message)
         except Exception:
             logger.exception("schedule %s could not be fired", schedule.name, extra={"action": "tick_failed"})
             self._left_over.append(schedule)

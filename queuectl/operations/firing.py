@@ -30,6 +30,7 @@ from queuectl.operations.intake import Intake, take_in
 from queuectl.operations.sources.reading import SourceReader
 from queuectl.operations.submission import tell_planner, write_batch
 from queuectl.settings import Settings
+from queuectl.shortage import is_shortage
 from queuectl.store import schedules, ticks
 from queuectl.store.database import Database, Transaction
 from queuectl.store.submission import NewTask
@@ -106,7 +107,8 @@ class Firing:
         """Fire the due ticks of a claimed schedule and return what was recorded.
 
         Raises:
-            DatabaseUnreachableError: the database is away; what was not recorded is still due.
+            QueuectlError: the database is away, or this machine has run out of something; what was not recorded is
+            still due.
         """
         if schedule.next_tick_at is None:
             return []
@@ -183,6 +185,11 @@ class Firing:
         except QueuectlError as error:
             return _bad(error)
         except Exception as error:  # whatever a source does to a parser, it must not stop the other schedules
+            if is_shortage(error):
+                raise StorageError(
+                    f"the source cannot be read: {str(error) or type(error).__name__}",
+                    hint="see: queuectl doctor",
+                ) from error
             logger.exception("the source of schedule %s could not be read", schedule.name)
             return _Bad("failed", f"internal error: {type(error).__name__}: {error}")
 
@@ -291,12 +298,12 @@ def _note(operation: Operation, transaction: Transaction, tick: Tick) -> None:
 
 
 def _bad(error: QueuectlError) -> _Bad:
-    """Return what an error says of a source; one of the database says nothing of it and goes on.
+    """Return what an error says of a source; one of the database or of this machine says nothing of it and goes on.
 
     Raises:
-        QueuectlError: it is one of the database.
+        QueuectlError: it is one of these.
     """
-    if isinstance(error, DatabaseUnreachableError | StorageError):
+    if isinstance(error, DatabaseUnreachableError | StorageError) or is_shortage(error):
         raise error
     is_refusal = isinstance(error, BadInputFileError | InvalidInputError | RefusedError)
     return _Bad("refused" if is_refusal else "failed", error.message)

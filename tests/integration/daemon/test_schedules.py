@@ -13,6 +13,8 @@ import pytest
 from queuectl.clock import now_ms
 from queuectl.domain.schedule import Tick
 from queuectl.operations.scheduler import Scheduler
+from queuectl.store.database import Database
+from queuectl_daemon.schedules import Schedules
 from tests.support.daemon import POSTGRES, POSTGRES_REDIS, SQLITE, Installation, MakeInstallation
 from tests.support.fake_site import FakeSite
 from tests.support.waiting import wait_until
@@ -226,3 +228,33 @@ def test_tasks_for_later_cost_the_daemon_no_memory(plan: Planned) -> None:
     plan.site.manager.submit_batch(urls, start_at=datetime.now(UTC) + timedelta(days=1))
     after = resident()
     assert after - before < 5_000_000, f"{(after - before) / 50_000:.0f} bytes for each"
+
+
+def test_a_thread_that_cannot_be_started_takes_no_place_away(
+    plan: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    for number in range(6):
+        plan.add(f"s{number}", due_in=-1000)
+    settings = plan.site.settings
+    firing = Schedules(
+        Database(settings.database_url),
+        settings,
+        "n1",
+        ring=lambda *_: None,
+        on_submitted=lambda: None,
+        on_late=lambda late: None,
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr("threading.Thread.start", fail)
+        for _ in range(6):
+            with pytest.raises(RuntimeError):
+                firing.look()
+
+    def all_are_fired() -> bool:
+        firing.look()
+        return all(len(plan.ticks(f"s{number}")) == 1 for number in range(6))
+
+    wait_until(all_are_fired, within=30, describing="a tick of each schedule")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,13 @@ from typing import Any
 import pytest
 
 from queuectl.domain.schedule import NewSchedule, Schedule, Tick
-from queuectl.errors import BadInputFileError, QueueFullError, SourceUnavailableError
+from queuectl.errors import (
+    BadInputFileError,
+    QueuectlError,
+    QueueFullError,
+    SourceUnavailableError,
+    StorageError,
+)
 from queuectl.operations.firing import Fired, Firing
 from queuectl.operations.manager import QueueManager
 from queuectl.operations.sources.reading import SourceReader
@@ -21,6 +28,7 @@ from queuectl.settings import Settings
 from queuectl.store import schedules, ticks
 from queuectl.store.database import Database, Transaction
 from queuectl.store.submission import NewTask
+from tests.support.descriptors import no_free_descriptor
 from tests.support.engines import watched_locks
 from tests.support.factories import all_rows, counts_are_right
 from tests.support.fake_site import FakeSite, Reply
@@ -474,6 +482,38 @@ def test_an_unforeseen_error_of_one_source_is_recorded_with_its_tick(
         "internal error: ZeroDivisionError: division by zero",
     )
     assert bench.schedule().next_tick_at == NOON + HOUR
+
+
+@pytest.mark.parametrize("where", ["file", "web"])
+def test_a_tick_is_kept_while_this_machine_has_no_descriptor_left(
+    bench: Bench, site: FakeSite, where: str
+) -> None:
+    bench.add(bench.urls(1) if where == "file" else site.page("/urls", "https://a.test/1\n", "text/plain"))
+    node = bench.node()
+    claimed = node.claim()
+    assert claimed is not None
+    with no_free_descriptor(), pytest.raises(QueuectlError, match="Too many open files"):
+        node.fire(claimed)
+    node.give_back(claimed)
+    assert outcomes(bench) == []
+    assert [fired.tick.outcome for fired in bench.tick(node)] == ["submitted"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOSPC, "No space left on device")], ids=repr)
+def test_a_tick_is_kept_while_this_machine_has_no_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    bench.add(bench.urls(1))
+    with monkeypatch.context() as patched:
+        patched.setattr("queuectl.operations.spool.Spool.add", fail)
+        with pytest.raises(StorageError, match="the source cannot be read: "):
+            bench.tick()
+    assert outcomes(bench) == []
+    bench.now += MINUTE * 10  # the claim of whoever failed has ended
+    assert [fired.tick.outcome for fired in bench.tick()] == ["submitted"]
 
 
 def test_what_the_queue_has_no_room_for_is_refused_as_a_whole_and_comes_with_the_next_tick(

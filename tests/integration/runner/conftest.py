@@ -173,7 +173,14 @@ def stage(make_stage: Callable[..., Stage]) -> Stage:
 def wait_until_gone(pids: list[int], within: float = 20.0) -> None:
     """Wait for the end of processes that should be ending already."""
     wait_until(
-        lambda: not any(psutil.pid_exists(pid) and not is_gone(psutil.Process(pid)) for pid in pids),
+        lambda: all(map(_has_gone, pids)),
         within=within,
         describing=f"the end of the processes {pids}",
     )
+
+
+def _has_gone(pid: int) -> bool:
+    try:
+        return is_gone(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return True

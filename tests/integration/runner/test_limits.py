@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import resource
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
 from queuectl.domain.outcome import Outcome, Verdict
 from tests.integration.runner.conftest import Stage, sample, wait_until_gone
+from tests.support.descriptors import no_free_descriptor
 from tests.support.waiting import wait_until
 
 MEGABYTE = 1024 * 1024
-
-
-@contextlib.contextmanager
-def no_free_descriptor() -> Iterator[None]:
-    """Keep this process from opening any file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    spare = os.open(os.devnull, os.O_RDONLY)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
-    try:
-        with pytest.raises(OSError, match="Too many open files"):
-            Path(os.devnull).read_bytes()
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        os.close(spare)
 
 
 @pytest.mark.parametrize("handler", ["sleep", "spin", "sleep_in_c", "block", "print_endlessly"])
