@@ -75,6 +75,7 @@ class BorrowedDatabase(Database):
             InvalidInputError: the connection leads to another database.
             ConflictError: another writer was in the way; the caller's transaction has to be tried again.
             DatabaseUnreachableError: the connection is lost, and the caller's transaction with it.
+            StorageError: the server cannot do it, for want of space or memory for instance.
             RefusedError: the transaction, or who it belongs to, may not write here.
         """
         with self._lock, self._translated():

@@ -12,6 +12,7 @@ from queuectl.domain.lifecycle import State
 from queuectl.errors import DuplicateTaskError
 from queuectl.store.audit import Former
 from queuectl.store.database import Row, Transaction
+from queuectl.store.failures import is_taken
 
 CHOSEN = "id, queue, state, batch_id, priority_score, fence, host"
 """The columns that make a ``Chosen``."""
@@ -61,6 +62,8 @@ def kept_unique() -> Iterator[None]:
     try:
         yield
     except peewee.IntegrityError as error:
+        if not is_taken(error, "tasks.unique_key"):
+            raise
         raise DuplicateTaskError(
             "another open task for the same URL exists, and this one is to be unique"
         ) from error

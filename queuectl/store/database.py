@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import peewee
@@ -31,7 +31,7 @@ from queuectl.store.connecting import (
     unconnected,
 )
 from queuectl.store.counters import Statement, Tally, closing
-from queuectl.store.failures import Engine, explained, is_damage
+from queuectl.store.failures import Engine, explained, is_damage, is_from_outside
 from queuectl.store.rows import Columns, array, array_table, json_table
 from queuectl.wakeup import CHANNEL
 
@@ -210,9 +210,9 @@ class Database:
             self.peewee.execute_sql(_CHECKPOINT_HERE)
 
     def analyze(self) -> None:
-        """Tell PostgreSQL's planner how the tables are by now; it would find out by itself, but a minute later."""
+        """Tell PostgreSQL's planner how the tables are; it would find out a minute later, so a failure is no matter."""
         if self.engine == "postgresql":
-            with self._translated():
+            with suppress(UnreachableError, StorageError), self._translated():
                 self._connect()
                 self.peewee.execute_sql("ANALYZE tasks, task_urls")
 
@@ -323,10 +323,10 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError) as error:
+        except (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError, MemoryError) as error:
             raise self._explained(error) from error
         except peewee.DatabaseError as error:
-            if is_damage(error):
+            if is_damage(error) or is_from_outside(error):
                 raise self._explained(error) from error
             raise
 

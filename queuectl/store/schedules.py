@@ -10,6 +10,7 @@ import peewee
 from queuectl.domain.schedule import NewSchedule, Schedule, ScheduleProblem
 from queuectl.errors import ScheduleExistsError
 from queuectl.store.database import Row, Transaction
+from queuectl.store.failures import is_taken
 
 _GIVEN = (
     "name", "source", "cron", "zone", "priority_score", "handler", "metadata", "only_new", "catch_up", "overlap",
@@ -35,6 +36,8 @@ def insert(transaction: Transaction, schedule: NewSchedule, *, now: int, next_ti
             (*values, now, next_tick_at),
         )
     except peewee.IntegrityError as error:
+        if not is_taken(error, "schedules.name"):
+            raise
         raise ScheduleExistsError(
             f"there is a schedule {schedule.name!r} already",
             hint=f"choose another --name, or see: queuectl schedule show {quote(schedule.name)}",
@@ -88,6 +91,8 @@ def put_back(transaction: Transaction, schedule: Schedule) -> None:
             f"INSERT INTO schedules ({_COLUMNS}) VALUES ({', '.join('%s' for _ in _FIELDS)})", values
         )
     except peewee.IntegrityError as error:
+        if not is_taken(error, "schedules.name"):
+            raise
         raise ScheduleExistsError(
             f"there is a schedule {schedule.name!r} already",
             hint=f"see: queuectl schedule show {quote(schedule.name)}",

@@ -15,6 +15,7 @@ from queuectl.domain.lifecycle import State
 from queuectl.errors import ConflictError, DuplicateTaskError
 from queuectl.store import ordering
 from queuectl.store.database import Transaction
+from queuectl.store.failures import is_taken
 
 
 class NewTask(NamedTuple):
@@ -97,6 +98,8 @@ def insert(transaction: Transaction, task: NewTask) -> int:
             number = int(transaction.rows(_INSERT_RANKED, values)[0][0])
             transaction.execute(_INSERT_URL, (task.url_key, number))
     except peewee.IntegrityError as error:
+        if not is_taken(error, "tasks.unique_key"):
+            raise
         raise DuplicateTaskError(
             f"an open task for {task.url[:200]} exists already",
             hint=f"see: queuectl list --url '{task.url[:200]}'",
@@ -124,6 +127,8 @@ def insert_many(transaction: Transaction, batch: int, tasks: Sequence[NewTask]) 
     try:
         put_rows(transaction, "tasks", (*NewTask._fields, "rank"), rows)
     except peewee.IntegrityError as error:
+        if not is_taken(error, "tasks.unique_key"):
+            raise
         raise DuplicateTaskError(
             "a task of the batch is to be unique, and an open task for its URL exists already;"
             " nothing was submitted",
@@ -156,6 +161,8 @@ def insert_stored(transaction: Transaction, numbers: Sequence[int], tasks: Seque
     try:
         put_rows(transaction, "tasks", ("id", *StoredTask._fields, "rank"), rows)
     except peewee.IntegrityError as error:
+        if not is_taken(error, "tasks.unique_key"):
+            raise
         raise ConflictError(
             "a unique task for the same URL was submitted at this moment; nothing was imported",
             hint="try again",

@@ -9,6 +9,7 @@ import peewee
 
 from queuectl.errors import ConflictError
 from queuectl.store.database import Transaction
+from queuectl.store.failures import is_taken
 from queuectl.store.streaming import stream
 from queuectl.store.submission import put_rows, reserve
 
@@ -57,6 +58,8 @@ def insert_schedules(transaction: Transaction, found: Sequence[StoredSchedule]) 
     try:
         put_rows(transaction, "schedules", ("id", *StoredSchedule._fields), rows)
     except peewee.IntegrityError as error:
+        if not is_taken(error, "schedules.name"):
+            raise
         raise ConflictError(
             "a schedule of the same name was added at this moment; nothing was imported", hint="try again"
         ) from error

@@ -19,9 +19,10 @@ from tests.support.factories import NODE, ending, stored, task_in, work_of
 from tests.support.waiting import wait_until
 
 _TROUBLE = {
-    "no space on the disk": ("53100", DatabaseUnreachableError),
-    "a file that cannot be read": ("58030", DatabaseUnreachableError),
-    "a statement that took too long": ("57014", DatabaseUnreachableError),
+    "no space on the disk": ("53100", StorageError),
+    "a file that cannot be read": ("58030", StorageError),
+    "a statement that took too long": ("57014", StorageError),
+    "a server that shuts down": ("57P01", DatabaseUnreachableError),
     "another writer": ("40P01", ConflictError),
 }
 _REFUSALS = {"too much of it": "54000", "a character that is none": "22P05", "a broken rule": "23514"}
@@ -101,8 +102,8 @@ def test_a_full_file_of_sqlite_is_no_fault_of_the_run(home: Path, migrated_file:
 def test_an_end_waits_until_the_servers_disk_has_room_again(install: MakeInstallation) -> None:
     site = install(POSTGRES, workers=2)
     with refused_ends(Database(site.settings.database_url), "53100"):
+        tasks = [site.submit(), site.submit(failing=[1])]  # both, since nothing starts while there is trouble
         site.daemon.start()
-        tasks = [site.submit(), site.submit(failing=[1])]
         wait_until(lambda: len(site.witness.order()) == 2, within=30, describing="both runs to begin")
         wait_until(
             lambda: site.rows("SELECT last_value FROM refusals") >= [(5,)],
@@ -113,3 +114,16 @@ def test_an_end_waits_until_the_servers_disk_has_room_again(install: MakeInstall
     assert [each.state for each in site.wait_for(*tasks)] == ["succeeded", "succeeded"]
     assert [site.outcomes(task) for task in tasks] == [["succeeded"], ["failed", "succeeded"]]
     site.check()
+
+
+def test_no_memory_is_no_fault_of_the_run(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    task = task_in(database, State.RUNNING)
+    with monkeypatch.context() as patched:
+        patched.setattr("queuectl.store.tasks.end", fail)
+        with pytest.raises(StorageError, match="no memory"):
+            record_end(database, task)
+    record_end(database, task)
+    assert stored(database, task)["state"] == "succeeded"
