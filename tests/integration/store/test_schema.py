@@ -15,7 +15,7 @@ import pytest
 from queuectl import __version__
 from queuectl.domain.lifecycle import FINAL, State
 from queuectl.domain.priority import QUEUES
-from queuectl.errors import SchemaError
+from queuectl.errors import SchemaError, StorageError
 from queuectl.store import migrate as migrations
 from queuectl.store.database import Database, Transaction
 from queuectl.store.migrate import STEPS, ensure_ready, migrate, version
@@ -204,8 +204,9 @@ class TestChecks:
     def refused(database: Database, sql: str) -> None:
         """Make sure that a statement is refused and that the rows are as before."""
         before: list[dict[str, Any]] = all_rows(database, "tasks")
-        with pytest.raises(peewee.IntegrityError), database.writing() as transaction:
+        with pytest.raises(StorageError) as refusal, database.writing() as transaction:
             transaction.execute(sql)
+        assert isinstance(refusal.value.__cause__, peewee.IntegrityError)
         assert all_rows(database, "tasks") == before
 
 
