@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from queuectl.errors import ExitCode
-from tests.support.cli import CommandLine
+from tests.support.cli import CommandLine, obey_permissions
 
 URL = "https://example.com/"
 
@@ -97,6 +97,27 @@ def test_a_backup_and_a_restore_tell_what_they_did(filled: CommandLine, tmp_path
     assert (done["tasks"], done["dry_run"], Path(done["kept"]).exists()) == (3, False, True)
     assert len(filled.states()) == 3
     filled("restore", done["kept"], "--yes").ok()
+    assert len(filled.states()) == 4
+
+
+def test_a_database_that_cannot_be_read_now_is_neither_replaced_nor_called_damaged(
+    filled: CommandLine, tmp_path: Path
+) -> None:
+    file, path = tmp_path / "b", filled.home / "queuectl.db"
+    filled("backup", file).ok()
+    filled("submit", URL + "4").ok()
+    inode = path.stat().st_ino
+    log = path.with_name("queuectl.db-wal")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("UPDATE tasks SET metadata = '{}' WHERE id = 4")
+        log.chmod(0)
+        text = filled("restore", file, "--yes", before=obey_permissions).error(ExitCode.UNREACHABLE)
+        assert f"{path} cannot be read: unable to open" in text
+        assert "damaged" not in text
+        log.chmod(0o600)
+        assert path.stat().st_ino == inode
+        assert database.execute("SELECT metadata FROM tasks WHERE id = 4").fetchone() == ("{}",)
+    assert [each.name for each in filled.home.iterdir() if "restore" in each.name] == []
     assert len(filled.states()) == 4
 
 
