@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from queuectl.cli.bulk import FOR_GOOD, DryRun, Yes, confirm, working
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.render.progress import copying
-from queuectl.errors import ExitCode, InvalidInputError
+from queuectl.errors import ExitCode, InvalidInputError, PartlyDoneError
 
 if TYPE_CHECKING:
     from queuectl.domain.backup import Manifest
@@ -62,13 +63,23 @@ def cleanup(
                 days, articles=articles, on_progress=work.advance, should_stop=work.should_stop
             )
     _show_cleanup(run, report, days, dry_run=dry_run)
+    if report.failures:
+        from queuectl.cli.render.words import count
+
+        raise PartlyDoneError(
+            f"{count(report.failures, 'published file')} could not be removed, though the tasks are gone;"
+            f" the first is {report.problem}",
+            hint=f"mend that, then look for what is left: find {shlex.quote(str(run.settings.home / 'articles'))}"
+            f" -type f -mtime +{days:.0f}",
+        )
     return ExitCode.INTERRUPTED if report.stopped else ExitCode.DONE
 
 
 def _show_cleanup(run: Invocation, report: CleanupReport, days: float, *, dry_run: bool) -> None:
     if run.output.json:
         rows = dict(sorted(report.rows.items()))
-        run.output.document({"days": days, "removed": rows, "files": report.files, "dry_run": dry_run})
+        files = {"files": report.files, "failures": report.failures}
+        run.output.document({"days": days, "removed": rows, **files, "dry_run": dry_run})
         return
     run.output.result(str(report.tasks))
     if not report.rows.total():

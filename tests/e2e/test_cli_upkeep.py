@@ -67,6 +67,38 @@ def test_published_files_go_only_when_asked_for(filled: CommandLine) -> None:
     assert not file.exists()
 
 
+def test_published_files_that_cannot_be_removed_are_told_of(filled: CommandLine) -> None:
+    filled("articles", "rebuild").ok()
+    folder = filled.home / "articles" / "2026" / "01"
+    (folder / "tea-2.html").unlink()
+    (folder / "tea-2.html").mkdir()
+    cleaning = ("cleanup", "--days", "30", "--yes", "--articles", "--json")
+    result = filled(*cleaning)
+    assert f"{folder}/tea-2.html: Is a directory" in result.err
+    assert result.code == ExitCode.PARTLY_DONE
+    assert (result.document["files"], result.document["failures"]) == (1, 1)
+    assert filled(*cleaning).ok().document["failures"] == 0
+
+
+def test_a_folder_that_cannot_be_written_keeps_its_files_and_is_told_of(filled: CommandLine) -> None:
+    filled("articles", "rebuild").ok()
+    folder = filled.home / "articles" / "2026" / "01"
+    folder.chmod(0o500)
+    result = filled("cleanup", "--days", "30", "--yes", "--articles", before=obey_permissions)
+    folder.chmod(0o700)
+    text = result.error(ExitCode.PARTLY_DONE)
+    assert (
+        f"2 published files could not be removed, though the tasks are gone; the first is {folder}/tea-2.md: "
+        in text
+    )
+    assert "Permission denied" in text
+    assert f"find {filled.home}/articles -type f -mtime +30" in text
+    assert result.out == "2\n"
+    assert result.err.startswith("2 tasks, 1 article removed\n")
+    assert len([*folder.iterdir()]) == 2
+    assert filled.states() == ["queued"]
+
+
 def test_published_files_are_written_again_after_a_restore(filled: CommandLine, tmp_path: Path) -> None:
     file = filled.home / "articles" / "2026" / "01" / "tea-2.html"
     assert filled("articles", "rebuild").ok().out == "2\n"
