@@ -128,7 +128,7 @@ def backup(
     """
     from queuectl.cli.render.words import count, size
     from queuectl.operations.backup import backup as back_up
-    from queuectl.operations.backup_folder import file_in, remove_older
+    from queuectl.operations.backup_folder import Older, file_in, remove_older
 
     run: Invocation = ctx.obj
     folder = _absolute(file)
@@ -140,17 +140,24 @@ def backup(
     with copying(run.output, "copying") as on_progress:
         report = back_up(run.settings, file, overwrite=yes, on_progress=on_progress)
     manifest = report.manifest
-    removed = [] if keep is None else remove_older(folder, keep)
+    older = Older([], []) if keep is None else remove_older(folder, keep)
     if run.output.json:
         facts = {"file": str(report.file), "bytes": report.size}
-        more = {} if keep is None else {"removed": [str(each) for each in removed]}
-        run.output.document(facts | _manifest_shape(manifest) | more)
-        return
-    run.output.line(str(report.file))
-    run.output.say(f"{count(manifest.tasks, 'task')} in {size(report.size)}, read back and found sound")
-    for each in removed:
-        run.output.say(f"removed {each.name}, since {keep} are kept")
-    _warn_of_counts(run, manifest)
+        removed = {"removed": [str(each) for each in older.removed], "failures": len(older.problems)}
+        run.output.document(facts | _manifest_shape(manifest) | ({} if keep is None else removed))
+    else:
+        run.output.line(str(report.file))
+        run.output.say(f"{count(manifest.tasks, 'task')} in {size(report.size)}, read back and found sound")
+        for each in older.removed:
+            run.output.say(f"removed {each.name}, since {keep} {'is' if keep == 1 else 'are'} kept")
+        _warn_of_counts(run, manifest)
+    if older.problems:
+        first, *others = older.problems
+        more = f"; and {len(others)} more" if others else ""
+        raise PartlyDoneError(
+            f"the backup is made, but not all older ones could be removed: {first}{more}",
+            hint=f"remove them by hand, or correct the permissions of {folder}",
+        )
 
 
 def restore(

@@ -209,3 +209,36 @@ def test_a_folder_keeps_the_last_backups_and_nothing_else_of_it_is_touched(
     assert (folder / "mine.backup").exists()
     assert "is no folder" in filled("backup", folder / "mine.backup", "--keep", "2").error(ExitCode.USAGE)
     filled("restore", third["file"], "--dry-run").ok()
+
+
+_KEPT_BY_THE_SYSTEM = """
+import os
+unlink = os.unlink
+def refusing(path, **options):
+    if os.fspath(path) == {path!r}:
+        raise PermissionError(1, "Operation not permitted", path)
+    unlink(path, **options)
+os.unlink = refusing
+"""
+"""What makes a file of this path immutable for a command; only root could have the file system do so."""
+
+
+def test_an_older_backup_that_cannot_be_removed_holds_up_neither_the_new_one_nor_the_others(
+    filled: CommandLine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    files = [Path(filled("backup", folder, "--keep", "9").ok().out.strip()) for _ in range(3)]
+    (tmp_path / "sitecustomize.py").write_text(_KEPT_BY_THE_SYSTEM.format(path=str(files[1])))
+    filled.variables["PYTHONPATH"] = str(tmp_path)
+    made = filled("backup", folder, "--keep", "1")
+    reason = f"not all older ones could be removed: {files[1]}: Operation not permitted"
+    assert f"the backup is made, but {reason}" in made.error(ExitCode.PARTLY_DONE)
+    files.append(Path(made.out.strip()))
+    assert f"removed {files[0].name}, since 1 is kept" in made.err
+    assert {*folder.iterdir()} == {files[1], files[3]}
+    again = filled("backup", folder, "--keep", "1", "--json")
+    assert again.code == ExitCode.PARTLY_DONE
+    assert (again.document["removed"], again.document["failures"]) == ([str(files[3])], 1)
+    assert reason in again.err
+    del filled.variables["PYTHONPATH"]
+    assert filled("backup", folder, "--keep", "1", "--json").ok().document["failures"] == 0
