@@ -112,6 +112,17 @@ def test_published_files_are_written_again_after_a_restore(filled: CommandLine, 
     assert "could not be written" in filled("articles", "rebuild").error(ExitCode.PARTLY_DONE)
 
 
+def test_a_folder_of_published_files_that_may_not_be_opened_is_not_to_be_removed(filled: CommandLine) -> None:
+    filled("articles", "rebuild").ok()
+    folder = filled.home / "articles" / "2026"
+    folder.chmod(0)
+    told = filled("articles", "rebuild", before=obey_permissions)
+    folder.chmod(0o700)
+    assert told.code == ExitCode.PARTLY_DONE
+    assert f"task_2: {folder} cannot be opened: Permission denied\n" in told.err
+    assert "remove" not in told.error(ExitCode.PARTLY_DONE)
+
+
 def test_a_backup_and_a_restore_tell_what_they_did(filled: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "monday.backup"
     made = filled("backup", "monday.backup", cwd=tmp_path).ok()
