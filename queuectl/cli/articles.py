@@ -42,5 +42,5 @@ def rebuild(ctx: typer.Context) -> None:
     if done.failures:
         raise PartlyDoneError(
             f"the files of {count(done.failures, 'article')} could not be written",
-            hint="remove what is in the way below articles/, then try again",
+            hint="mend what is said of each, then try again",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from queuectl.cli.bulk import FOR_GOOD, DryRun, Yes, confirm, working
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.render.progress import copying
-from queuectl.errors import ExitCode, InvalidInputError
+from queuectl.errors import ExitCode, InvalidInputError, PartlyDoneError
 
 if TYPE_CHECKING:
     from queuectl.domain.backup import Manifest
@@ -62,13 +63,23 @@ def cleanup(
                 days, articles=articles, on_progress=work.advance, should_stop=work.should_stop
             )
     _show_cleanup(run, report, days, dry_run=dry_run)
+    if report.failures:
+        from queuectl.cli.render.words import count
+
+        raise PartlyDoneError(
+            f"{count(report.failures, 'published file')} could not be removed, though the tasks are gone;"
+            f" the first is {report.problem}",
+            hint=f"mend that, then look for what is left: find {shlex.quote(str(run.settings.home / 'articles'))}"
+            f" -type f -mtime +{days:.0f}",
+        )
     return ExitCode.INTERRUPTED if report.stopped else ExitCode.DONE
 
 
 def _show_cleanup(run: Invocation, report: CleanupReport, days: float, *, dry_run: bool) -> None:
     if run.output.json:
         rows = dict(sorted(report.rows.items()))
-        run.output.document({"days": days, "removed": rows, "files": report.files, "dry_run": dry_run})
+        files = {"files": report.files, "failures": report.failures}
+        run.output.document({"days": days, "removed": rows, **files, "dry_run": dry_run})
         return
     run.output.result(str(report.tasks))
     if not report.rows.total():
@@ -117,7 +128,7 @@ def backup(
     """
     from queuectl.cli.render.words import count, size
     from queuectl.operations.backup import backup as back_up
-    from queuectl.operations.backup_folder import file_in, remove_older
+    from queuectl.operations.backup_folder import Older, file_in, remove_older
 
     run: Invocation = ctx.obj
     folder = _absolute(file)
@@ -129,17 +140,24 @@ def backup(
     with copying(run.output, "copying") as on_progress:
         report = back_up(run.settings, file, overwrite=yes, on_progress=on_progress)
     manifest = report.manifest
-    removed = [] if keep is None else remove_older(folder, keep)
+    older = Older([], []) if keep is None else remove_older(folder, keep)
     if run.output.json:
         facts = {"file": str(report.file), "bytes": report.size}
-        more = {} if keep is None else {"removed": [str(each) for each in removed]}
-        run.output.document(facts | _manifest_shape(manifest) | more)
-        return
-    run.output.line(str(report.file))
-    run.output.say(f"{count(manifest.tasks, 'task')} in {size(report.size)}, read back and found sound")
-    for each in removed:
-        run.output.say(f"removed {each.name}, since {keep} are kept")
-    _warn_of_counts(run, manifest)
+        removed = {"removed": [str(each) for each in older.removed], "failures": len(older.problems)}
+        run.output.document(facts | _manifest_shape(manifest) | ({} if keep is None else removed))
+    else:
+        run.output.line(str(report.file))
+        run.output.say(f"{count(manifest.tasks, 'task')} in {size(report.size)}, read back and found sound")
+        for each in older.removed:
+            run.output.say(f"removed {each.name}, since {keep} {'is' if keep == 1 else 'are'} kept")
+        _warn_of_counts(run, manifest)
+    if older.problems:
+        first, *others = older.problems
+        more = f"; and {len(others)} more" if others else ""
+        raise PartlyDoneError(
+            f"the backup is made, but not all older ones could be removed: {first}{more}",
+            hint=f"remove them by hand, or correct the permissions of {folder}",
+        )
 
 
 def restore(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from queuectl.clock import now_ms
-from queuectl.errors import InvalidInputError, StorageError
+from queuectl.errors import InvalidInputError
 from queuectl.operations.opening import make_folder
 from queuectl.operations.whole_file import remove_abandoned
 
@@ -30,17 +32,37 @@ def file_in(folder: Path) -> Path:
     return next(folder / name for name in names if not (folder / name).exists())
 
 
-def remove_older(folder: Path, keep: int) -> list[Path]:
-    """Remove all but the last backups that were named by ``file_in``, and return which.
+class Older(NamedTuple):
+    """What became of the backups that were too many: those that are gone, and for each other one a problem."""
 
-    Raises:
-        StorageError: one cannot be removed.
-    """
-    found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_file()]
-    older = sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)[keep:]
-    for path in older:
+    removed: list[Path]
+    problems: list[str]
+
+
+def remove_older(folder: Path, keep: int) -> Older:
+    """Remove all but the last backups that were named by ``file_in``; one that cannot be removed holds up no other."""
+    older = Older([], [])
+    try:
+        found = _from_last_to_first(folder)
+    except OSError as error:
+        older.problems.append(f"{folder}: {error.strerror or error}")
+        return older
+    for path in found[keep:]:
         try:
-            path.unlink()
+            path.unlink(missing_ok=True)
         except OSError as error:
-            raise StorageError(f"{path} cannot be removed: {error.strerror}") from error
+            older.problems.append(f"{path}: {error.strerror or error}")
+        else:
+            older.removed.append(path)
     return older
+
+
+def _from_last_to_first(folder: Path) -> list[Path]:
+    times: dict[Path, int] = {}
+    for path in folder.iterdir():
+        if _NAME.fullmatch(path.name) and path.is_file():
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # another backup to the same folder removes old ones too
+                times[path] = path.stat().st_mtime_ns
+    return sorted(times, key=lambda path: (times[path], path.name), reverse=True)

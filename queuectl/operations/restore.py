@@ -85,8 +85,9 @@ def restore(settings: Settings, file: Path, *, on_progress: Progress | None = No
 
     Raises:
         BadInputFileError: the file is damaged, no backup of queuectl, or of another kind or a newer version.
+        ConflictError: another program keeps the database locked.
         RefusedError: a daemon uses the database.
-        StorageError: the disk refuses.
+        StorageError: the disk refuses, or the database that is there cannot be read now.
         UnreachableError: the database does not answer, or its schema is newer than this program.
     """
     manifest = check_restorable(settings, file)
@@ -132,7 +133,11 @@ def _restore_sqlite(path: Path, file: Path, on_progress: Progress | None) -> Pat
 
 
 def _is_sound_copy(path: Path, kept: Path) -> bool:
-    """Keep a copy of the present database; return False, without one, if that is too damaged to be copied."""
+    """Keep a copy of the present database; return False, without one, if that is too damaged to be copied.
+
+    Raises:
+        ConflictError, StorageError: it cannot be read now, which says nothing of what is in it.
+    """
     try:
         with in_place_of(kept) as temporary:
             sqlite_copy.copy_out(path, temporary)

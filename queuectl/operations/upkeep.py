@@ -23,12 +23,16 @@ _PAUSE_SECONDS = 0.01
 class CleanupReport:
     """What was removed, or would be: ``before`` is the moment in UTC milliseconds, ``rows`` a number for each table.
 
-    ``stopped`` tells that somebody asked for an early end; what had been removed by then is removed.
+    ``files`` is how many published files that were, and ``failures`` how many could not be removed, although their
+    tasks are gone; ``problem`` is the first of these and why. ``stopped`` tells that somebody asked for an early end;
+    what had been removed by then is removed.
     """
 
     before: int
     rows: Counter[str] = field(default_factory=Counter)
     files: int = 0
+    failures: int = 0
+    problem: str | None = None
     dry_run: bool = False
     stopped: bool = False
 
@@ -78,7 +82,7 @@ class Upkeep(Verbs):
             removed, place = remove_group(self._database, report.before, _GROUP, place, operation=operation)
             report.rows.update(removed.rows)
             if articles:
-                report.files += remove_files(self.settings.home / "articles", removed.files)
+                remove_files(self.settings.home / "articles", removed.files, report)
             if on_progress:
                 on_progress(report.tasks)
             report.stopped = should_stop is not None and should_stop()
@@ -131,9 +135,8 @@ def remove_aged(database: Database, before: int, size: int) -> tuple[Counter[str
     return removed, any(count >= size for count in removed.values())
 
 
-def remove_files(root: Path, paths: list[str]) -> int:
-    """Remove published files and the folders that become empty; return how many files there were."""
-    removed = 0
+def remove_files(root: Path, paths: list[str], report: CleanupReport) -> None:
+    """Remove published files and the folders that become empty, and add to ``report`` what came of it."""
     for path in paths:
         file = root / path
         # A path that leads out of the folder was not written by queuectl, and a link only points elsewhere.
@@ -141,11 +144,14 @@ def remove_files(root: Path, paths: list[str]) -> int:
             continue
         try:
             file.unlink()
-        except OSError:
+        except FileNotFoundError:
             continue
-        removed += 1
+        except OSError as error:
+            report.failures += 1
+            report.problem = report.problem or f"{file}: {error.strerror or error}"
+            continue
+        report.files += 1
         _remove_if_empty(file.parent, root)
-    return removed
 
 
 def _remove_if_empty(folder: Path, root: Path) -> None:

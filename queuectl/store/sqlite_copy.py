@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
@@ -34,15 +35,21 @@ _PAGES = 1_000
 _STEP_SECONDS = 0.001
 _NEEDED = frozenset({"migrations", "tasks", "counters", "queues"})
 
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_NOT_UNDERSTOOD = sqlite3.SQLITE_ERROR
+"""What was read makes no sense: a format that SQLite does not know, or tables without the columns of ours."""
+
 
 def copy_out(source: Path, target: Path, on_progress: Progress | None = None) -> None:
     """Copy the content of a database that may be in use to ``target``, which is a single file afterwards.
 
     Raises:
         BadInputFileError: the source is damaged, or no database.
-        StorageError: the target cannot be written.
+        ConflictError: another program keeps the source locked.
+        StorageError: the source cannot be read now, or the target cannot be written.
     """
-    with _reading(source) as origin, _connected(str(target)) as copy:
+    with _reading(source) as origin, _connected(target) as copy:
         # The caller forces the file to the disk as a whole, and throws away what is not finished.
         copy.execute("PRAGMA synchronous = off")
         copy.execute("PRAGMA journal_mode = off")
@@ -68,10 +75,10 @@ def copy_in(source: Path, target: Path, on_progress: Progress | None = None) -> 
 
     Raises:
         BadInputFileError: the source is damaged, or no database.
-        ConflictError: another program keeps the target locked.
-        StorageError: the target cannot be written.
+        ConflictError: another program keeps the source or the target locked.
+        StorageError: the source cannot be read now, or the target cannot be written.
     """
-    with _reading(source) as origin, _connected(str(target)) as present, _told_of(source, target):
+    with _reading(source) as origin, _connected(target) as present, _told_of(source, target):
         present.execute("PRAGMA journal_mode = wal")
         present.execute("PRAGMA synchronous = full")
         given = present.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
@@ -90,6 +97,8 @@ def inspect(file: Path) -> Manifest:
 
     Raises:
         BadInputFileError: it is damaged, or no database of queuectl.
+        ConflictError: another program keeps it locked.
+        StorageError: it cannot be read now.
     """
     _compare_checksum(file)
     with _reading(file) as database, _told_of(file):
@@ -136,7 +145,7 @@ def _remove_checksum(database: sqlite3.Connection) -> None:
 @contextlib.contextmanager
 def _reading(file: Path) -> Iterator[sqlite3.Connection]:
     """Open a database for reading one snapshot of it."""
-    with _connected(f"file:{quote(os.fsencode(file))}?mode=ro", uri=True) as database:
+    with _connected(file, read_only=True) as database:
         with _told_of(file):
             # While a snapshot is held, the copy is not begun anew with every write of somebody else.
             database.execute("BEGIN")
@@ -145,12 +154,14 @@ def _reading(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextlib.contextmanager
-def _connected(name: str, *, uri: bool = False) -> Iterator[sqlite3.Connection]:
+def _connected(file: Path, *, read_only: bool = False) -> Iterator[sqlite3.Connection]:
+    path = os.fsencode(file)
+    name = f"file:{quote(path)}?mode=ro".encode() if read_only else path
     try:
-        connection = sqlite3.connect(os.fsencode(name), isolation_level=None, timeout=5, uri=uri)
+        connection = sqlite3.connect(name, isolation_level=None, timeout=5, uri=read_only)
     except sqlite3.Error as error:
         raise StorageError(
-            f"{name} cannot be opened: {error}", hint="check that it exists and can be read"
+            f"{file} cannot be opened: {error}", hint="check that it exists and can be read"
         ) from error
     with contextlib.closing(connection):
         yield connection
@@ -177,19 +188,41 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, on_progress: P
 
 @contextlib.contextmanager
 def _told_of(source: Path, target: Path | None = None) -> Iterator[None]:
-    """Say of an error of SQLite which file it is about."""
+    """Say of an error of SQLite which file it is about, and damaged only of one whose content is to blame.
+
+    What is called damaged gets replaced: neither a lock nor a disk that fails for a moment may be taken for that.
+    """
     try:
         yield
+    except UnicodeDecodeError as error:  # the driver cannot even read what SQLite says of it
+        raise _damaged(source, "its tables have names that are no text") from error
     except sqlite3.Error as error:
-        text = str(error)
-        if isinstance(error, sqlite3.OperationalError) and target is not None:
-            hint = (
-                f"free some space below {target.parent}, then try again"
-                if "full" in text or "disk I/O" in text
-                else f"check that {target.parent} can be written"
-            )
-            raise StorageError(f"{target} cannot be written: {text}", hint=hint) from error
-        raise _damaged(source, text) from error
+        # The lower byte is the kind, as in https://sqlite.org/rescode.html; none is the driver's own refusal.
+        kind = getattr(error, "sqlite_errorcode", _NOT_UNDERSTOOD) & 0xFF
+        text = " ".join(str(error).split())[:200]
+        if kind in _LOCKED:
+            held = target or source
+            raise ConflictError(
+                f"another program holds {held}: {text}",
+                hint=f"find it with: fuser {shlex.quote(str(held))}; end it, then try again",
+            ) from error
+        if kind in _DAMAGE or (kind == _NOT_UNDERSTOOD and target is None):
+            raise _damaged(source, text) from error
+        raise _unusable(source, target, text) from error
+
+
+def _unusable(source: Path, target: Path | None, text: str) -> StorageError:
+    if target is None:
+        return StorageError(
+            f"{source} cannot be read: {text}",
+            hint=f"check its disk, and that what is in {source.parent} can be read and written; then try again",
+        )
+    hint = (
+        f"free some space below {target.parent}, then try again"
+        if "full" in text or "disk I/O" in text
+        else f"check that {target.parent} can be written"
+    )
+    return StorageError(f"{target} cannot be written: {text}", hint=hint)
 
 
 def _damaged(file: Path, found: str) -> BadInputFileError:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from queuectl.errors import ExitCode
-from tests.support.cli import CommandLine
+from tests.support.cli import CommandLine, obey_permissions
 
 URL = "https://example.com/"
 
@@ -67,6 +67,38 @@ def test_published_files_go_only_when_asked_for(filled: CommandLine) -> None:
     assert not file.exists()
 
 
+def test_published_files_that_cannot_be_removed_are_told_of(filled: CommandLine) -> None:
+    filled("articles", "rebuild").ok()
+    folder = filled.home / "articles" / "2026" / "01"
+    (folder / "tea-2.html").unlink()
+    (folder / "tea-2.html").mkdir()
+    cleaning = ("cleanup", "--days", "30", "--yes", "--articles", "--json")
+    result = filled(*cleaning)
+    assert f"{folder}/tea-2.html: Is a directory" in result.err
+    assert result.code == ExitCode.PARTLY_DONE
+    assert (result.document["files"], result.document["failures"]) == (1, 1)
+    assert filled(*cleaning).ok().document["failures"] == 0
+
+
+def test_a_folder_that_cannot_be_written_keeps_its_files_and_is_told_of(filled: CommandLine) -> None:
+    filled("articles", "rebuild").ok()
+    folder = filled.home / "articles" / "2026" / "01"
+    folder.chmod(0o500)
+    result = filled("cleanup", "--days", "30", "--yes", "--articles", before=obey_permissions)
+    folder.chmod(0o700)
+    text = result.error(ExitCode.PARTLY_DONE)
+    assert (
+        f"2 published files could not be removed, though the tasks are gone; the first is {folder}/tea-2.md: "
+        in text
+    )
+    assert "Permission denied" in text
+    assert f"find {filled.home}/articles -type f -mtime +30" in text
+    assert result.out == "2\n"
+    assert result.err.startswith("2 tasks, 1 article removed\n")
+    assert len([*folder.iterdir()]) == 2
+    assert filled.states() == ["queued"]
+
+
 def test_published_files_are_written_again_after_a_restore(filled: CommandLine, tmp_path: Path) -> None:
     file = filled.home / "articles" / "2026" / "01" / "tea-2.html"
     assert filled("articles", "rebuild").ok().out == "2\n"
@@ -78,6 +110,17 @@ def test_published_files_are_written_again_after_a_restore(filled: CommandLine, 
     file.unlink()
     file.mkdir()
     assert "could not be written" in filled("articles", "rebuild").error(ExitCode.PARTLY_DONE)
+
+
+def test_a_folder_of_published_files_that_may_not_be_opened_is_not_to_be_removed(filled: CommandLine) -> None:
+    filled("articles", "rebuild").ok()
+    folder = filled.home / "articles" / "2026"
+    folder.chmod(0)
+    told = filled("articles", "rebuild", before=obey_permissions)
+    folder.chmod(0o700)
+    assert told.code == ExitCode.PARTLY_DONE
+    assert f"task_2: {folder} cannot be opened: Permission denied\n" in told.err
+    assert "remove" not in told.error(ExitCode.PARTLY_DONE)
 
 
 def test_a_backup_and_a_restore_tell_what_they_did(filled: CommandLine, tmp_path: Path) -> None:
@@ -97,6 +140,27 @@ def test_a_backup_and_a_restore_tell_what_they_did(filled: CommandLine, tmp_path
     assert (done["tasks"], done["dry_run"], Path(done["kept"]).exists()) == (3, False, True)
     assert len(filled.states()) == 3
     filled("restore", done["kept"], "--yes").ok()
+    assert len(filled.states()) == 4
+
+
+def test_a_database_that_cannot_be_read_now_is_neither_replaced_nor_called_damaged(
+    filled: CommandLine, tmp_path: Path
+) -> None:
+    file, path = tmp_path / "b", filled.home / "queuectl.db"
+    filled("backup", file).ok()
+    filled("submit", URL + "4").ok()
+    inode = path.stat().st_ino
+    log = path.with_name("queuectl.db-wal")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("UPDATE tasks SET metadata = '{}' WHERE id = 4")
+        log.chmod(0)
+        text = filled("restore", file, "--yes", before=obey_permissions).error(ExitCode.UNREACHABLE)
+        assert f"{path} cannot be read: unable to open" in text
+        assert "damaged" not in text
+        log.chmod(0o600)
+        assert path.stat().st_ino == inode
+        assert database.execute("SELECT metadata FROM tasks WHERE id = 4").fetchone() == ("{}",)
+    assert [each.name for each in filled.home.iterdir() if "restore" in each.name] == []
     assert len(filled.states()) == 4
 
 
@@ -156,3 +220,36 @@ def test_a_folder_keeps_the_last_backups_and_nothing_else_of_it_is_touched(
     assert (folder / "mine.backup").exists()
     assert "is no folder" in filled("backup", folder / "mine.backup", "--keep", "2").error(ExitCode.USAGE)
     filled("restore", third["file"], "--dry-run").ok()
+
+
+_KEPT_BY_THE_SYSTEM = """
+import os
+unlink = os.unlink
+def refusing(path, **options):
+    if os.fspath(path) == {path!r}:
+        raise PermissionError(1, "Operation not permitted", path)
+    unlink(path, **options)
+os.unlink = refusing
+"""
+"""What makes a file of this path immutable for a command; only root could have the file system do so."""
+
+
+def test_an_older_backup_that_cannot_be_removed_holds_up_neither_the_new_one_nor_the_others(
+    filled: CommandLine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    files = [Path(filled("backup", folder, "--keep", "9").ok().out.strip()) for _ in range(3)]
+    (tmp_path / "sitecustomize.py").write_text(_KEPT_BY_THE_SYSTEM.format(path=str(files[1])))
+    filled.variables["PYTHONPATH"] = str(tmp_path)
+    made = filled("backup", folder, "--keep", "1")
+    reason = f"not all older ones could be removed: {files[1]}: Operation not permitted"
+    assert f"the backup is made, but {reason}" in made.error(ExitCode.PARTLY_DONE)
+    files.append(Path(made.out.strip()))
+    assert f"removed {files[0].name}, since 1 is kept" in made.err
+    assert {*folder.iterdir()} == {files[1], files[3]}
+    again = filled("backup", folder, "--keep", "1", "--json")
+    assert again.code == ExitCode.PARTLY_DONE
+    assert (again.document["removed"], again.document["failures"]) == ([str(files[3])], 1)
+    assert reason in again.err
+    del filled.variables["PYTHONPATH"]
+    assert filled("backup", folder, "--keep", "1", "--json").ok().document["failures"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -14,6 +15,8 @@ from queuectl.errors import StorageError
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_FOLDER = frozenset({errno.ELOOP, errno.ENOTDIR})
+_TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 @contextmanager
@@ -23,7 +26,7 @@ def folder_below(root: Path, *names: str) -> Iterator[int]:
     The root may be a link that its owner has set; nothing below it may.
 
     Raises:
-        StorageError: one of the names is a link, or no folder.
+        StorageError: one of the names is a link, or no folder, or cannot be opened.
     """
     root.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(root, _OPEN_FOLDER)
@@ -48,8 +51,17 @@ def _step_into(parent: int, name: str, shown: Path) -> int:
     try:
         return os.open(name, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=parent)
     except OSError as error:
+        if error.errno in _NO_FOLDER:
+            raise StorageError(
+                f"refused to write below {shown}: it is a link or no folder",
+                hint="remove it, or move it away",
+            ) from error
+        too_many = error.errno in _TOO_MANY_OPEN
         raise StorageError(
-            f"refused to write below {shown}: it is a link or no folder", hint="remove it, or move it away"
+            f"{shown} cannot be opened: {error.strerror or error}",
+            hint="raise the limit of open files; see: queuectl doctor"
+            if too_many
+            else "correct its permissions, or see to its disk",
         ) from error
 
 

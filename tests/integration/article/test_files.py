@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,27 @@ def test_a_folder_that_is_a_link_is_refused(home, place):
         put(root, article())
     assert refusal.value.hint
     assert files_in(elsewhere) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [(errno.EACCES, "permissions"), (errno.EIO, "disk"), (errno.EMFILE, "queuectl doctor")],
+)
+def test_of_a_folder_that_cannot_be_opened_the_reason_is_said(home, monkeypatch, number, hint):
+    before = put(home, article())
+    opened = os.open
+
+    def fail(name, *words, **folders):
+        if name == "06":
+            raise OSError(number, os.strerror(number))
+        return opened(name, *words, **folders)
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(StorageError) as refusal:
+        put(home, article(), 8)
+    assert refusal.value.message == f"{home}/2024/06 cannot be opened: {os.strerror(number)}"
+    assert hint in (refusal.value.hint or "")
+    assert files_in(home) == sorted(before)
 
 
 @pytest.mark.parametrize("ending", ["md", "html"])

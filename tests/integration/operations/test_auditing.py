@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import resource
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from queuectl.domain.selection import Selection
 from queuectl.errors import NotFoundError, QueuectlError, StorageError
 from queuectl.operations import bulk
 from queuectl.operations.audit import AuditTrail, present_anchor
+from queuectl.operations.audit_key import audit_key
 from queuectl.operations.auditing import acting_as, latest_operation
 from queuectl.operations.scheduler import Scheduler
 from queuectl.store.audit import AuditSelection, Summary
@@ -403,6 +405,19 @@ def test_the_key_is_made_for_its_owner_alone(manager: QueueManager, settings: Se
     before = made.read_bytes()
     manager.resume_queue("low")
     assert made.read_bytes() == before
+    assert [each.name for each in settings.home.iterdir() if "audit" in each.name] == ["audit.key"]
+
+
+def test_a_key_that_cannot_be_written_leaves_nothing_behind(settings: Settings) -> None:
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, former[1]))
+    try:
+        with pytest.raises(StorageError, match="the audit's key"):
+            audit_key(settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert [each.name for each in settings.home.iterdir() if "audit" in each.name] == []
+    assert audit_key(settings)
     assert [each.name for each in settings.home.iterdir() if "audit" in each.name] == ["audit.key"]
 
 

@@ -17,6 +17,7 @@ import pytest
 from queuectl.domain.lifecycle import State
 from queuectl.errors import (
     BadInputFileError,
+    ConflictError,
     InvalidInputError,
     QueuectlError,
     RefusedError,
@@ -383,7 +384,10 @@ def test_a_damaged_database_is_set_aside_and_replaced(home: Path, migrated_file:
     before = filled(database)
     database.close()
     backup(settings, file)
-    for damage in (b"no database at all", migrated_file[:5000], b"SQLite format 3\0" + bytes(5000)):
+    unknown_format = migrated_file[:47] + b"\x09" + migrated_file[48:]
+    no_text = migrated_file.replace(b"CREATE TABLE ", b"CREATE \xff\xff\xff\xff\xff ")
+    headed = b"SQLite format 3\0" + bytes(5000)
+    for damage in (b"no database at all", migrated_file[:5000], headed, unknown_format, no_text):
         path.write_bytes(damage)
         path.with_name("queuectl.db-wal").write_bytes(b"a log of something else")
         kept = restore(settings, file).kept
@@ -392,6 +396,30 @@ def test_a_damaged_database_is_set_aside_and_replaced(home: Path, migrated_file:
         assert content(database) == before
         database.close()
         kept.unlink()
+
+
+def test_a_database_that_another_program_holds_is_not_taken_for_a_damaged_one(
+    home: Path, migrated_file: bytes, file: Path
+) -> None:
+    path = home / "queuectl.db"
+    path.write_bytes(migrated_file)
+    settings = Settings(home=home, database_url=f"sqlite:///{path}")
+    database = Database(settings.database_url)
+    filled(database)
+    backup(settings, file)
+    task_in(database, State.CANCELLED, 50)
+    before, inode = content(database), path.stat().st_ino
+    database.close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("PRAGMA locking_mode = exclusive")
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ConflictError, match=r"another program holds .*queuectl\.db: ") as refusal:
+            restore(settings, file)
+    assert "fuser" in (refusal.value.hint or "")
+    assert path.stat().st_ino == inode
+    assert [each.name for each in home.iterdir() if "restore" in each.name] == []
+    assert content(database) == before
+    database.close()
 
 
 def test_programs_that_have_the_database_open_go_on_with_the_restored_one(
