@@ -26,6 +26,7 @@ logger = logging.getLogger("queuectl.daemon")
 _LATE_MESSAGE_MS = 15_000
 _LATE_LOOK_SECONDS = 5
 _FEED_SECONDS = 2
+_MEND_SECONDS = 10
 _PRUNE_SECONDS = 30
 _RETENTION_SECONDS = 60
 
@@ -64,7 +65,7 @@ class Chores:
         """Keep the feed up to date, and mend the files of the node that ended in this home without a word."""
         self._ticker.every(_FEED_SECONDS, "feed", feed.write_if_new)
         if predecessor is not None:
-            self._ticker.once("published files", lambda: files.mend(predecessor))
+            self._ticker.until_done(_MEND_SECONDS, "published files", lambda: files.mend(predecessor))
 
     def resend(self) -> None:
         """Look for messages that nobody has taken from Redis in time."""

@@ -35,28 +35,25 @@ class PublishedFiles:
         self._root = home / "articles"
 
     def mend(self, node: str) -> None:
-        """Write again what a node had published shortly before its sudden end, and what is not on the disk."""
+        """Write again what a node had published shortly before its sudden end, and what is not on the disk.
+
+        Raises:
+            QueuectlError: the database does not answer, or this machine has run out of something; another time
+                the rest can be written.
+        """
         done = Rewritten()
-        write_again(self._root, self._newest(node), done)
-        for failure in done.failed:
-            logger.warning(
-                "the files of %s cannot be written again: %s",
-                task_name(failure.task_id),
-                failure.problem,
-                extra={"action": "files_not_mended", "task_id": failure.task_id},
-            )
-        if done.failures > len(done.failed):
-            logger.warning(
-                "nor can those of %d more articles; see: queuectl articles rebuild",
-                done.failures - len(done.failed),
-                extra={"action": "files_not_mended"},
-            )
-        if done.files:
-            logger.warning(
-                "wrote %d files of articles again that a sudden end had taken",
-                done.files,
-                extra={"action": "files_mended", "node": node},
-            )
+        try:
+            write_again(self._root, self._newest(node), done)
+        finally:
+            if done.files:
+                logger.warning(
+                    "wrote %d files of articles again that a sudden end had taken",
+                    done.files,
+                    extra={"action": "files_mended", "node": node},
+                )
+        if done.shortage is not None:
+            raise StorageError(f"the files of articles cannot be written again now: {done.shortage}")
+        _tell(done)
 
     def settle(self, node: str) -> None:
         """Force the files to the disk that a node has published lately."""
@@ -78,3 +75,20 @@ class PublishedFiles:
             since = since or group[0].stored_at - UNSETTLED_MS
             yield from (each for each in group if each.stored_at >= since)
             before = (group[-1].stored_at, group[-1].task_id)
+
+
+def _tell(done: Rewritten) -> None:
+    """Say which articles' files could not be written."""
+    for failure in done.failed:
+        logger.warning(
+            "the files of %s cannot be written again: %s",
+            task_name(failure.task_id),
+            failure.problem,
+            extra={"action": "files_not_mended", "task_id": failure.task_id},
+        )
+    if done.failures > len(done.failed):
+        logger.warning(
+            "nor can those of %d more articles; see: queuectl articles rebuild",
+            done.failures - len(done.failed),
+            extra={"action": "files_not_mended"},
+        )

@@ -80,12 +80,8 @@ class Pump(threading.Thread):
         self._database = database
         self._flights = flights
         self._node = node
-        self._hand_over = hand_over
-        self._cancel = cancel
-        self._scale = scale
-        self._on_rules = on_rules
-        self._describe = describe
-        self._on_tick = on_tick
+        self._hand_over, self._cancel, self._scale = hand_over, cancel, scale
+        self._on_rules, self._on_tick, self._describe = on_rules, on_tick, describe
         self.transport: RedisTransport | None = None
         self._punctuality = Punctuality()
         self._capacity = capacity
@@ -319,8 +315,12 @@ class Pump(threading.Thread):
         if self._look or taking.has_more:
             self._bell.set()
         if claimed := tick.claimed + taking.claimed:
-            self._flights.add(claimed, taking.windows)
-            self._hand_over(claimed)
+            try:
+                self._flights.add(claimed, taking.windows)
+                self._hand_over(claimed)
+            except BaseException:  # nobody else would ever hand over what waits now
+                self._give_back(self._flights.drop_waiting(QUEUES))
+                raise
         for task, fence in tick.revoked:
             self._cancel(task, fence)
         if self.transport is not None and self.transport.up:
@@ -345,5 +345,4 @@ class Pump(threading.Thread):
 
     def _give_back(self, works: Sequence[Claimed]) -> None:
         for work in works:
-            self._flights.finish(never_began(work))
-            self._bell.set()
+            self.finish(never_began(work))

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from queuectl.clock import monotonic, now_ms
 from queuectl.domain.task import Claimed
-from queuectl.errors import QueuectlError
 from queuectl.operations.home_lock import HomeLock
 from queuectl.operations.opening import open_database
 from queuectl.settings import Isolation, Loaded, Settings
-from queuectl.store import nodes, queues, schedules, tasks
+from queuectl.store import queues
 from queuectl.store.nodes import NodeReport
 from queuectl.store.ordering import apply_aging
 from queuectl_daemon import endings, log
@@ -29,6 +28,7 @@ from queuectl_daemon.crew import Crew
 from queuectl_daemon.feed import FeedWriter
 from queuectl_daemon.flights import Flights
 from queuectl_daemon.kinds import Kinds
+from queuectl_daemon.leaving import sign_off, was_done
 from queuectl_daemon.listener import Listener
 from queuectl_daemon.measures import Measures
 from queuectl_daemon.metrics import Metrics
@@ -336,15 +336,9 @@ class Service:
 
     def _leave(self) -> None:
         """Bring the feed up to date and take this node off the list; what it still holds is left to its recovery."""
-        try:
-            self._feed.write_if_new()
-            if self._pump.articles_stored:
-                self._files.settle(self.node)
-            with self._database.writing() as transaction:
-                tasks.release_dispatched(transaction, node=self.node)
-                schedules.release(transaction, self.node)
-                nodes.remove(transaction, self.node)
+        was_done("bring the feed up to date", self._feed.write_if_new)
+        if self._pump.articles_stored:
+            was_done("force the published files to the disk", lambda: self._files.settle(self.node))
+        if was_done("say goodbye", lambda: sign_off(self._database, self.node)):
             self._lock.leave()
-        except QueuectlError as error:
-            logger.warning("could not say goodbye: %s", error.message)
         self._database.close()

@@ -6,9 +6,13 @@ HUP comes also from a terminal that closes. A daemon that was started in it with
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 from queue import Empty, SimpleQueue
+
+_GONE = frozenset({errno.ENXIO, errno.EIO, errno.ENOENT})
+"""By these a terminal is known that is not there; another error, as of no free descriptor, says nothing about it."""
 
 
 class Signals:
@@ -27,7 +31,7 @@ class Signals:
         """Hear of signals from now on; to be called in the main thread."""
         # Under nohup a daemon outlives its terminal; elsewhere it must not die with it like one that was killed.
         self._outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        self._had_terminal = _has_terminal()
+        self._had_terminal = _has_terminal() is True
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._hear)
 
@@ -49,17 +53,17 @@ class Signals:
         del frame
         if number != signal.SIGHUP:
             self.stops += 1
-        elif not self._had_terminal or _has_terminal():
+        elif not self._had_terminal or _has_terminal() is not False:
             self._reload = True
         elif not self._outlives_terminal:
             self.stops += 1
         self.wake()
 
 
-def _has_terminal() -> bool:
-    """Tell whether this process has a controlling terminal that is still there."""
+def _has_terminal() -> bool | None:
+    """Tell whether this process has a controlling terminal that is still there; None if that cannot be found out."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
+    except OSError as error:
+        return False if error.errno in _GONE else None
     return True

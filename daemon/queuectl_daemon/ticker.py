@@ -6,10 +6,12 @@ does the same thing however late or often it is called.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -47,9 +49,15 @@ class Ticker:
         first = {"next_run_time": datetime.now(UTC)} if at_once else {}
         self._scheduler.add_job(_guarded(name, work), "interval", seconds=seconds, id=name, **first)
 
-    def once(self, name: str, work: Callable[[], None]) -> None:
-        """Call ``work`` one time, beside everything else."""
-        self._scheduler.add_job(_guarded(name, work), "date", id=name)
+    def until_done(self, seconds: float, name: str, work: Callable[[], object]) -> None:
+        """Call ``work`` at once, beside everything else, and every ``seconds`` again until it has succeeded."""
+
+        def try_it() -> None:
+            work()
+            with contextlib.suppress(JobLookupError):  # the scheduler forgets its jobs when it stops
+                self._scheduler.remove_job(name)
+
+        self.every(seconds, name, try_it, at_once=True)
 
     def at(self, moment: int, name: str, work: Callable[[], None]) -> None:
         """Call ``work`` at a moment in UTC milliseconds; an earlier call for the same name is replaced."""
@@ -70,7 +78,8 @@ class Ticker:
         if jumped:
             for job in self._scheduler.get_jobs():
                 if isinstance(job.trigger, IntervalTrigger):
-                    job.modify(next_run_time=datetime.now(UTC))
+                    with contextlib.suppress(JobLookupError):  # what was to be done until then is done
+                        job.modify(next_run_time=datetime.now(UTC))
         return jumped
 
     def _measured(self) -> float:

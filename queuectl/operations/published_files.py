@@ -12,6 +12,7 @@ from queuectl.domain.visible import visible
 from queuectl.errors import StorageError
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings
+from queuectl.shortage import is_shortage
 from queuectl.store import articles
 from queuectl.store.articles import StoredArticle
 
@@ -30,13 +31,15 @@ class Failure(NamedTuple):
 class Rewritten:
     """How many articles were compared with their files, and how many of these had to be written.
 
-    ``failures`` are the articles whose files could not be written; ``failed`` holds the first twenty.
+    ``failures`` are the articles whose files could not be written; ``failed`` holds the first twenty. ``shortage`` says
+    what this machine had run out of for one of them, which may be written another time.
     """
 
     articles: int = 0
     files: int = 0
     failures: int = 0
     failed: list[Failure] = field(default_factory=list)
+    shortage: str | None = None
 
 
 def rebuild(settings: Settings, on_progress: Callable[[int], None] | None = None) -> Rewritten:
@@ -69,10 +72,19 @@ def write_again(root: Path, stored: Iterable[StoredArticle], done: Rewritten) ->
         done.articles += 1
         try:
             done.files += publish_again(root, each.article, task_id=task_name(each.task_id))
-        except (OSError, StorageError) as error:
+        except Exception as error:  # noqa: BLE001  whatever one article has in it must not keep the others back
+            problem = _problem(error)
             done.failures += 1
             if done.failures <= _MOST_TOLD:
-                done.failed.append(Failure(each.task_id, visible(" ".join(str(error).split()), 300)))
+                done.failed.append(Failure(each.task_id, problem))
+            if is_shortage(error):
+                done.shortage = problem
+
+
+def _problem(error: Exception) -> str:
+    """Return what an error says, and of which kind it is if it was not foreseen."""
+    said = str(error) if isinstance(error, (OSError, StorageError)) else f"{type(error).__name__}: {error}"
+    return visible(" ".join(said.split()), 300)
 
 
 def count(settings: Settings) -> int:

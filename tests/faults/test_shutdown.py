@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -108,6 +109,30 @@ def test_what_still_runs_after_the_grace_period_is_given_back_uncharged(
     for task in tasks:
         site.manager.cancel_task(task)
     site.check()
+
+
+@pytest.mark.parametrize(("kind", "trouble"), [(POSTGRES_REDIS, "File too large"), (SQLITE, "a link")])
+def test_a_daemon_that_cannot_write_its_feed_leaves_nothing_in_its_name_nevertheless(
+    install: MakeInstallation, kind: str, trouble: str
+) -> None:
+    site = install(kind)
+    site.daemon.start()
+    feed = site.home / "articles" / "feed.xml"
+    if trouble == "a link":
+        feed.parent.mkdir()
+        feed.symlink_to(site.home / "elsewhere.xml")
+    else:  # as on a full disk
+        resource.prlimit(site.daemon.pid, resource.RLIMIT_FSIZE, (32 * 1024, resource.RLIM_INFINITY))
+    site.wait_for(site.submit("p_keep_article", article={"html": "x" * 50_000}))
+
+    assert site.daemon.stop() == 0
+
+    assert feed.is_symlink() or not feed.exists()
+    assert site.rows("SELECT id FROM nodes") == []
+    assert not (site.home / "run" / "queuectld.pid").exists(), "the next daemon has nobody to take for dead"
+    assert any(
+        "could not bring the feed" in line and trouble in line for line in site.daemon.log().splitlines()
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

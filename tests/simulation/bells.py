@@ -91,10 +91,6 @@ class Ticker:
         first = 0.01 if at_once else seconds * self._chance.uniform(0.1, 1.0)
         self._plan(lambda: self._world.after(first, Actor(self._node, name), ring))
 
-    def once(self, name: str, work: Callable[[], None]) -> None:
-        """Call ``work`` one time."""
-        self._plan(lambda: self._world.after(0.001, Actor(self._node, name), lambda: self._call(work)))
-
     def at(self, moment: int, name: str, work: Callable[[], None]) -> None:
         """Call ``work`` at a moment of the node's wall clock; an earlier call for the same name is replaced."""
         turn = self._turns[name] = self._turns.get(name, 0) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -54,6 +55,13 @@ class Manager:
             lambda: self.heard(line) or time.monotonic() > deadline, within=seconds + 5, describing="silence"
         )
         return line not in self.said
+
+    def go_deaf(self) -> None:
+        """Take in no more until asked what has been said: whoever says something is told that the queue is full."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as noise, contextlib.suppress(BlockingIOError):
+            noise.setblocking(False)
+            while True:
+                noise.sendto(b"noise", self._socket.getsockname())
 
     def close(self) -> None:
         """Listen no more."""

@@ -72,7 +72,7 @@ class Live:
         self._workers = workers
         self._samples: deque[Sample] = deque(maxlen=_KEPT_SAMPLES)
         self._stream: EventStream | None = None
-        self._was_torn = False
+        self._was_torn = self._is_failing = False
         self._watchers: set[_Watcher] = set()
         self._reader: asyncio.Task[None] | None = None
         self._number = 0
@@ -156,13 +156,20 @@ class Live:
         """Return what there is now, None while the workers have so much to do that nothing could be read."""
         self._number += 1
         try:
-            return await self._workers.call(self._look, self._number)
+            moment = await self._workers.call(self._look, self._number)
         except BusyError:
             return None
         except QueuectlError as error:
-            self._stream, self._was_torn = None, True
             logger.debug("the live view cannot read: %s", error.message)
-            return Moment(self._number, None, samples=self.samples, trouble="the database does not answer")
+        except Exception:  # whatever it is, the pages that are open wait for the next look
+            if not self._is_failing:
+                logger.exception("the live view cannot read", extra={"action": "live_view_failed"})
+            self._is_failing = True
+        else:
+            self._is_failing = False
+            return moment
+        self._stream, self._was_torn = None, True
+        return Moment(self._number, None, samples=self.samples, trouble="the database does not answer")
 
     def _look(self, number: int) -> Moment:
         if self._stream is None:

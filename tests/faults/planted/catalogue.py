@@ -71,8 +71,9 @@ PLANTS = (
             ),
             Edit(
                 _PUMP,
-                "            self._flights.add(claimed, taking.windows)\n            self._hand_over(claimed)\n",
-                "            pass\n",
+                "                self._flights.add(claimed, taking.windows)\n"
+                "                self._hand_over(claimed)\n            except",
+                "                pass\n            except",
             ),
         ),
     ),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import count
 
 import psutil
 import pytest
 
+from queuectl_daemon.notify import Notifier, Reporting
 from tests.support.daemon import POSTGRES, SQLITE, SQLITE_REDIS, MakeInstallation
+from tests.support.descriptors import no_free_descriptor
 from tests.support.manager import Manager, variables_of
 from tests.support.redis import RedisServer
 
@@ -77,6 +80,80 @@ def test_the_watchdog_of_another_process_is_not_fed(install: MakeInstallation, m
     site.daemon.start()
     manager.wait_for("READY=1")
     assert manager.is_silent_of("WATCHDOG=1", 1.5)
+
+
+@pytest.fixture
+def notifier(manager: Manager) -> Iterator[Notifier]:
+    """Give what speaks to the manager, which wants a sign of life, in this process."""
+    manager.watch(seconds=4)
+    speaking = Notifier(dict(os.environ))
+    yield speaking
+    speaking.close()
+
+
+@pytest.fixture
+def reporting(notifier: Notifier) -> Reporting:
+    """Give what reports for a daemon that is ready and gets on, at each look that the test lets it take."""
+    steps = count()
+    return Reporting(notifier, steps=lambda: next(steps), is_ready=lambda: True, status=lambda: "well")
+
+
+def test_what_a_busy_manager_has_not_taken_in_is_said_again(manager: Manager, reporting: Reporting) -> None:
+    manager.go_deaf()
+    reporting._look()
+    manager.forget()
+    reporting._look()
+    assert manager.heard("READY=1")
+    assert manager.heard("STATUS=well")
+    assert manager.heard("WATCHDOG=1")
+    manager.forget()
+    reporting._look()
+    assert not manager.heard("READY=1"), "it is said once"
+    assert not manager.heard("STATUS=well")
+    assert not manager.heard("WATCHDOG=1"), "it is fed four times in the time that it allows"
+
+
+def test_a_busy_manager_hears_in_order_of_a_reload_and_of_the_stop(
+    manager: Manager, reporting: Reporting
+) -> None:
+    reporting._look()
+    manager.forget()
+    manager.go_deaf()
+    reporting.reloading()
+    reporting.reloaded()
+    reporting.stop(grace=1)
+    manager.forget()
+    reporting._look()
+    assert manager.heard("STOPPING=1")
+    said = [each for each in manager.said if each.partition("=")[0] in ("RELOADING", "READY", "STOPPING")]
+    assert said == ["RELOADING=1", "READY=1", "STOPPING=1"]
+    assert not manager.heard("STATUS=well")
+
+
+def test_a_process_without_a_free_descriptor_is_heard(manager: Manager, reporting: Reporting) -> None:
+    with no_free_descriptor():
+        reporting._look()
+        reporting.reloading()
+        reporting.reloaded()
+    assert manager.heard("WATCHDOG=1")
+    said = [each for each in manager.said if each in ("RELOADING=1", "READY=1")]
+    assert said == ["READY=1", "RELOADING=1", "READY=1"]
+
+
+def test_who_began_without_a_free_descriptor_is_heard_when_there_is_one(manager: Manager) -> None:
+    with no_free_descriptor():
+        notifier = Notifier(dict(os.environ))
+        assert not notifier.say("READY=1")
+    assert notifier.say("READY=1")
+    assert manager.heard("READY=1")
+    notifier.close()
+
+
+def test_another_socket_is_opened_for_one_that_was_closed(manager: Manager, notifier: Notifier) -> None:
+    assert notifier._socket is not None
+    notifier._socket.close()
+    assert [notifier.say("READY=1"), notifier.say("READY=1")] == [False, True]
+    assert manager.heard("READY=1")
 
 
 def test_no_child_inherits_the_way_to_the_manager(install: MakeInstallation, manager: Manager) -> None:

@@ -91,9 +91,9 @@ def test_a_program_is_told_how_much_it_is_not_told(site: Site, monkeypatch: pyte
 
 
 class Trouble:
-    """A database that does not answer those who ask for the status."""
+    """A database that does not answer those who ask for the status, or something else that keeps them from asking."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> None:
         self.is_there = threading.Event()
         self.seen = 0
         real = Monitor.get_realtime_status
@@ -101,7 +101,7 @@ class Trouble:
         def troubled(monitor: Monitor) -> Any:
             if self.is_there.is_set():
                 self.seen += 1
-                raise UnreachableError("the database is away")
+                raise error or UnreachableError("the database is away")
             return real(monitor)
 
         monkeypatch.setattr(Monitor, "get_realtime_status", troubled)
@@ -137,6 +137,25 @@ def test_a_page_says_that_the_database_is_away_and_that_it_is_back(
             assert said is None or said in told["trouble"]
         assert "数据库没有响应" in next(quiet)[1]["trouble"]
         assert next(quiet)[1] == {"parts": {}, "tasks": {}, "trouble": None}
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("can't start new thread"), OSError(24, "Too many open files")]
+)
+def test_open_pages_go_on_after_an_error_that_nobody_has_foreseen(
+    plain_site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    trouble = Trouble(monkeypatch, error)
+    with stream(plain_site, "/live?parts=") as page, stream(plain_site, _EVENTS) as events:
+        trouble.is_there.set()
+        assert next(page)[1]["trouble"]
+        wait_until(lambda: trouble.seen > 2, within=_WITHIN, describing="more looks that have failed")
+        trouble.is_there.clear()
+        assert next(page)[1]["trouble"] is None
+        assert next(events) == ("gap", {"left_out": None})
+        plain_site.manager.submit_task("https://example.com/a")
+        assert next(events)[1]["event"] == "submit"
+    assert [each.getMessage() for each in caplog.records].count("the live view cannot read") == 1
 
 
 def test_nothing_is_lost_while_there_is_too_much_to_do(

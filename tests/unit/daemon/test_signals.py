@@ -28,6 +28,26 @@ print("done")
 """
 
 
+_NO_DESCRIPTOR = """
+import os, pty, resource, signal, sys
+from queuectl_daemon.signals import Signals
+
+child, terminal = pty.fork()
+if child:
+    os.waitpid(child, 0)
+    print(os.read(terminal, 999).decode().strip())
+    sys.exit()
+signals = Signals()
+signals.listen()
+kept = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, kept[1]))
+signal.raise_signal(signal.SIGHUP)
+resource.setrlimit(resource.RLIMIT_NOFILE, kept)
+os.write(1, f"{signals.stops} stops, {signals.take_reload()}".encode())
+os._exit(0)
+"""
+
+
 @pytest.fixture
 def signals() -> Signals:
     return Signals()
@@ -44,6 +64,17 @@ def test_a_signal_in_the_middle_of_waiting_never_locks_the_thread_up() -> None:
         [sys.executable, "-c", _STORM], capture_output=True, text=True, timeout=60, env=dict(os.environ)
     )
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
+
+
+def test_a_terminal_that_cannot_be_opened_for_want_of_a_descriptor_is_not_gone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _NO_DESCRIPTOR],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=dict(os.environ),
+    )
+    assert (done.stdout, done.returncode) == ("0 stops, True\n", 0), done.stderr
 
 
 def test_orders_are_told_apart(signals: Signals, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from queuectl.clock import now_ms
+from queuectl.errors import StorageError
 from queuectl_daemon.ticker import Ticker
+from tests.support.waiting import wait_until
 
 
 class Clocks:
@@ -50,6 +52,19 @@ def test_a_later_wish_of_the_same_name_replaces_the_earlier(ticker: Ticker) -> N
     ticker.at(now_ms() + 10, "it", rung.set)
     assert rung.wait(30)
     assert not other.is_set()
+
+
+def test_what_has_to_succeed_is_repeated_until_it_has(ticker: Ticker) -> None:
+    calls: list[int] = []
+
+    def work() -> None:
+        calls.append(len(calls))
+        if len(calls) < 3:
+            raise StorageError("not now")
+
+    ticker.until_done(0.01, "it", work)
+    wait_until(lambda: ticker._scheduler.get_job("it") is None, within=30, describing="its end")
+    assert calls == [0, 1, 2]
 
 
 @pytest.mark.parametrize("jump", [-3_600_000, 3_600_000, -86_400_000])
