@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from queuectl.domain.outcome import Outcome, Verdict
 from queuectl_daemon.runner import children, process_runs, watch
 from tests.integration.runner.conftest import Stage, sample, wait_until_gone
 from tests.integration.runner.test_cancelling import wait_for_witness
+from tests.support.descriptors import no_free_descriptor
 from tests.support.sample_handlers import DISTURBANCES
 from tests.support.waiting import wait_until
 
@@ -177,6 +179,72 @@ def test_a_fork_server_that_never_comes_up_is_reported(stage: Stage, monkeypatch
 
     assert outcome.verdict is Verdict.CRASHED
     assert "could not be started" in (outcome.error or "")
+
+
+def test_a_fork_server_that_ends_while_no_descriptor_is_free_is_replaced_when_one_is(
+    stage: Stage, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(watch, "_LONGEST_RESTART_PAUSE", 0.1)
+    pids = tmp_path / "pids"
+    run = stage.start("fork_and_stay", pids=str(pids), children=2)
+    wait_until(lambda: pids.exists() and pids.read_text().count("\n") == 2, describing="two processes")
+    server = fork_server(stage).pid
+
+    with no_free_descriptor():
+        os.kill(server, signal.SIGKILL)
+        wait_until(lambda: not stage.runner.healthy, describing="the runner to say that it is not well")
+        assert run.outcome().verdict is Verdict.CRASHED
+        assert not stage.runner.healthy
+
+    wait_until(lambda: stage.runner.healthy, describing="another fork server")
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+    wait_until_gone([int(pid) for pid in pids.read_text().split()])
+
+
+def test_a_fork_server_that_nobody_could_hear_is_started_again(stage: Stage, monkeypatch):
+    monkeypatch.setattr(watch, "_LONGEST_RESTART_PAUSE", 0.1)
+    refused = refuse_to_listen(stage, monkeypatch, lambda descriptor: True)
+    fork_server(stage).kill()
+
+    wait_until(lambda: len(refused) > 1, describing="the system to refuse it twice")
+    assert not stage.runner.healthy
+    monkeypatch.undo()
+
+    wait_until(lambda: stage.runner.healthy, describing="another fork server")
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+    fork_server(stage).kill()
+    wait_until(lambda: stage.run("succeed").verdict is Verdict.SUCCEEDED, describing="the end to be heard")
+
+
+def test_a_child_whose_output_cannot_be_listened_to_keeps_nobody_from_printing(
+    make_stage: Callable[..., Stage], monkeypatch
+):
+    stage = make_stage(workers=2)
+    refused: list[int] = refuse_to_listen(
+        stage, monkeypatch, lambda descriptor: not refused or descriptor == refused[0]
+    )
+
+    runs = [stage.start("print_much", megabytes=1) for _ in range(2)]
+
+    assert [run.outcome().verdict for run in runs] == [Verdict.SUCCEEDED] * 2
+    assert len(refused) > 1
+    assert set(refused) == {refused[0]}
+
+
+def refuse_to_listen(stage: Stage, monkeypatch, is_refused: Callable[[int], bool]) -> list[int]:
+    """Let the system watch no descriptor for the runner of which that is so; return those refused."""
+    refused: list[int] = []
+    selector = stage.runner._watch._selector
+    register = selector.register
+
+    def refuse(descriptor: int, events: int, data: object) -> object:
+        if is_refused(descriptor):
+            refused.append(descriptor)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return register(descriptor, events, data)
+
+    monkeypatch.setattr(selector, "register", refuse)
+    return refused
 
 
 @pytest.mark.parametrize(
