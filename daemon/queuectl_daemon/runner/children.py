@@ -29,7 +29,7 @@ _READS = 16  # more than a full pipe, less than what an endless printer could ho
 
 
 class NoChildError(Exception):
-    """No child process could be made ready."""
+    """No child process could be made ready; where the system refused something for it, raised from that."""
 
 
 class ClosedError(Exception):
@@ -67,7 +67,10 @@ class ChildOutput:
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """One child process as the daemon knows it; ``status`` is its wait status once it has ended."""
+    """One child process as the daemon knows it; ``status`` is its wait status once it has ended.
+
+    ``refusal`` is why the system did not let it be made.
+    """
 
     number: int
     channel: Channel[FromChild]
@@ -78,6 +81,7 @@ class Child:
     runs: int = 0
     idle_since: float = 0.0
     status: int | None = None
+    refusal: OSError | None = None
     has_ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -114,7 +118,11 @@ class Children:
                 if child is not None:
                     return child
                 if len(self._all) < self._limit:
-                    child = self._new(warm=warm)
+                    try:
+                        child = self._new(warm=warm)
+                    except OSError as error:
+                        self._changed.notify()  # the room is still there for somebody else
+                        raise NoChildError(f"nothing to reach its process with: {error}") from error
                     break
                 self._changed.wait()
         return self._started(child)
@@ -164,6 +172,8 @@ class Children:
         elif report.value > 0:
             child.pid = report.value
             return
+        else:
+            child.refusal = OSError(-report.value, os.strerror(-report.value))
         self._note_end(child)
 
     def lose_all(self) -> None:
@@ -229,7 +239,12 @@ class Children:
 
     def _new(self, *, warm: bool) -> Child:
         ours, theirs = socket.socketpair()
-        reading, writing = os.pipe()
+        try:
+            reading, writing = os.pipe()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         number = next(self._numbers)
         is_warm = warm or self._has_warmed
         channel, output = Channel(ours, FROM_CHILD), ChildOutput(reading)
@@ -241,7 +256,8 @@ class Children:
         self._has_warmed = self._has_warmed or warm
         try:
             self._fork_server.fork(number, theirs, writing, warm=warm)
-        except OSError:
+        except OSError as error:
+            child.refusal = error
             child.channel.hang_up()
         finally:
             theirs.close()
@@ -262,7 +278,8 @@ class Children:
             raise NoChildError(f"its process spoke out of turn: {error}") from error
         if not isinstance(hello, Hello):
             self.retire(child)
-            raise NoChildError("its process ended while it started")
+            reason = "ended while it started" if child.refusal is None else f"was not made: {child.refusal}"
+            raise NoChildError(f"its process {reason}") from child.refusal
         child.pid = hello.pid
         child.channel.sock.settimeout(None)
         return child

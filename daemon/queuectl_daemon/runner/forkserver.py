@@ -45,6 +45,7 @@ class ForkServer:
         self._control: socket.socket | None = None
         self._buffer = b""
         self._has_left = False
+        self._refusal: OSError | None = None
         self._mark = f"{_boot(os.getpid())} {settings.home}"
 
     @property
@@ -57,10 +58,10 @@ class ForkServer:
         """The socket on which reports arrive.
 
         Raises:
-            OSError: The fork server does not run.
+            OSError: The fork server does not run; raised from why it could not be started, if it could not.
         """
         if self._control is None:
-            raise OSError("the fork server does not run")
+            raise OSError("the fork server does not run") from self._refusal
         return self._control
 
     def start(self) -> None:
@@ -71,6 +72,14 @@ class ForkServer:
         """
         if self._has_left:
             self._hunt()  # by their mark, which the new one's children will carry too
+        try:
+            self._launch()
+        except OSError as error:
+            self._refusal = error
+            raise
+        self._refusal = None
+
+    def _launch(self) -> None:
         ours, theirs = socket.socketpair()
         paths = [entry or str(Path.cwd()) for entry in sys.path]
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl_daemon.runner import children, process_runs, watch
+from queuectl_daemon.runner.forkserver import Report
 from tests.integration.runner.conftest import Stage, sample, wait_until_gone
 from tests.integration.runner.test_cancelling import wait_for_witness
 from tests.support.descriptors import no_free_descriptor
@@ -245,6 +247,48 @@ def refuse_to_listen(stage: Stage, monkeypatch, is_refused: Callable[[int], bool
 
     monkeypatch.setattr(selector, "register", refuse)
     return refused
+
+
+def test_a_task_for_which_no_descriptor_is_free_has_not_begun(stage: Stage, monkeypatch):
+    monkeypatch.setattr(children, "START_LIMIT", 0.3)
+
+    with no_free_descriptor():
+        outcome = stage.run("succeed")
+
+    assert (outcome.verdict, outcome.began) == (Verdict.INTERRUPTED, False)
+    assert "Too many open files" in (outcome.error or "")
+    monkeypatch.undo()
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+
+
+def test_a_task_that_meets_a_shortage_waits_for_a_while_before_it_is_given_back(stage: Stage, monkeypatch):
+    tries: list[int] = []
+    make = stage.runner._watch.children._new
+
+    def refused_twice(*, warm: bool) -> children.Child:
+        tries.append(1)
+        with no_free_descriptor() if len(tries) < 3 else contextlib.nullcontext():
+            return make(warm=warm)
+
+    monkeypatch.setattr(stage.runner._watch.children, "_new", refused_twice)
+
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+    assert len(tries) == 3
+
+
+def test_a_task_whose_process_the_system_refuses_has_not_begun(stage: Stage, monkeypatch):
+    monkeypatch.setattr(children, "START_LIMIT", 0.3)
+    watched = stage.runner._watch
+
+    def refuse(number: int, *_: object, **__: object) -> None:
+        watched.children.note(Report(number, is_birth=True, value=-errno.EAGAIN))
+
+    monkeypatch.setattr(watched._fork_server, "fork", refuse)
+
+    outcome = stage.run("succeed")
+
+    assert (outcome.verdict, outcome.began) == (Verdict.INTERRUPTED, False)
+    assert os.strerror(errno.EAGAIN) in (outcome.error or "")
 
 
 @pytest.mark.parametrize(
