@@ -75,6 +75,16 @@ def test_a_process_that_is_not_as_it_was_is_replaced(stage: Stage, how):
     wait_until_gone([before])
 
 
+def test_a_run_that_has_used_up_all_descriptors_sends_its_result_and_its_process_is_replaced(stage: Stage):
+    before = stage.pid_of_child()
+
+    outcome = stage.run("keep_all_files")
+
+    assert outcome == Outcome(Verdict.SUCCEEDED, f'"{before}"')
+    assert stage.pid_of_child() != before
+    wait_until_gone([before])
+
+
 def test_a_process_that_grows_is_replaced_and_a_fresh_one_is_not(stage: Stage):
     pids = []
     for _ in range(2):
