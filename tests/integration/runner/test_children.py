@@ -167,6 +167,28 @@ def test_when_the_fork_server_is_killed_processes_in_sessions_of_their_own_end_t
     wait_until_gone([int(pid) for pid in pids.read_text().split()])
 
 
+def test_where_no_process_can_be_looked_at_the_end_of_one_leaves_the_others_alone(stage: Stage, tmp_path):
+    pids = tmp_path / "pids"
+    other = stage.start("patient", witness=str(tmp_path / "w"))
+    innocent = wait_for_witness(tmp_path / "w")
+    dying = stage.start("fork_and_stay", pids=str(pids), children=2)
+    wait_until(lambda: pids.exists() and pids.read_text().count("\n") == 2, describing="two processes")
+    (victim,) = set(stage.runner._watch.children.pids) - {innocent}
+    server = fork_server(stage)
+    limits = server.rlimit(psutil.RLIMIT_NOFILE)
+
+    server.rlimit(psutil.RLIMIT_NOFILE, (3, limits[1]))
+    os.kill(victim, signal.SIGKILL)
+    assert dying.outcome().error == "its process was killed by signal 9 (SIGKILL) before it sent a result"
+    server.rlimit(psutil.RLIMIT_NOFILE, limits)
+
+    assert stage.run("kill_itself").verdict is Verdict.CRASHED
+    wait_until_gone([int(pid) for pid in pids.read_text().split()])
+    stage.runner.cancel(other.work.id, other.work.fence)
+    assert other.outcome().verdict is Verdict.CANCELLED
+    assert fork_server(stage) == server
+
+
 def test_a_fork_server_that_does_not_answer_is_replaced(stage: Stage, monkeypatch):
     monkeypatch.setattr(children, "START_LIMIT", 0.5)
     stopped = fork_server(stage)
