@@ -21,7 +21,7 @@ from queuectl_daemon.runner.frames import FROM_CHILD, Channel, FromChild, Garbag
 START_LIMIT = 10.0
 """Seconds in which a child must say that it is ready."""
 
-_FIRST_START_LIMIT = 60.0  # the same when the fork server loads the article handler first, on a slow machine
+_WARMING_LIMIT = 60.0  # the same while the fork server loads the article handler, on a slow machine
 _IDLE_LIMIT = 60.0  # seconds after which a child without work is given up
 _PAUSE = 0.2  # seconds between two tries to reach a fork server that is being replaced
 _LAST_PATIENCE = 5.0  # seconds
@@ -97,6 +97,7 @@ class Children:
         self._all: dict[int, Child] = {}
         self._idle: list[Child] = []
         self._has_warmed = False
+        self._is_warming = False
         self._closed = False
         self._generation = 0
         self.arrived: deque[Child] = deque()
@@ -182,7 +183,7 @@ class Children:
             if child.pid and not child.has_ended.is_set():
                 family.end_family(child.pid)
             self._note_end(child)
-        self._has_warmed = False
+        self._has_warmed = self._is_warming = False
 
     def resize(self, limit: int) -> None:
         """Have so many children at the most; those beyond that are given up as they become idle."""
@@ -251,9 +252,10 @@ class Children:
         child = Child(number, channel, output, is_warm, self._generation)
         self._all[number] = child
         self.arrived.append(child)
-        limit = _FIRST_START_LIMIT if warm and not self._has_warmed else START_LIMIT
-        ours.settimeout(limit)
-        self._has_warmed = self._has_warmed or warm
+        if warm and not self._has_warmed:
+            self._has_warmed = self._is_warming = True
+        # Whoever asks meanwhile waits behind the one for which it is loaded.
+        ours.settimeout(_WARMING_LIMIT if self._is_warming else START_LIMIT)
         try:
             self._fork_server.fork(number, theirs, writing, warm=warm)
         except OSError as error:
@@ -272,7 +274,8 @@ class Children:
             if not child.pid:
                 self._fork_server.kill()  # it has not even forked; the watch starts another
             self.retire(child)
-            raise NoChildError(f"no process was ready for it within {START_LIMIT:g} s") from None
+            limit = child.channel.sock.gettimeout()
+            raise NoChildError(f"no process was ready for it within {limit:g} s") from None
         except (OSError, GarbageError) as error:
             self.retire(child)
             raise NoChildError(f"its process spoke out of turn: {error}") from error
@@ -280,6 +283,8 @@ class Children:
             self.retire(child)
             reason = "ended while it started" if child.refusal is None else f"was not made: {child.refusal}"
             raise NoChildError(f"its process {reason}") from child.refusal
+        if child.warm:
+            self._is_warming = False
         child.pid = hello.pid
         child.channel.sock.settimeout(None)
         return child

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from queuectl.clock import monotonic
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl_daemon.runner import children, process_runs, watch
 from queuectl_daemon.runner.forkserver import Report
@@ -201,6 +202,25 @@ def test_a_fork_server_that_does_not_answer_is_replaced(stage: Stage, monkeypatc
     monkeypatch.undo()  # so that the next one has the time it needs
     wait_until(lambda: stage.run("succeed").verdict is Verdict.SUCCEEDED, describing="a run that succeeds")
     wait_until_gone([stopped.pid])
+
+
+def test_while_the_fork_server_loads_the_article_handler_nobody_loses_patience_with_it(
+    stage: Stage, monkeypatch
+):
+    stage.run("succeed")
+    monkeypatch.setattr(children, "START_LIMIT", 0.3)
+    server = fork_server(stage)
+    server.suspend()  # as if it took long
+    article = stage.start("article", url="http://127.0.0.1:9/")
+    wait_until(lambda: stage.runner._watch.children._has_warmed, describing="a process to be asked for")
+    others = [stage.start("patient", seconds=1) for _ in range(2)]
+    asked_at = monotonic()
+    wait_until(lambda: monotonic() > asked_at + 0.6, describing="more than what is usual to pass")
+    server.resume()
+
+    assert [each.outcome(within=60).verdict for each in others] == [Verdict.SUCCEEDED] * 2
+    assert article.outcome(within=60).verdict is not Verdict.CRASHED
+    assert fork_server(stage) == server
 
 
 def test_a_fork_server_that_never_comes_up_is_reported(stage: Stage, monkeypatch):
