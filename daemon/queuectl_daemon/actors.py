@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
 import dramatiq
 
-from queuectl.clock import now_ms
+from queuectl.clock import monotonic, now_ms
 from queuectl.domain.ending import Ending
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl.domain.priority import LEVELS
@@ -20,11 +22,15 @@ from queuectl_daemon.budgets import Budgets
 from queuectl_daemon.endings import never_began
 from queuectl_daemon.flights import ANY_TIME, Flight, Flights
 from queuectl_daemon.lane import Lane
+from queuectl_daemon.runner.loop_runs import NoLoopError
 
 logger = logging.getLogger("queuectl.daemon")
 
 _NO_RULE = RetryRule(0, 0.0, 0.0)
 """A success needs no rule."""
+
+PAUSE = 1.0
+"""Seconds for which a task waits that could not be begun, before it goes back."""
 
 
 class RunsTasks(Protocol):
@@ -43,7 +49,11 @@ class RunsTasks(Protocol):
         ...
 
     def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
-        """Begin a task that needs no thread and return, calling ``done`` at its end; False for any other task."""
+        """Begin a task that needs no thread and return, calling ``done`` at its end; False for any other task.
+
+        Raises:
+            NoLoopError: This machine has nothing left to begin it with.
+        """
         ...
 
 
@@ -116,13 +126,18 @@ class Attempts:
         self._finish = finish
         self._judge = judge
         self._crew = crew
+        self._barred_until = -math.inf
         self._lane = Lane(crew.admit_at_once, self._set_off)
 
     def hand_over(self, works: Iterable[Claimed]) -> list[Claimed]:
-        """Set the claimed tasks going that need no thread, as soon as there is room; return the others."""
+        """Set the claimed tasks going that need no thread, as soon as there is room; return the others.
+
+        Just after one could not be begun these are all: in a thread they can wait.
+        """
         others = []
+        is_barred = monotonic() < self._barred_until
         for work in works:
-            if self._runner.is_async(work.handler):
+            if not is_barred and self._runner.is_async(work.handler):
                 limited = self._budgets.applied(work)
                 if not self._runner.needs_process(limited):
                     self._lane.add(limited)
@@ -174,6 +189,11 @@ class Attempts:
                 return _wanted(flight, self._runner.run(work))
             finally:
                 self._crew.vacate()
+        except NoLoopError as error:
+            self._barred_until = monotonic() + PAUSE
+            if may_block:
+                threading.Event().wait(PAUSE)  # or it would come back at once, and again
+            return Outcome(Verdict.INTERRUPTED, error=str(error), began=False)
         except Exception as error:  # the runner never raises; if it does, the task must not be held for ever
             logger.exception("the runner has failed", extra={"action": "runner_failed"})
             return Outcome(Verdict.FAILED, error=f"the runner has failed: {type(error).__name__}")
@@ -207,9 +227,19 @@ class Attempts:
         """Hand in the end of a run that nobody has to judge: a success, or one that never began."""
         if outcome.began:
             self._finish(decide(flight.work, outcome, _NO_RULE, now_ms()))
+            return
+        if outcome.error is not None:
+            logger.warning(
+                "task_%d has not begun and goes back to its queue: %s",
+                flight.work.id,
+                outcome.error,
+                extra={"action": "not_begun", "task_id": flight.work.id, "queue": flight.work.queue},
+            )
+        if flight.window is ANY_TIME:
+            flight.began = None  # and no moment that it was late for
         else:
             self._flights.not_begun(flight)
-            self._finish(never_began(flight.work))
+        self._finish(never_began(flight.work))
 
 
 def _wanted(flight: Flight, outcome: Outcome) -> Outcome:

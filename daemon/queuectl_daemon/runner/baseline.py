@@ -46,6 +46,12 @@ class Baseline:
 
     def flaw(self) -> str | None:
         """Return what differs now, as the end of a sentence about the handler."""
+        try:
+            return self._difference()
+        except OSError:
+            return "left files open"  # so many that nothing can be looked at
+
+    def _difference(self) -> str | None:
         if _has_children():
             return "left processes behind"
         if _thread_count() > self._threads:

@@ -21,7 +21,7 @@ from queuectl_daemon.runner.frames import FROM_CHILD, Channel, FromChild, Garbag
 START_LIMIT = 10.0
 """Seconds in which a child must say that it is ready."""
 
-_FIRST_START_LIMIT = 60.0  # the same when the fork server loads the article handler first, on a slow machine
+_WARMING_LIMIT = 60.0  # the same while the fork server loads the article handler, on a slow machine
 _IDLE_LIMIT = 60.0  # seconds after which a child without work is given up
 _PAUSE = 0.2  # seconds between two tries to reach a fork server that is being replaced
 _LAST_PATIENCE = 5.0  # seconds
@@ -29,7 +29,7 @@ _READS = 16  # more than a full pipe, less than what an endless printer could ho
 
 
 class NoChildError(Exception):
-    """No child process could be made ready."""
+    """No child process could be made ready; where the system refused something for it, raised from that."""
 
 
 class ClosedError(Exception):
@@ -67,7 +67,10 @@ class ChildOutput:
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """One child process as the daemon knows it; ``status`` is its wait status once it has ended."""
+    """One child process as the daemon knows it; ``status`` is its wait status once it has ended.
+
+    ``refusal`` is why the system did not let it be made.
+    """
 
     number: int
     channel: Channel[FromChild]
@@ -78,6 +81,7 @@ class Child:
     runs: int = 0
     idle_since: float = 0.0
     status: int | None = None
+    refusal: OSError | None = None
     has_ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -93,6 +97,7 @@ class Children:
         self._all: dict[int, Child] = {}
         self._idle: list[Child] = []
         self._has_warmed = False
+        self._is_warming = False
         self._closed = False
         self._generation = 0
         self.arrived: deque[Child] = deque()
@@ -114,7 +119,11 @@ class Children:
                 if child is not None:
                     return child
                 if len(self._all) < self._limit:
-                    child = self._new(warm=warm)
+                    try:
+                        child = self._new(warm=warm)
+                    except OSError as error:
+                        self._changed.notify()  # the room is still there for somebody else
+                        raise NoChildError(f"nothing to reach its process with: {error}") from error
                     break
                 self._changed.wait()
         return self._started(child)
@@ -164,6 +173,8 @@ class Children:
         elif report.value > 0:
             child.pid = report.value
             return
+        else:
+            child.refusal = OSError(-report.value, os.strerror(-report.value))
         self._note_end(child)
 
     def lose_all(self) -> None:
@@ -172,7 +183,7 @@ class Children:
             if child.pid and not child.has_ended.is_set():
                 family.end_family(child.pid)
             self._note_end(child)
-        self._has_warmed = False
+        self._has_warmed = self._is_warming = False
 
     def resize(self, limit: int) -> None:
         """Have so many children at the most; those beyond that are given up as they become idle."""
@@ -229,19 +240,26 @@ class Children:
 
     def _new(self, *, warm: bool) -> Child:
         ours, theirs = socket.socketpair()
-        reading, writing = os.pipe()
+        try:
+            reading, writing = os.pipe()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         number = next(self._numbers)
         is_warm = warm or self._has_warmed
         channel, output = Channel(ours, FROM_CHILD), ChildOutput(reading)
         child = Child(number, channel, output, is_warm, self._generation)
         self._all[number] = child
         self.arrived.append(child)
-        limit = _FIRST_START_LIMIT if warm and not self._has_warmed else START_LIMIT
-        ours.settimeout(limit)
-        self._has_warmed = self._has_warmed or warm
+        if warm and not self._has_warmed:
+            self._has_warmed = self._is_warming = True
+        # Whoever asks meanwhile waits behind the one for which it is loaded.
+        ours.settimeout(_WARMING_LIMIT if self._is_warming else START_LIMIT)
         try:
             self._fork_server.fork(number, theirs, writing, warm=warm)
-        except OSError:
+        except OSError as error:
+            child.refusal = error
             child.channel.hang_up()
         finally:
             theirs.close()
@@ -256,13 +274,17 @@ class Children:
             if not child.pid:
                 self._fork_server.kill()  # it has not even forked; the watch starts another
             self.retire(child)
-            raise NoChildError(f"no process was ready for it within {START_LIMIT:g} s") from None
+            limit = child.channel.sock.gettimeout()
+            raise NoChildError(f"no process was ready for it within {limit:g} s") from None
         except (OSError, GarbageError) as error:
             self.retire(child)
             raise NoChildError(f"its process spoke out of turn: {error}") from error
         if not isinstance(hello, Hello):
             self.retire(child)
-            raise NoChildError("its process ended while it started")
+            reason = "ended while it started" if child.refusal is None else f"was not made: {child.refusal}"
+            raise NoChildError(f"its process {reason}") from child.refusal
+        if child.warm:
+            self._is_warming = False
         child.pid = hello.pid
         child.channel.sock.settimeout(None)
         return child

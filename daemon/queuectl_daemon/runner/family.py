@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 import psutil
 
 from queuectl.clock import monotonic
+from queuectl.shortage import is_shortage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -73,19 +74,20 @@ def end_group(pid: int) -> None:
     _signal(os.killpg, pid, signal.SIGKILL)
 
 
-def end_marked(wanted: Callable[[str], bool]) -> None:
+def end_marked(wanted: Callable[[str], bool]) -> bool:
     """Kill every process whose mark is ``wanted``, whoever its parent is by now, and wait for their end.
 
-    Takes some milliseconds, for it looks at every process.
+    Takes some milliseconds, for it looks at every process. Return False where some could not be looked at, such as
+    when no descriptor is free; they have to be hunted again.
     """
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            mark = process.environ().get(MARK)
-            if mark is not None and process.pid != os.getpid() and wanted(mark):
-                end_family(process.pid)
-                found.append(process)
-    psutil.wait_procs(found, _WAIT_PATIENCE)
+    found: list[psutil.Process] = []
+    try:
+        looks = [_end_if_marked(process, wanted, found) for process in psutil.process_iter()]
+        psutil.wait_procs(found, _WAIT_PATIENCE)
+    except OSError as error:
+        _LOGGER.warning("what a fork server has left cannot be looked for: %s", error)
+        return False
+    return all(looks)
 
 
 def memory(pid: int) -> tuple[int, int]:
@@ -103,6 +105,22 @@ def is_stopped(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_STOPPED
     except (psutil.Error, OSError):
         return False
+
+
+def _end_if_marked(
+    process: psutil.Process, wanted: Callable[[str], bool], found: list[psutil.Process]
+) -> bool:
+    """Kill a process if its mark is ``wanted``; return False where nobody can tell for now."""
+    try:
+        mark = process.environ().get(MARK)
+    except psutil.Error:
+        return True  # another user's, or gone
+    except OSError as error:
+        return not is_shortage(error)
+    if mark is not None and process.pid != os.getpid() and wanted(mark):
+        end_family(process.pid)
+        found.append(process)
+    return True
 
 
 def _stop_family(pid: int) -> None:

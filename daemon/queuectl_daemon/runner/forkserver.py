@@ -44,6 +44,8 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._buffer = b""
+        self._has_left = False
+        self._refusal: OSError | None = None
         self._mark = f"{_boot(os.getpid())} {settings.home}"
 
     @property
@@ -56,10 +58,10 @@ class ForkServer:
         """The socket on which reports arrive.
 
         Raises:
-            OSError: The fork server does not run.
+            OSError: The fork server does not run; raised from why it could not be started, if it could not.
         """
         if self._control is None:
-            raise OSError("the fork server does not run")
+            raise OSError("the fork server does not run") from self._refusal
         return self._control
 
     def start(self) -> None:
@@ -68,6 +70,16 @@ class ForkServer:
         Raises:
             OSError: The system cannot start another process.
         """
+        if self._has_left:
+            self._hunt()  # by their mark, which the new one's children will carry too
+        try:
+            self._launch()
+        except OSError as error:
+            self._refusal = error
+            raise
+        self._refusal = None
+
+    def _launch(self) -> None:
         ours, theirs = socket.socketpair()
         paths = [entry or str(Path.cwd()) for entry in sys.path]
         try:
@@ -140,7 +152,12 @@ class ForkServer:
                 self._process.kill()
                 self._process.wait()
             self._process = None
-        family.end_marked(self._mark.__eq__)
+        self._hunt()
+
+    def _hunt(self) -> None:
+        # What cannot be looked at, for want of a descriptor, is hunted before another one starts, or when the daemon
+        # ends, or by the next one.
+        self._has_left = not family.end_marked(self._mark.__eq__)
 
     def end_leftovers(self) -> None:
         """End what an earlier daemon of this home could not end, having been killed with its fork server."""

@@ -59,6 +59,10 @@ class LoopRun:
         return {"task_id": task_name(work.id), "attempt": work.attempt, "queue": work.queue}
 
 
+class NoLoopError(Exception):
+    """The system does not give what an event loop needs; raised from what it said."""
+
+
 class LoopRuns:
     """Runs tasks in one event loop, whose threads begin with the first of them."""
 
@@ -79,7 +83,11 @@ class LoopRuns:
         """How many handlers go on in the loop although their run has ended."""
 
     def start(self, work: Claimed, handler: Handler, done: Done) -> None:
-        """Begin a run and return; ``done`` is called once with its outcome, from another thread."""
+        """Begin a run and return; ``done`` is called once with its outcome, from another thread.
+
+        Raises:
+            NoLoopError: Nothing has begun.
+        """
         now = monotonic()
         deadline = None if work.timeout is None else now + work.timeout
         run = LoopRun(work, handler, DirectContext(work, self._report), done, deadline)
@@ -90,9 +98,9 @@ class LoopRuns:
         if self._loop is None:
             try:
                 self._begin()
-            except BaseException:
+            except Exception as error:
                 self._runs.pop((work.id, work.fence), None)
-                raise
+                raise NoLoopError(f"the event loop cannot be started: {error}") from error
         self._arrived.append(run)
         if not self._is_called:
             self._is_called = True

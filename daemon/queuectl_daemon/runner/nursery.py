@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import traceback
 from typing import Any
 
@@ -39,6 +40,7 @@ HEAVY = ("queuectl.handlers.article.handler", "chardet", "feedgen.feed")
 """What the article handler imports, some of it late; together most of a second."""
 
 _LAST_SWEEPS = 5.0  # seconds
+_PAUSE = 0.05  # seconds between two of them, where what is left cannot be seen
 
 
 def main(descriptor: int) -> None:
@@ -182,17 +184,30 @@ class _Nursery:
 
     def _end_strays(self) -> None:
         # Children adopt their own orphans while they live, so whatever was adopted here belongs to a dead one.
-        for pid in family.kin().get(self._pid, []):
+        # What cannot be seen now is ended at the next burial.
+        for pid in self._below() or ():
             if pid not in self._children:
                 family.end_family(pid)
+
+    def _below(self) -> list[int] | None:
+        """Return the processes directly below this one; None where nobody can tell, as when no descriptor is free."""
+        try:
+            return family.kin().get(self._pid, [])
+        except OSError:
+            return None
 
     def _end_all(self) -> None:
         give_up = monotonic() + _LAST_SWEEPS
         while monotonic() < give_up:
-            for pid in family.kin().get(self._pid, []):
+            below = self._below()
+            for pid in list(self._children) if below is None else below:
                 family.end_family(pid)
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(-1, 0)
+                # What cannot be seen has not been ended, and nobody may wait for that.
+                pid, _ = os.waitpid(-1, os.WNOHANG if below is None else 0)
+                self._children.pop(pid, None)
+                if not pid:
+                    threading.Event().wait(_PAUSE)
                 continue
             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from queuectl.domain.task import Claimed, task_name
 from queuectl.domain.visible import storable
 from queuectl.handlers import command, registry
 from queuectl.handlers.output import Output
+from queuectl.shortage import is_shortage
 from queuectl_daemon.runner import children, watch
 from queuectl_daemon.runner.children import Child, ClosedError, NoChildError
 from queuectl_daemon.runner.frames import GarbageError, Job, Line, Progress, Result
@@ -59,7 +61,7 @@ class ProcessRuns:
                     # Such as when the fork server is just being replaced. The task has not begun.
                     threading.Event().wait(_RETRY_PAUSE)
                     continue
-                return Outcome(Verdict.CRASHED, error=f"the task could not be started: {error}")
+                return _not_started(error)
             run = self._watch.begin(work, child)
             try:
                 if not begin(run):
@@ -168,6 +170,15 @@ class ProcessRuns:
             case _:
                 return interrupted()
         return Outcome(forced, error=error)
+
+
+def _not_started(error: NoChildError) -> Outcome:
+    words = f"the task could not be started: {error}"
+    cause = error.__cause__
+    # EAGAIN is what the system says where no more processes may be made.
+    if is_shortage(error) or (isinstance(cause, OSError) and cause.errno == errno.EAGAIN):
+        return Outcome(Verdict.INTERRUPTED, error=words, began=False)
+    return Outcome(Verdict.CRASHED, error=words)
 
 
 def _crashed(child: Child, printed: Output | None) -> Outcome:

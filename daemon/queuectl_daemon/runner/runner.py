@@ -130,6 +130,9 @@ class Runner:
         """Begin a task that runs in the event loop and return; False for any other task, which ``run`` runs.
 
         ``done`` is called once with the outcome, from another thread.
+
+        Raises:
+            NoLoopError: There is no event loop and none can be started; the task has not begun.
         """
         try:
             way = self._ways.get(work.handler) or self._find_way(work.handler)

@@ -32,6 +32,7 @@ HALT_PATIENCE = 10.0
 """Seconds after which a child that somebody has halted is taken for dead."""
 
 _LOOK_EVERY = 2.0  # seconds, when nothing is due earlier
+_LOOK_EVERY_UNHEARD = 0.1  # seconds, while a child's output has to be looked for
 _PAUSE_AFTER_ERROR = 0.1
 _LONGEST_RESTART_PAUSE = 5.0
 _QUICK_END = (
@@ -77,6 +78,7 @@ class Watch:
         self._restart_at: float | None = None
         self._restart_pause = 0.1
         self._started_at = 0.0
+        self._unheard: list[Child] = []
         self._thread = threading.Thread(target=self._watch, name="runner-watch", daemon=True)
 
     def start(self) -> None:
@@ -177,6 +179,8 @@ class Watch:
             moments = [run.next_look(now) for run in self._runs]
         if self._restart_at is not None:
             moments.append(self._restart_at)
+        if self._unheard:
+            moments.append(now + _LOOK_EVERY_UNHEARD)
         self._next_look = min([now + _LOOK_EVERY, *moments])
         for key, _ in self._selector.select(max(self._next_look - now, 0)):
             key.data()
@@ -247,34 +251,52 @@ class Watch:
 
     def _lose_fork_server(self) -> None:
         _LOGGER.error("the fork server ended, and with it the tasks that it ran; it is started again")
-        self._fork_server.stop()
-        self.children.lose_all()
         now = monotonic()
         quick = now - self._started_at < _QUICK_END
         self._restart_pause = min(self._restart_pause * 2, _LONGEST_RESTART_PAUSE) if quick else 0.0
+        # First of all: nobody will hear of that end again.
         self._restart_at = now + self._restart_pause
+        self._end_fork_server()
 
     def _restart(self) -> None:
         try:
             self._fork_server.start()
+            self._listen(self._fork_server.control.fileno(), self._hear)
         except OSError as error:
             _LOGGER.error("the fork server cannot be started: %s", error)  # noqa: TRY400 - the reason says it all
             self._restart_at = monotonic() + _LONGEST_RESTART_PAUSE
+            self._end_fork_server()  # it may run, and would not be heard
             return
         self._restart_at = None
         self._started_at = monotonic()
-        self._listen(self._fork_server.control.fileno(), self._hear)
+
+    def _end_fork_server(self) -> None:
+        try:
+            self._fork_server.stop()
+        finally:
+            self.children.lose_all()
 
     def _tidy(self) -> None:
         """Begin to read the output of new children, and give back what retired ones held."""
+        # Taken out first: whoever is in it has arrived before.
+        gone = [self.children.retired.popleft() for _ in range(len(self.children.retired))]
         while self.children.arrived:
-            output = self.children.arrived.popleft().output
-            self._listen(output.descriptor, functools.partial(self._drain, output.descriptor, output.drain))
-        while self.children.retired:
-            child = self.children.retired.popleft()
+            self._unheard.append(self.children.arrived.popleft())
+        self._unheard = [child for child in self._unheard if child not in gone and not self._hears(child)]
+        for child in gone:
             self._ignore(child.output.descriptor)
             os.close(child.output.descriptor)
             child.channel.close()
+
+    def _hears(self, child: Child) -> bool:
+        """Read a child's output as it comes from now on; where the system refuses that, what is there by now."""
+        output = child.output
+        try:
+            self._listen(output.descriptor, functools.partial(self._drain, output.descriptor, output.drain))
+        except OSError:
+            output.drain()
+            return False
+        return True
 
     def _drain(self, descriptor: int, drain: Callable[[], bool]) -> None:
         if not drain():

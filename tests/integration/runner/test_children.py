@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import signal
@@ -12,10 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from queuectl.clock import monotonic
 from queuectl.domain.outcome import Outcome, Verdict
 from queuectl_daemon.runner import children, process_runs, watch
+from queuectl_daemon.runner.forkserver import Report
 from tests.integration.runner.conftest import Stage, sample, wait_until_gone
 from tests.integration.runner.test_cancelling import wait_for_witness
+from tests.support.descriptors import no_free_descriptor
 from tests.support.sample_handlers import DISTURBANCES
 from tests.support.waiting import wait_until
 
@@ -65,6 +70,16 @@ def test_a_process_that_is_not_as_it_was_is_replaced(stage: Stage, how):
     before = stage.pid_of_child()
 
     outcome = stage.run("disturb", how=how)
+
+    assert outcome == Outcome(Verdict.SUCCEEDED, f'"{before}"')
+    assert stage.pid_of_child() != before
+    wait_until_gone([before])
+
+
+def test_a_run_that_has_used_up_all_descriptors_sends_its_result_and_its_process_is_replaced(stage: Stage):
+    before = stage.pid_of_child()
+
+    outcome = stage.run("keep_all_files")
 
     assert outcome == Outcome(Verdict.SUCCEEDED, f'"{before}"')
     assert stage.pid_of_child() != before
@@ -153,6 +168,28 @@ def test_when_the_fork_server_is_killed_processes_in_sessions_of_their_own_end_t
     wait_until_gone([int(pid) for pid in pids.read_text().split()])
 
 
+def test_where_no_process_can_be_looked_at_the_end_of_one_leaves_the_others_alone(stage: Stage, tmp_path):
+    pids = tmp_path / "pids"
+    other = stage.start("patient", witness=str(tmp_path / "w"))
+    innocent = wait_for_witness(tmp_path / "w")
+    dying = stage.start("fork_and_stay", pids=str(pids), children=2)
+    wait_until(lambda: pids.exists() and pids.read_text().count("\n") == 2, describing="two processes")
+    (victim,) = set(stage.runner._watch.children.pids) - {innocent}
+    server = fork_server(stage)
+    limits = server.rlimit(psutil.RLIMIT_NOFILE)
+
+    server.rlimit(psutil.RLIMIT_NOFILE, (3, limits[1]))
+    os.kill(victim, signal.SIGKILL)
+    assert dying.outcome().error == "its process was killed by signal 9 (SIGKILL) before it sent a result"
+    server.rlimit(psutil.RLIMIT_NOFILE, limits)
+
+    assert stage.run("kill_itself").verdict is Verdict.CRASHED
+    wait_until_gone([int(pid) for pid in pids.read_text().split()])
+    stage.runner.cancel(other.work.id, other.work.fence)
+    assert other.outcome().verdict is Verdict.CANCELLED
+    assert fork_server(stage) == server
+
+
 def test_a_fork_server_that_does_not_answer_is_replaced(stage: Stage, monkeypatch):
     monkeypatch.setattr(children, "START_LIMIT", 0.5)
     stopped = fork_server(stage)
@@ -167,6 +204,25 @@ def test_a_fork_server_that_does_not_answer_is_replaced(stage: Stage, monkeypatc
     wait_until_gone([stopped.pid])
 
 
+def test_while_the_fork_server_loads_the_article_handler_nobody_loses_patience_with_it(
+    stage: Stage, monkeypatch
+):
+    stage.run("succeed")
+    monkeypatch.setattr(children, "START_LIMIT", 0.3)
+    server = fork_server(stage)
+    server.suspend()  # as if it took long
+    article = stage.start("article", url="http://127.0.0.1:9/")
+    wait_until(lambda: stage.runner._watch.children._has_warmed, describing="a process to be asked for")
+    others = [stage.start("patient", seconds=1) for _ in range(2)]
+    asked_at = monotonic()
+    wait_until(lambda: monotonic() > asked_at + 0.6, describing="more than what is usual to pass")
+    server.resume()
+
+    assert [each.outcome(within=60).verdict for each in others] == [Verdict.SUCCEEDED] * 2
+    assert article.outcome(within=60).verdict is not Verdict.CRASHED
+    assert fork_server(stage) == server
+
+
 def test_a_fork_server_that_never_comes_up_is_reported(stage: Stage, monkeypatch):
     monkeypatch.setattr(children, "START_LIMIT", 0.3)
     monkeypatch.setattr("sys.executable", "/nonexistent/python")
@@ -177,6 +233,114 @@ def test_a_fork_server_that_never_comes_up_is_reported(stage: Stage, monkeypatch
 
     assert outcome.verdict is Verdict.CRASHED
     assert "could not be started" in (outcome.error or "")
+
+
+def test_a_fork_server_that_ends_while_no_descriptor_is_free_is_replaced_when_one_is(
+    stage: Stage, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(watch, "_LONGEST_RESTART_PAUSE", 0.1)
+    pids = tmp_path / "pids"
+    run = stage.start("fork_and_stay", pids=str(pids), children=2)
+    wait_until(lambda: pids.exists() and pids.read_text().count("\n") == 2, describing="two processes")
+    server = fork_server(stage).pid
+
+    with no_free_descriptor():
+        os.kill(server, signal.SIGKILL)
+        wait_until(lambda: not stage.runner.healthy, describing="the runner to say that it is not well")
+        assert run.outcome().verdict is Verdict.CRASHED
+        assert not stage.runner.healthy
+
+    wait_until(lambda: stage.runner.healthy, describing="another fork server")
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+    wait_until_gone([int(pid) for pid in pids.read_text().split()])
+
+
+def test_a_fork_server_that_nobody_could_hear_is_started_again(stage: Stage, monkeypatch):
+    monkeypatch.setattr(watch, "_LONGEST_RESTART_PAUSE", 0.1)
+    refused = refuse_to_listen(stage, monkeypatch, lambda descriptor: True)
+    fork_server(stage).kill()
+
+    wait_until(lambda: len(refused) > 1, describing="the system to refuse it twice")
+    assert not stage.runner.healthy
+    monkeypatch.undo()
+
+    wait_until(lambda: stage.runner.healthy, describing="another fork server")
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+    fork_server(stage).kill()
+    wait_until(lambda: stage.run("succeed").verdict is Verdict.SUCCEEDED, describing="the end to be heard")
+
+
+def test_a_child_whose_output_cannot_be_listened_to_keeps_nobody_from_printing(
+    make_stage: Callable[..., Stage], monkeypatch
+):
+    stage = make_stage(workers=2)
+    refused: list[int] = refuse_to_listen(
+        stage, monkeypatch, lambda descriptor: not refused or descriptor == refused[0]
+    )
+
+    runs = [stage.start("print_much", megabytes=1) for _ in range(2)]
+
+    assert [run.outcome().verdict for run in runs] == [Verdict.SUCCEEDED] * 2
+    assert len(refused) > 1
+    assert set(refused) == {refused[0]}
+
+
+def refuse_to_listen(stage: Stage, monkeypatch, is_refused: Callable[[int], bool]) -> list[int]:
+    """Let the system watch no descriptor for the runner of which that is so; return those refused."""
+    refused: list[int] = []
+    selector = stage.runner._watch._selector
+    register = selector.register
+
+    def refuse(descriptor: int, events: int, data: object) -> object:
+        if is_refused(descriptor):
+            refused.append(descriptor)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return register(descriptor, events, data)
+
+    monkeypatch.setattr(selector, "register", refuse)
+    return refused
+
+
+def test_a_task_for_which_no_descriptor_is_free_has_not_begun(stage: Stage, monkeypatch):
+    monkeypatch.setattr(children, "START_LIMIT", 0.3)
+
+    with no_free_descriptor():
+        outcome = stage.run("succeed")
+
+    assert (outcome.verdict, outcome.began) == (Verdict.INTERRUPTED, False)
+    assert "Too many open files" in (outcome.error or "")
+    monkeypatch.undo()
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+
+
+def test_a_task_that_meets_a_shortage_waits_for_a_while_before_it_is_given_back(stage: Stage, monkeypatch):
+    tries: list[int] = []
+    make = stage.runner._watch.children._new
+
+    def refused_twice(*, warm: bool) -> children.Child:
+        tries.append(1)
+        with no_free_descriptor() if len(tries) < 3 else contextlib.nullcontext():
+            return make(warm=warm)
+
+    monkeypatch.setattr(stage.runner._watch.children, "_new", refused_twice)
+
+    assert stage.run("succeed").verdict is Verdict.SUCCEEDED
+    assert len(tries) == 3
+
+
+def test_a_task_whose_process_the_system_refuses_has_not_begun(stage: Stage, monkeypatch):
+    monkeypatch.setattr(children, "START_LIMIT", 0.3)
+    watched = stage.runner._watch
+
+    def refuse(number: int, *_: object, **__: object) -> None:
+        watched.children.note(Report(number, is_birth=True, value=-errno.EAGAIN))
+
+    monkeypatch.setattr(watched._fork_server, "fork", refuse)
+
+    outcome = stage.run("succeed")
+
+    assert (outcome.verdict, outcome.began) == (Verdict.INTERRUPTED, False)
+    assert os.strerror(errno.EAGAIN) in (outcome.error or "")
 
 
 @pytest.mark.parametrize(

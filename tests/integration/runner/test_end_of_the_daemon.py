@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from tests.integration.runner.conftest import marked_processes
-from tests.support.processes import start_server
+from tests.support.processes import is_gone, start_server
 from tests.support.waiting import wait_until
 
 # A stand-in for the daemon: it runs two handlers, one of which has started processes in sessions of their own.
@@ -54,6 +54,21 @@ def test_no_process_outlives_a_killed_daemon(home: Path):
 
     process.kill()
     process.wait()
+
+    wait_until(lambda: not marked_processes(home), within=20, describing="the end of all processes")
+
+
+def test_what_a_fork_server_without_a_free_descriptor_cannot_see_it_ends_when_it_can(home: Path):
+    process = start_daemon(home)
+    (fork_server,) = psutil.Process(process.pid).children()
+    children = fork_server.children()
+    limits = fork_server.rlimit(psutil.RLIMIT_NOFILE)
+    fork_server.rlimit(psutil.RLIMIT_NOFILE, (3, limits[1]))
+
+    process.kill()
+    process.wait()
+    wait_until(lambda: all(map(is_gone, children)), describing="the end of the children")
+    fork_server.rlimit(psutil.RLIMIT_NOFILE, limits)
 
     wait_until(lambda: not marked_processes(home), within=20, describing="the end of all processes")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import math
@@ -26,6 +27,7 @@ from queuectl.settings import HandlerSettings, Settings
 from queuectl_daemon.runner import Runner, loop_runs, stall, watch
 from queuectl_daemon.runner.child import ChildContext
 from queuectl_daemon.runner.frames import FROM_CHILD, TO_CHILD, Cancel, Channel, Job
+from queuectl_daemon.runner.loop_runs import NoLoopError
 from tests.integration.runner.conftest import Stage
 from tests.support import async_handlers
 from tests.support.sightings import Witness
@@ -207,6 +209,29 @@ def test_a_cancel_that_comes_before_its_run_begins_is_kept(stage: LoopStage, wit
     stage.runner.cancel(work.id, work.fence)
     assert stage.runner.take_up(work, lambda outcome: stage.ends.__setitem__(work.id, outcome))
     assert stage.end_of(work).verdict is Verdict.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("what", "refusal"),
+    [
+        ("asyncio.new_event_loop", OSError(errno.EMFILE, "Too many open files")),
+        ("threading.Thread.start", RuntimeError("can't start new thread")),
+    ],
+)
+def test_a_run_for_which_no_event_loop_can_be_started_has_not_begun(
+    stage: LoopStage, monkeypatch: pytest.MonkeyPatch, what: str, refusal: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise refusal
+
+    stage.runner.learn()
+    work = stage.work("nap")
+    with monkeypatch.context() as patched:
+        patched.setattr(what, refuse)
+        with pytest.raises(NoLoopError, match=str(refusal.args[-1])):
+            stage.runner.take_up(work, lambda outcome: None)
+
+    assert stage.outcome("nap").verdict is Verdict.SUCCEEDED
 
 
 def test_a_run_that_is_too_late_for_its_handler_is_not_called(

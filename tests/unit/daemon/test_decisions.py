@@ -21,12 +21,13 @@ from queuectl.domain.task import Claimed
 from queuectl.errors import RefusedError
 from queuectl.settings import HandlerSettings, QueueSettings, Settings
 from queuectl.store.tasks import InHand
-from queuectl_daemon import endings, pump, recovery
+from queuectl_daemon import actors, endings, pump, recovery
 from queuectl_daemon.actors import AttemptFailedError, Attempts, declare
 from queuectl_daemon.broker import ACTOR_SUFFIX, ClaimedBroker
 from queuectl_daemon.budgets import Budgets
 from queuectl_daemon.flights import Flights, Window
 from queuectl_daemon.middleware import DeadLetters
+from queuectl_daemon.runner.loop_runs import NoLoopError
 from tests.support.factories import NOW, claimed, ending
 
 RULE = RetryRule(max_retries=2, backoff=10.0, longest=60.0)
@@ -403,6 +404,37 @@ def test_async_tasks_go_to_the_loop_as_there_is_room_the_most_urgent_first() -> 
     assert sorted(each.work.id for each in finished) == [0, 1, 3, 4]
     assert {each.move for each in finished if each.work.id != 3} == {Move.RETRY}
     assert crew.runs == 0
+
+
+class _NoLoop(_Script):
+    """A runner whose event loop cannot be started."""
+
+    def take_up(self, work: Claimed, done: Callable[[Outcome], None]) -> bool:
+        raise NoLoopError("no descriptor is free")
+
+
+def test_a_task_for_which_this_machine_has_no_loop_goes_back_and_the_next_ones_wait_in_a_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flights, finished, crew = Flights(), list[Ending](), _Crew()
+    judge = DeadLetters(lambda _: pytest.fail("nobody judges what has not begun"), finished.append)
+    attempts = attempts_of(_NoLoop(Outcome(Verdict.SUCCEEDED)), finished, flights, judge, crew)
+    works = [claimed(id=number, handler="poll") for number in (1, 2)]
+    flights.add(works)
+
+    assert attempts.hand_over(works[:1]) == []
+    assert attempts.hand_over(works[1:]) == works[1:], "so that they do not go round and round"
+    monkeypatch.setattr(actors, "PAUSE", 0.0)
+    attempts.perform(2, 1)
+
+    assert [(each.work.id, each.move, each.charged) for each in finished] == [
+        (1, Move.RELEASE, False),
+        (2, Move.RELEASE, False),
+    ]
+    assert flights.take_delays() == [], "they were late for nothing"
+    assert (crew.runs, crew.busy) == (0, 0)
+    flights.add([claimed(id=3, handler="poll")])
+    assert attempts.hand_over([claimed(id=3, handler="poll")]) == [], "after a while they are tried again"
 
 
 def test_a_limit_of_memory_takes_an_async_task_to_a_thread() -> None:
