@@ -213,6 +213,12 @@ class StorageError(QueuectlError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class SystemFailureError(QueuectlError):
+    """The operating system refuses something: room on a disk, a descriptor, a file."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
 class ConfigurationError(QueuectlError):
     """The configuration has mistakes."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from queuectl.cli.deeds import note_deed, refused_by_system
 from queuectl.cli.help import Entry, LazyGroup, UsageError, built, usage_failure
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.options import GlobalOptions, take_global_options
@@ -177,6 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return complete(built(app))
     _never_fail_on_characters()
+    note_deed(None)
     options = GlobalOptions(json="--json" in words, debug="--debug" in words)
     try:
         options, words = take_global_options(words)
@@ -212,8 +214,13 @@ def _run(options: GlobalOptions, words: list[str]) -> int:
 
         return handle(words)
     command: Any = built(app)
-    with command.make_context("queuectl", words, obj=Invocation(options)) as context:
-        code = command.invoke(context)
+    invocation = Invocation(options)
+    with command.make_context("queuectl", words, obj=invocation) as context:
+        try:
+            code = command.invoke(context)
+        except typer.Exit as request:
+            code = request.exit_code
+    invocation.output.flush()
     return ExitCode.DONE if code is None else code
 
 
@@ -227,8 +234,8 @@ def _failed(error: QueuectlError, options: GlobalOptions) -> int:
 
 def _bug(error: Exception, options: GlobalOptions) -> int:
     if isinstance(error, OSError) and not _flush_quietly():
-        reason = QueuectlError(f"the output cannot be written: {error.strerror}", hint="see where it is sent")
-        return _failed(reason, options)
+        said = f"standard output cannot be written: {error.strerror}"
+        return _failed(refused_by_system(said, "see where it is sent"), options)
     text = " ".join(str(error).split())
     reason = QueuectlError(
         f"internal error: {type(error).__name__}{': ' if text else ''}{text}",
