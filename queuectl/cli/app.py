@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -198,8 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         code = _reader_gone()
-    except Exception as error:  # noqa: BLE001  whatever else it is, it is a bug and ends here
-        code = _bug(error, options)
+    except Exception as error:  # noqa: BLE001  whatever else it is, it ends here
+        code = _unforeseen(error, options)
     return int(code)
 
 
@@ -232,17 +233,44 @@ def _failed(error: QueuectlError, options: GlobalOptions) -> int:
     return error.exit_code
 
 
-def _bug(error: Exception, options: GlobalOptions) -> int:
-    if isinstance(error, OSError) and not _flush_quietly():
-        said = f"standard output cannot be written: {error.strerror}"
-        return _failed(refused_by_system(said, "see where it is sent"), options)
+def _unforeseen(error: Exception, options: GlobalOptions) -> int:
+    reason = _system_failure(error) if isinstance(error, OSError) and error.strerror else _bug(error)
+    reason.__cause__ = error
+    return _failed(reason, options)
+
+
+def _system_failure(error: OSError) -> QueuectlError:
+    if not _flush_quietly():
+        return refused_by_system(
+            f"standard output cannot be written: {error.strerror}", "see where it is sent"
+        )
+    named = error.filename
+    place = "" if named is None else f": {named if isinstance(named, int) else os.fsdecode(named)}"
+    hint = _SYSTEM_HINTS.get(error.errno or 0, "see what is the matter with it, then: queuectl doctor")
+    return refused_by_system(f"the system refuses: {error.strerror}{place}", hint)
+
+
+_NO_ROOM = "make room where it writes; TMPDIR may name another folder for files that are needed for a moment"
+_NO_RIGHT = "see who may use it: ls -ld, for it and the folders above"
+_NO_DESCRIPTOR = "let it open more files, such as: ulimit -n 1024"
+_SYSTEM_HINTS = {
+    errno.ENOSPC: _NO_ROOM,
+    errno.EDQUOT: _NO_ROOM,
+    errno.EFBIG: "let it write larger files, such as: ulimit -f unlimited",
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EROFS: _NO_RIGHT,
+    errno.EMFILE: _NO_DESCRIPTOR,
+    errno.ENFILE: _NO_DESCRIPTOR,
+}
+
+
+def _bug(error: Exception) -> QueuectlError:
     text = " ".join(str(error).split())
-    reason = QueuectlError(
+    return QueuectlError(
         f"internal error: {type(error).__name__}{': ' if text else ''}{text}",
         hint="this is a bug: report it with what the same command prints with --debug",
     )
-    reason.__cause__ = error
-    return _failed(reason, options)
 
 
 def _show_traceback(error: BaseException) -> None:
