@@ -155,9 +155,24 @@ class DaemonRunningError(RefusedError):
 
 
 class PartlyDoneError(QueuectlError):
-    """Some of the request was done and some of it was not."""
+    """Some of the request was done and some of it was not.
+
+    Where an error was in the way of the rest it is the ``reason``; ``done`` counts the things before it.
+    """
 
     exit_code = ExitCode.PARTLY_DONE
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        done: int = 0,
+        reason: QueuectlError | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.done = done
+        self.reason = reason
 
 
 class DaemonNotRunningError(QueuectlError):
@@ -194,6 +209,12 @@ class ConflictError(UnreachableError):
 
 class StorageError(QueuectlError):
     """The database file or its disk cannot be used."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class SystemFailureError(QueuectlError):
+    """The operating system refuses something: room on a disk, a descriptor, a file."""
 
     exit_code = ExitCode.UNREACHABLE
 

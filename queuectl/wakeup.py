@@ -20,12 +20,12 @@ def socket_path(home: Path) -> Path:
 
 def ring(home: Path) -> bool:
     """Wake the daemon of this home; return whether one listens."""
-    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as bell:
-        bell.setblocking(False)
-        try:
+    try:
+        with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as bell:
+            bell.setblocking(False)
             bell.sendto(b"!", str(socket_path(home)))
-        except BlockingIOError:
-            return True  # its buffer is full of earlier rings, so it is about to look anyway
-        except OSError:
-            return False
+    except BlockingIOError:
+        return True  # its buffer is full of earlier rings, so it is about to look anyway
+    except OSError:  # nobody listens, or no descriptor is free for a socket
+        return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import typer
 
+from queuectl.cli.deeds import note_deed, refused_by_system
 from queuectl.cli.help import Entry, LazyGroup, UsageError, built, usage_failure
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.options import GlobalOptions, take_global_options
@@ -177,6 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return complete(built(app))
     _never_fail_on_characters()
+    note_deed(None)
     options = GlobalOptions(json="--json" in words, debug="--debug" in words)
     try:
         options, words = take_global_options(words)
@@ -196,8 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         code = _reader_gone()
-    except Exception as error:  # noqa: BLE001  whatever else it is, it is a bug and ends here
-        code = _bug(error, options)
+    except Exception as error:  # noqa: BLE001  whatever else it is, it ends here
+        code = _unforeseen(error, options)
     return int(code)
 
 
@@ -212,8 +215,13 @@ def _run(options: GlobalOptions, words: list[str]) -> int:
 
         return handle(words)
     command: Any = built(app)
-    with command.make_context("queuectl", words, obj=Invocation(options)) as context:
-        code = command.invoke(context)
+    invocation = Invocation(options)
+    with command.make_context("queuectl", words, obj=invocation) as context:
+        try:
+            code = command.invoke(context)
+        except typer.Exit as request:
+            code = request.exit_code
+    invocation.output.flush()
     return ExitCode.DONE if code is None else code
 
 
@@ -225,17 +233,44 @@ def _failed(error: QueuectlError, options: GlobalOptions) -> int:
     return error.exit_code
 
 
-def _bug(error: Exception, options: GlobalOptions) -> int:
-    if isinstance(error, OSError) and not _flush_quietly():
-        reason = QueuectlError(f"the output cannot be written: {error.strerror}", hint="see where it is sent")
-        return _failed(reason, options)
+def _unforeseen(error: Exception, options: GlobalOptions) -> int:
+    reason = _system_failure(error) if isinstance(error, OSError) and error.strerror else _bug(error)
+    reason.__cause__ = error
+    return _failed(reason, options)
+
+
+def _system_failure(error: OSError) -> QueuectlError:
+    if not _flush_quietly():
+        return refused_by_system(
+            f"standard output cannot be written: {error.strerror}", "see where it is sent"
+        )
+    named = error.filename
+    place = "" if named is None else f": {named if isinstance(named, int) else os.fsdecode(named)}"
+    hint = _SYSTEM_HINTS.get(error.errno or 0, "see what is the matter with it, then: queuectl doctor")
+    return refused_by_system(f"the system refuses: {error.strerror}{place}", hint)
+
+
+_NO_ROOM = "make room where it writes; TMPDIR may name another folder for files that are needed for a moment"
+_NO_RIGHT = "see who may use it: ls -ld, for it and the folders above"
+_NO_DESCRIPTOR = "let it open more files, such as: ulimit -n 1024"
+_SYSTEM_HINTS = {
+    errno.ENOSPC: _NO_ROOM,
+    errno.EDQUOT: _NO_ROOM,
+    errno.EFBIG: "let it write larger files, such as: ulimit -f unlimited",
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EROFS: _NO_RIGHT,
+    errno.EMFILE: _NO_DESCRIPTOR,
+    errno.ENFILE: _NO_DESCRIPTOR,
+}
+
+
+def _bug(error: Exception) -> QueuectlError:
     text = " ".join(str(error).split())
-    reason = QueuectlError(
+    return QueuectlError(
         f"internal error: {type(error).__name__}{': ' if text else ''}{text}",
         hint="this is a bug: report it with what the same command prints with --debug",
     )
-    reason.__cause__ = error
-    return _failed(reason, options)
 
 
 def _show_traceback(error: BaseException) -> None:

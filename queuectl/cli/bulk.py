@@ -16,7 +16,7 @@ from queuectl.cli.invocation import Invocation
 from queuectl.cli.render.grid import Grid
 from queuectl.cli.render.progress import progress
 from queuectl.cli.render.safe import safe
-from queuectl.errors import InvalidInputError, RefusedError
+from queuectl.errors import InvalidInputError, PartlyDoneError, QueuectlError, RefusedError
 
 SAMPLE = 5
 """So many of the things that match are shown before a person is asked."""
@@ -120,6 +120,11 @@ def _answer(question: str) -> str:
     sys.stderr.write(safe(question))
     sys.stderr.flush()
     return sys.stdin.readline().strip()
+
+
+def partly_done(sentence: str, reason: QueuectlError, undo: str = "") -> PartlyDoneError:
+    """Return the failure of a command that an error has ended after its first groups, which are done."""
+    return PartlyDoneError(f"{sentence} before it ended: {reason.message}{undo}", hint=reason.hint)
 
 
 @dataclass(slots=True)

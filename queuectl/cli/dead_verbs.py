@@ -205,9 +205,17 @@ def purge(
     if not matched:
         run.output.say(f"no dead letter is older than {count_of_days(days)}")
     elif agreed(run, _purge_planned(run, days, matched), yes=yes, dry_run=dry_run):
-        with progress(run.output, matched) as shown:
-            removed = run.manager.cleanup_dead_letter_queue(days, on_progress=shown)
+        try:
+            with progress(run.output, matched) as shown:
+                removed = run.manager.cleanup_dead_letter_queue(days, on_progress=shown)
+        except PartlyDoneError as error:
+            _tell_removed(run, days, matched, error.done)
+            raise
         run.output.say(f"{count(removed, 'dead letter')} removed")
+    _tell_removed(run, days, matched, removed, dry_run=dry_run)
+
+
+def _tell_removed(run: Invocation, days: float, matched: int, removed: int, *, dry_run: bool = False) -> None:
     if run.output.json:
         run.output.document({"days": days, "matched": matched, "removed": removed, "dry_run": dry_run})
     else:

@@ -12,7 +12,7 @@ from queuectl.cli.choices import priorities
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.undo import hint
-from queuectl.errors import InvalidInputError
+from queuectl.errors import InvalidInputError, PartlyDoneError
 
 app = group("List, show, limit, pause and resume queues.")
 
@@ -199,9 +199,18 @@ def clear_queue(
     else:
         if waiting and not yes:
             confirm_by_name(run, f"cancel {count(waiting, 'task')} in {full}", full)
-        cleared = run.manager.clear_queue(full)
+        try:
+            cleared = run.manager.clear_queue(full)
+        except PartlyDoneError as error:
+            _tell_cleared(run, full, waiting, error.done)
+            error.args = (f"{error.message}{hint(run)}",)
+            raise
         run.output.say(f"{count(cleared, 'task')} cancelled in {full}{hint(run) if cleared else ''}")
+    _tell_cleared(run, full, waiting, cleared, dry_run=dry_run)
+
+
+def _tell_cleared(run: Invocation, queue: str, waiting: int, cleared: int, *, dry_run: bool = False) -> None:
     if run.output.json:
-        run.output.document({"queue": full, "waiting": waiting, "cancelled": cleared, "dry_run": dry_run})
+        run.output.document({"queue": queue, "waiting": waiting, "cancelled": cleared, "dry_run": dry_run})
     elif not dry_run:
         run.output.result(str(cleared))

@@ -29,6 +29,12 @@ Data goes to standard output, messages and prompts go to standard error. `--json
 one they are in the configured one. All commands but those of `daemon` that say so work without a running daemon.
 """
 
+_EXIT_WORDS = """\
+Standard error that cannot be written, on a full disk or into a pipe that nobody reads, changes no exit code. Standard
+output that cannot be written ends a command with 6 if it has submitted or changed something, which stays so and is
+named on standard error, else with 8. 8 is also whatever else the system refuses: room, a descriptor, a file.
+"""
+
 
 class Command(NamedTuple):
     """One command that can be typed: its words after ``queuectl``, and what Typer has made of its function."""
@@ -117,7 +123,7 @@ def _options() -> str:
 
 def _exit_codes() -> str:
     rows = [f"| {code.value} | {code.name.lower().replace('_', ' ')} |" for code in ExitCode]
-    return "\n".join(["## Exit codes", "", "| code | meaning |", "|---|---|", *rows, ""])
+    return "\n".join(["## Exit codes", "", "| code | meaning |", "|---|---|", *rows, "", _EXIT_WORDS])
 
 
 def _cell(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from queuectl.cli.deeds import note_deed
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.task_options import Handler, Meta, Priority, Score, metadata
 from queuectl.cli.wait import wait_and_tell
@@ -91,6 +92,7 @@ def submit(
     _check(urls, priority, score)
     start = _start(run, schedule, delay)
     found = _submit_all(run, urls, priority, score, start, fields)
+    note_deed(_deed(found.done))
     if run.output.json and (not wait or found.ended_by is not None):
         run.output.document(_document(found))
     for submitted in found.done if not run.output.json else ():
@@ -185,6 +187,15 @@ def _raise_end(found: _Submission, number: int) -> NoReturn:
         f"{len(found.done):,} of {number:,} URLs submitted; not from {found.untried[0][:200]} on: {error.message}",
         hint=error.hint,
     ) from error
+
+
+def _deed(done: list[_Submitted]) -> str:
+    first, last = done[0].task_id, done[-1].task_id
+    return (
+        f"{first} is submitted"
+        if len(done) == 1
+        else f"{len(done):,} tasks, {first} to {last}, are submitted"
+    )
 
 
 def _document(found: _Submission) -> dict[str, Any]:

@@ -6,14 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from queuectl.cli.bulk import SAMPLE, Plan, Work, agreed, working
+from queuectl.cli.bulk import SAMPLE, Plan, Work, agreed, partly_done, working
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.undo import hint
 from queuectl.domain.bulk import BulkResult, Outcome
 from queuectl.domain.lifecycle import State
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import Task, task_name
-from queuectl.errors import ExitCode, PartlyDoneError, RefusedError, TaskNotFoundError, WrongStateError
+from queuectl.errors import (
+    ExitCode,
+    PartlyDoneError,
+    QueuectlError,
+    RefusedError,
+    TaskNotFoundError,
+    WrongStateError,
+)
 from queuectl.operations.selectors import Selectors
 
 if TYPE_CHECKING:
@@ -167,6 +174,8 @@ def _act_on_many(run: Invocation, verb: TaskVerb, selection: Selection, expected
         run.output.document(_document(run, report, result))
     sentence = _sentence(verb, result)
     undo = hint(run) if result.done else ""
+    if result.reason is not None:
+        raise partly_done(sentence, result.reason, undo) from result.reason
     if result.stopped:
         run.output.say(f"interrupted: {sentence}; the rest is as it was{undo}")
         return ExitCode.INTERRUPTED
@@ -211,13 +220,19 @@ def _document(run: Invocation, report: _Report, result: BulkResult) -> dict[str,
     from queuectl.shapes.tasks import task_shape
 
     done = Selection(ids=tuple(report.done), limit=_LISTED)
-    shapes = [task_shape(task) for task in reversed(run.manager.list_tasks(done))] if report.done else []
+    try:
+        tasks = run.manager.list_tasks(done)[::-1] if report.done else []
+    except QueuectlError:  # what is done is told all the same
+        shapes = [{"id": task_name(number)} for number in report.done]
+    else:
+        shapes = [task_shape(task) for task in tasks]
     return {
         "matched": result.looked_at,
         "done": result.done,
         "asked_to_stop": result.asked,
         "outcomes": {outcome.value: result.outcomes[outcome] for outcome in Outcome},
         "stopped": result.stopped,
+        "reason": None if result.reason is None else result.reason.message,
         "operation": result.operation,
         "tasks": shapes,
         "failed": [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from queuectl.cli.bulk import DryRun, Plan, Yes, agreed, working
+from queuectl.cli.bulk import DryRun, Plan, Yes, agreed, partly_done, working
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import ExitCode, InvalidInputError, PartlyDoneError, RefusedError
 
@@ -139,6 +139,8 @@ def _tell(run: Invocation, result: UndoResult) -> int:
     else:
         run.output.result(str(result.undone if result.operation is None else result.operation))
     sentence = "; ".join([*_done(result), *_left(result)])
+    if result.reason is not None:
+        raise partly_done(sentence, result.reason, "" if result.lasting else hint(run)) from result.reason
     if result.stopped:
         run.output.say(f"interrupted: {sentence}; the rest is as it was")
         return ExitCode.INTERRUPTED

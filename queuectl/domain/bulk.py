@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from queuectl.errors import QueuectlError
+
 
 class Outcome(StrEnum):
     """What an action on many tasks came to for one of them."""
@@ -22,13 +24,25 @@ class BulkResult:
     """The outcomes of an action on many tasks, added up group by group.
 
     ``asked`` counts those among the done that run and were asked to stop. ``stopped`` says that it was
-    ended between two groups, so that the rest is as it was. ``operation`` is its number in the audit.
+    ended early, so that the rest is as it was, and ``reason`` which error did that; it is None where somebody
+    asked for it. ``operation`` is its number in the audit.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     asked: int = 0
     stopped: bool = False
+    reason: QueuectlError | None = None
     operation: int | None = None
+
+    def stop(self, error: QueuectlError) -> None:
+        """Keep the error that ended the action, so that what is done already is told with it.
+
+        Raises:
+            QueuectlError: nothing is done, so there is only the error to tell.
+        """
+        if not self.done:
+            raise error
+        self.stopped, self.reason = True, error
 
     @property
     def done(self) -> int:

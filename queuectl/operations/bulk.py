@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from queuectl.domain.bulk import BulkResult, Outcome
 from queuectl.domain.lifecycle import State
 from queuectl.domain.selection import Selection
-from queuectl.errors import ConflictError, DuplicateTaskError
+from queuectl.errors import ConflictError, DuplicateTaskError, PartlyDoneError, QueuectlError
 from queuectl.operations.auditing import Operation
 from queuectl.store import listing
 from queuectl.store.database import Database, Transaction
@@ -19,6 +20,8 @@ GROUP = 2_000
 
 _PAUSE_SECONDS = 0.01
 _CONFLICTS = 20
+
+T = TypeVar("T")
 
 Act = Callable[[Transaction, list[int]], Mapping[int, State]]
 """Changes what can be changed of these tasks and returns the new states of those that were."""
@@ -54,13 +57,13 @@ def in_groups(
 ) -> BulkResult:
     """Act on every task that matches now, the oldest first; later ones are left alone.
 
-    ``should_stop`` is asked between groups.
+    ``should_stop`` is asked between groups. An error after something is done ends it and is the result's ``reason``.
 
     Raises:
-        UnreachableError: the database is gone; the groups before are done.
+        QueuectlError: nothing is done.
     """
     result = BulkResult()
-    for group in _groups(database, selection.narrowed(verb.sources)):
+    for group in until_stopped(result, _groups(database, selection.narrowed(verb.sources))):
         outcomes, asked = act_on_group(operation, group, verb, result)
         if on_group:
             done = [number for number, outcome in outcomes.items() if outcome is Outcome.DONE]
@@ -70,6 +73,28 @@ def in_groups(
             break
         threading.Event().wait(_PAUSE_SECONDS)  # SQLite's write lock is not fair
     return result
+
+
+def until_stopped(result: BulkResult, groups: Iterator[T]) -> Iterator[T]:
+    """Yield groups until the result is stopped; that one cannot be read stops it as well.
+
+    Raises:
+        QueuectlError: one cannot be read, and nothing is done.
+    """
+    try:
+        for group in groups:
+            yield group
+            if result.stopped:
+                return
+    except QueuectlError as error:
+        result.stop(error)
+
+
+def partly_done(what: str, done: int, error: QueuectlError) -> PartlyDoneError:
+    """Return how a verb without a result of its own ends when an error comes after the first groups."""
+    return PartlyDoneError(
+        f"{done:,} {what} before it ended: {error.message}", hint=error.hint, done=done, reason=error
+    )
 
 
 def _groups(database: Database, selection: Selection) -> Iterator[dict[int, State | None]]:
@@ -111,34 +136,50 @@ def _with_ids(selection: Selection, ids: Sequence[int]) -> Selection:
 def act_on_group(
     operation: Operation, group: Mapping[int, State | None], verb: Verb, result: BulkResult
 ) -> tuple[dict[int, Outcome], list[int]]:
-    """Act on a group and add what came of it to ``result``.
+    """Act on a group and add what came of it to ``result``, which an error stops in the middle of it too.
 
     Return the outcomes, and which tasks go on running.
+
+    Raises:
+        QueuectlError: nothing is done, in this group and those before.
     """
     present = [number for number, state in group.items() if state in verb.sources]
-    done, duplicates = _act(operation, present, verb)
+    done: dict[int, State] = {}
+    duplicates: set[int] = set()
+    failure = None
+    try:
+        _act(operation, present, verb, done, duplicates)
+    except QueuectlError as error:
+        failure = error
+        group = {number: group[number] for number in (*done, *duplicates)}
     asked = [number for number, state in done.items() if state is State.RUNNING]
     outcomes = {number: _outcome(number, state, verb, done, duplicates) for number, state in group.items()}
     result.operation = operation.number
     result.outcomes.update(outcomes.values())
     result.asked += len(asked)
+    if failure is not None:
+        result.stop(failure)
     return outcomes, asked
 
 
-def _act(operation: Operation, numbers: list[int], verb: Verb) -> tuple[dict[int, State], set[int]]:
-    """Return the new states of those it was done to, and which could not for being unique."""
+def _act(
+    operation: Operation, numbers: list[int], verb: Verb, done: dict[int, State], duplicates: set[int]
+) -> None:
+    """Add the new states of those it was done to, and which could not for being unique, as soon as that is sure."""
     if not numbers:
-        return {}, set()
+        return
     try:
-        return _act_at_once(operation, numbers, verb), set()
+        done.update(_act_at_once(operation, numbers, verb))
     except DuplicateTaskError:
         if len(numbers) == 1:
-            return {}, set(numbers)
+            duplicates.update(numbers)
+            return
+    else:
+        return
     # One of them is in the way; halving finds which ones, and everything else is done.
     middle = len(numbers) // 2
-    done, duplicates = _act(operation, numbers[:middle], verb)
-    more, others = _act(operation, numbers[middle:], verb)
-    return done | more, duplicates | others
+    _act(operation, numbers[:middle], verb, done, duplicates)
+    _act(operation, numbers[middle:], verb, done, duplicates)
 
 
 def _act_at_once(operation: Operation, numbers: list[int], verb: Verb) -> dict[int, State]:

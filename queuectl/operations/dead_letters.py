@@ -23,6 +23,7 @@ from queuectl.errors import (
 )
 from queuectl.handlers import registry
 from queuectl.operations.auditing import Operation
+from queuectl.operations.bulk import partly_done
 from queuectl.operations.places import Places
 from queuectl.operations.verbs import Verbs
 from queuectl.settings import Settings
@@ -124,10 +125,10 @@ class DeadLetterControl(Verbs):
         """Submit the tasks of all dead letters that match anew, the oldest first, in bounded groups.
 
         Each group is committed before ``on_group`` is told of it and ``should_stop`` is asked. A full queue
-        ends it; what is done stays done.
+        ends it, and so does an error after the first group; what is done stays done.
 
         Raises:
-            UnreachableError: the database does not answer.
+            UnreachableError: the database does not answer, and nothing is done.
         """
         total = Resurrections()
         after, left = selection.after or 0, selection.limit
@@ -139,7 +140,9 @@ class DeadLetterControl(Verbs):
                 made, refused, after = self._resurrect_group(
                     operation, replace(selection, after=after), size, last
                 )
-            except QueueFullError as error:
+            except QueuectlError as error:
+                if not total.done and not isinstance(error, QueueFullError):
+                    raise
                 total.stopped = error
                 break
             if not made and not refused:
@@ -174,6 +177,7 @@ class DeadLetterControl(Verbs):
 
         Raises:
             InvalidInputError: ``days`` is negative or longer than a century.
+            PartlyDoneError: the database gave up after some groups, which are removed.
         """
         before = moment_days_ago(days)
         if dry_run:
@@ -181,10 +185,15 @@ class DeadLetterControl(Verbs):
         operation = self._operation("dead purge", f"--days {days:g}")
         removed = 0
         while True:
-            with operation.writing() as transaction:
-                count = dead_letters.purge(transaction, before, PURGED_AT_ONCE)
-                if count:
-                    operation.note(transaction, count)
+            try:
+                with operation.writing() as transaction:
+                    count = dead_letters.purge(transaction, before, PURGED_AT_ONCE)
+                    if count:
+                        operation.note(transaction, count)
+            except QueuectlError as error:
+                if removed:
+                    raise partly_done("removed", removed, error) from error
+                raise
             removed += count
             if on_progress:
                 on_progress(removed)

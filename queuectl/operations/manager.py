@@ -13,7 +13,8 @@ from queuectl.domain.batch import BatchReceipt, Entry, OnDuplicate
 from queuectl.domain.lifecycle import WAITING, State
 from queuectl.domain.selection import Selection
 from queuectl.domain.task import ArticleTask, task_name
-from queuectl.errors import InvalidInputError, RefusedError
+from queuectl.errors import InvalidInputError, QueuectlError, RefusedError
+from queuectl.operations.bulk import partly_done
 from queuectl.operations.dead_letters import DeadLetterControl
 from queuectl.operations.delivery_control import DeliveryControl
 from queuectl.operations.queue_control import QueueControl
@@ -184,25 +185,30 @@ class QueueManager(
 
         Raises:
             QueueNotFoundError: there is no such queue.
+            PartlyDoneError: the database gave up after some groups, which stay cancelled.
         """
         queue = priorities.queue_named(name)
         newest = self.list_tasks(Selection(limit=1))
         present = newest[0].id + 1 if newest else 0
         waiting = Selection(states=tuple(WAITING), queues=(queue,), after=present, limit=1)
         operation = self._operation("clear-queue", queue)
-        cleared = 0
-        while True:
-            with operation.writing() as transaction:
-                count = tasks.cancel_queue(transaction, queue, now_ms(), _GROUP)
-                cancelled = {each.id: State.CANCELLED for each in transaction.former}
-                operation.note_tasks(transaction, cancelled)
-            cleared += count
+        cleared, count = 0, _GROUP
+        try:
             # What a daemon was moving at that moment is still to be cancelled, what has come since is not.
-            if count < _GROUP and not (self.count_waiting(queue) and self.list_tasks(waiting)):
-                self._wake()
-                return cleared
-            if not count:
-                threading.Event().wait(_CLEARING_PAUSE_SECONDS)
+            while count == _GROUP or (self.count_waiting(queue) and self.list_tasks(waiting)):
+                if not count:
+                    threading.Event().wait(_CLEARING_PAUSE_SECONDS)
+                with operation.writing() as transaction:
+                    count = tasks.cancel_queue(transaction, queue, now_ms(), _GROUP)
+                    cancelled = {each.id: State.CANCELLED for each in transaction.former}
+                    operation.note_tasks(transaction, cancelled)
+                cleared += count
+        except QueuectlError as error:
+            if cleared:
+                raise partly_done(f"cancelled in {queue}", cleared, error) from error
+            raise
+        self._wake()
+        return cleared
 
     def count_waiting(self, name: str) -> int:
         """Return how many tasks ``clear_queue`` would cancel."""

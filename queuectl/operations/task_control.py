@@ -108,7 +108,8 @@ class TaskControl(TaskQueries):
         """Cancel all tasks that match: waiting ones at once, running ones by asking them to stop. No run begins then.
 
         Raises:
-            UnreachableError: the database is gone; the groups before are done.
+            UnreachableError: the database is gone, and nothing is done. After a group that is, the result has the
+                error as its ``reason``.
         """
         return self._in_groups("cancel", selection, Verb(_cancel, CANCELLABLE), on_group, should_stop)
 
@@ -120,7 +121,8 @@ class TaskControl(TaskQueries):
         A queue's ``max_size`` does not hold for them: they were accepted before.
 
         Raises:
-            UnreachableError: the database is gone; the groups before are done.
+            UnreachableError: the database is gone, and nothing is done. After a group that is, the result has the
+                error as its ``reason``.
         """
         return self._in_groups("retry", selection, Verb(_requeue, RETRIABLE), on_group, should_stop)
 

@@ -14,10 +14,10 @@ from queuectl.domain.bulk import Outcome
 from queuectl.domain.lifecycle import State
 from queuectl.domain.task import batch_name
 from queuectl.domain.undo import UndoPlan, UndoResult
-from queuectl.errors import NotFoundError, RefusedError
+from queuectl.errors import NotFoundError, QueuectlError, RefusedError
 from queuectl.operations import bulk, undo_times
 from queuectl.operations.auditing import Operation
-from queuectl.operations.bulk import Verb, act_on_group
+from queuectl.operations.bulk import Verb, act_on_group, until_stopped
 from queuectl.operations.undo_retry import Retried
 from queuectl.operations.verbs import Verbs
 from queuectl.store import audit, dead_letters, listing, reprioritizing, restoring, schedules, undo
@@ -52,7 +52,8 @@ class UndoControl(Verbs):
         Raises:
             NotFoundError: there is no such operation.
             RefusedError: it cannot be undone, or not any more.
-            UnreachableError: the database is gone; the groups before are put back.
+            UnreachableError: the database is gone, and nothing is put back. After a group that was, the result
+                has the error as its ``reason``.
         """
         done, kept = self._kept(number)
         operation = Operation(self._database, self.settings, "undo", done.first.target, undoes=number)
@@ -77,8 +78,11 @@ class UndoControl(Verbs):
             result.operation = operation.number
             self._wake()
             return result
-        for group in groups:
-            self._undo_group(operation, group, move, result)
+        for group in until_stopped(result, groups):
+            try:
+                self._undo_group(operation, group, move, result)
+            except QueuectlError as error:
+                result.stop(error)
             self._wake()
             if on_group:
                 on_group(result)

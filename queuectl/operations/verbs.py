@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from queuectl.clock import monotonic
-from queuectl.errors import DatabaseUnreachableError
+from queuectl.errors import QueuectlError
 from queuectl.operations.auditing import Operation
 from queuectl.operations.opening import open_database
 from queuectl.settings import Settings, load
@@ -52,5 +52,5 @@ class Verbs:
         if self._database.engine == "postgresql" and monotonic() - self._noticed > _NOTICE_GAP_SECONDS:
             self._noticed = monotonic()
             # What it tells of is stored, so its loss must not look like a failure of the verb.
-            with contextlib.suppress(DatabaseUnreachableError):
+            with contextlib.suppress(QueuectlError):
                 self._database.notify()

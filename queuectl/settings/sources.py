@@ -51,7 +51,15 @@ def config_file(
         absolute(Path(environ.get("XDG_CONFIG_HOME") or "~/.config")) / "queuectl" / FILE_NAME,
         Path("/etc/queuectl") / FILE_NAME,
     ]
-    return next((place for place in places if place.is_file()), None), places
+    return next((place for place in places if _may_be_there(place)), None), places
+
+
+def _may_be_there(place: Path) -> bool:
+    """Tell whether a file is there; one that may not be looked at counts, so that reading it says why it cannot be."""
+    try:
+        return place.is_file()
+    except OSError:
+        return True
 
 
 def default_home(environ: Mapping[str, str]) -> Found:

@@ -90,6 +90,7 @@ def result_shape(result: UndoResult) -> dict[str, Any]:
         "left": result.kept_as_is,
         "left_tasks": [{"id": task_name(each.id), "state": each.state} for each in result.left],
         "stopped": result.stopped,
+        "reason": None if result.reason is None else result.reason.message,
     }
 
 

@@ -321,8 +321,8 @@ def test_full_standard_output_is_an_error_and_no_traceback(cli: CommandLine) -> 
             env=cli.environment(),
             check=False,
         )
-    assert done.returncode == ExitCode.FAILED
-    assert done.stderr.decode().startswith("queuectl: the output cannot be written: No space left")
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert done.stderr.decode().startswith("queuectl: standard output cannot be written: No space left")
     assert b"Traceback" not in done.stderr
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from queuectl.errors import ExitCode
 from tests.support.cli import CommandLine
+from tests.support.full_disk import no_room
 from tests.support.terminal import terminal
 from tests.support.waiting import wait_until
 
@@ -125,6 +126,26 @@ def test_json_accounts_for_every_task(stocked: CommandLine) -> None:
         ("task_2", "wrong_state"),
         ("task_99", "missing"),
     ]
+
+
+def test_an_error_after_the_first_group_leaves_what_is_done_told(cli: CommandLine, postgres_url: str) -> None:
+    cli.variables["DATABASE_URL"] = postgres_url
+    cli("batch", "-", given="".join(f"https://example.com/{number}\n" for number in range(2_100))).ok()
+    with no_room(postgres_url, "tasks", "UPDATE", "NEW.id > 2000 AND NEW.state = 'cancelled'"):
+        ended = cli("cancel", "--queue", "medium", "--yes", "--json")
+    assert ended.code == ExitCode.PARTLY_DONE
+    document = ended.document
+    assert (document["done"], document["stopped"], len(document["tasks"])) == (2_000, True, 1_000)
+    assert "No space left" in document["reason"]
+    undo = f"undo it with: queuectl undo {document['operation']}"
+    message = json.loads(ended.err)["error"]["message"]
+    assert message.startswith("2,000 tasks cancelled before it ended: the database ")
+    assert message.endswith(undo)
+    assert cli("count", "--state", "cancelled").ok().out.strip() == "2000"
+    with no_room(postgres_url, "tasks", "UPDATE", "NEW.id > 2000"):
+        said = cli("reprioritize", "--queue", "medium", "-p", "low", "--yes").error(ExitCode.UNREACHABLE)
+    assert "before it ended" not in said
+    cli("undo", str(document["operation"]), "--yes").ok()
 
 
 def test_another_priority_is_another_place(stocked: CommandLine) -> None:

@@ -100,3 +100,46 @@ def test_an_interruption_that_nobody_reads_keeps_its_code(cli: CommandLine) -> N
         wait_until(lambda: unread_bytes(left) == 0, within=30, describing="the command to read")
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == ExitCode.INTERRUPTED
+
+
+BUFFERED = pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+
+
+@BUFFERED
+def test_messages_for_a_full_disk_change_nothing_of_the_work(cli: CommandLine, unbuffered: str) -> None:
+    cli.variables["PYTHONUNBUFFERED"] = unbuffered
+    submitted = in_shell(cli, f'"$Q" submit {URL} 2>/dev/full')
+    assert (submitted.returncode, submitted.stdout) == (0, "task_1\n")
+    assert in_shell(cli, '"$Q" show 99 2>/dev/full').returncode == ExitCode.NOT_FOUND
+    assert in_shell(cli, '"$Q" show 99 --json --debug 2>/dev/full').returncode == ExitCode.NOT_FOUND
+    assert in_shell(cli, '"$Q" cancel 1 2>/dev/full').returncode == 0
+    assert cli.states() == ["cancelled"]
+
+
+@BUFFERED
+@pytest.mark.parametrize("words", ["", "--json", "-q"])
+def test_results_for_a_full_disk_do_not_make_what_is_done_look_undone(
+    cli: CommandLine, unbuffered: str, words: str
+) -> None:
+    cli.variables["PYTHONUNBUFFERED"] = unbuffered
+    submitted = in_shell(cli, f'"$Q" submit {URL} {URL}2 {words} >/dev/full')
+    assert submitted.returncode == ExitCode.PARTLY_DONE
+    said = "standard output cannot be written: No space left on device"
+    assert f"2 tasks, task_1 to task_2, are submitted, but {said}" in submitted.stderr
+    cancelled = in_shell(cli, f'"$Q" cancel 1 {words} >/dev/full')
+    assert cancelled.returncode == ExitCode.PARTLY_DONE
+    assert f"operation 1 has changed something, but {said}" in cancelled.stderr
+    listed = in_shell(cli, f'"$Q" list {words} >/dev/full')
+    assert listed.returncode == ExitCode.UNREACHABLE
+    assert said in listed.stderr
+    assert "done" not in listed.stderr
+    assert "Traceback" not in submitted.stderr + cancelled.stderr + listed.stderr
+
+
+def test_a_bulk_verb_whose_ids_find_no_room_ends_its_work(cli: CommandLine) -> None:
+    cli("batch", "-", "-q", given="".join(f"{URL}{number}\n" for number in range(2_100))).ok()
+    done = in_shell(cli, '"$Q" cancel --all --yes >/dev/full')
+    assert done.returncode == ExitCode.PARTLY_DONE
+    assert "2,100 tasks cancelled" in done.stderr
+    assert "standard output cannot be written: No space left on device" in done.stderr
+    assert cli.states() == ["cancelled"] * 2_100

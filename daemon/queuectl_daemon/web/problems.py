@@ -16,6 +16,7 @@ from queuectl.errors import (
     ConflictError,
     InvalidInputError,
     NotFoundError,
+    PartlyDoneError,
     QueuectlError,
     RefusedError,
     SourceUnavailableError,
@@ -66,6 +67,11 @@ class Problem(QueuectlError):  # noqa: N818  it is an answer too
         self.facts = dict(facts or {})
 
 
+def reason_of(error: QueuectlError | None) -> str | None:
+    """Return why an action ended early, as far as it is anybody's business; None where no error did that."""
+    return None if error is None else problem_of(error).message
+
+
 def problem_of(error: QueuectlError | None) -> Problem:
     """Return the answer that an error leads to; None stands for one that nobody foresaw."""
     if isinstance(error, Problem):
@@ -74,6 +80,11 @@ def problem_of(error: QueuectlError | None) -> Problem:
         return Problem(
             500, "internal", "this has failed for a reason that nobody foresaw", hint="see the daemon's log"
         )
+    if isinstance(error, PartlyDoneError) and error.reason is not None:
+        rest = problem_of(error.reason)
+        message = f"{error.done:,} done before it ended: {rest.message}"
+        facts = {"done": error.done}
+        return Problem(rest.status, "partly_done", message, hint=rest.hint, headers=rest.headers, facts=facts)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     message, hint = visible(error.message, _LONGEST_MESSAGE), error.hint
     if isinstance(error, _SILENT) and not isinstance(error, ConflictError | SourceUnavailableError):

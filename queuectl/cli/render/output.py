@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from queuectl.cli.deeds import refused_by_system
 from queuectl.cli.render.facts import Facts
 from queuectl.cli.render.grid import Cell, Grid, plain_row, rich_row
 from queuectl.cli.render.safe import folded, safe
@@ -30,6 +32,7 @@ class Output:
         self.quiet = quiet
         self.color = color and not os.environ.get("NO_COLOR")
         self._is_read = True
+        self._lost: OSError | None = None
 
     @property
     def on_terminal(self) -> bool:
@@ -53,7 +56,7 @@ class Output:
 
     def document(self, content: Mapping[str, Any]) -> None:
         """Write one JSON document, indented for a person and on one line for a program."""
-        sys.stdout.write(document(content, indent=self.on_terminal) + "\n")
+        self._write(document(content, indent=self.on_terminal) + "\n")
 
     def row(self, cells: Sequence[Cell], widths: Sequence[int]) -> None:
         """Write one row of a stream, whose columns keep their place; on a terminal it is one line."""
@@ -64,11 +67,18 @@ class Output:
 
     def record(self, content: Mapping[str, Any]) -> None:
         """Write one of many JSON documents, each on a line of its own."""
-        sys.stdout.write(document(content, indent=False) + "\n")
+        self._write(document(content, indent=False) + "\n")
 
     def flush(self) -> None:
-        """Pass on what was written: whoever follows wants to see it now."""
-        sys.stdout.flush()
+        """Pass on what was written: whoever follows wants to see it now.
+
+        Raises:
+            QueuectlError: it cannot be written, or some of it before could not.
+        """
+        with self._writing():
+            if self._lost is not None:
+                raise self._lost
+            sys.stdout.flush()
 
     def show(
         self,
@@ -96,7 +106,7 @@ class Output:
     def message_grid(self, grid: Grid) -> None:
         """Write columns to standard error, for a person to look at before answering."""
         if self.messages_on_terminal:
-            sys.stdout.flush()
+            self.flush()
             self.messages.print(grid.rich(self.messages.width))
         else:
             for line in grid.plain():
@@ -108,7 +118,7 @@ class Output:
 
     def line(self, text: str) -> None:
         """Write one line of data; whatever in it came from outside is made visible."""
-        sys.stdout.write(safe(text) + "\n")
+        self._write(safe(text) + "\n")
 
     def result(self, text: str) -> None:
         """Write a bare result for a program, which a sentence tells a person: not where a person reads both."""
@@ -116,26 +126,52 @@ class Output:
             self.line(text)
 
     def ids(self, names: Iterable[str]) -> None:
-        """Write the ids of what a command is busy with; that nobody reads them any more must not end its work."""
+        """Write the ids of what a command is busy with; that they are not read or written must not end its work.
+
+        What could not be written is told at the end, by ``flush``.
+        """
         if not self._is_read:
             return
         try:
             for name in names:
-                self.line(name)
+                sys.stdout.write(safe(name) + "\n")
             sys.stdout.flush()
-        except BrokenPipeError:
+        except OSError as error:
             to_nowhere(sys.stdout)
             self._is_read = False
+            self._lost = None if isinstance(error, BrokenPipeError) else error
 
     def say(self, text: str) -> None:
         """Write one line of message for a person; nothing when quiet or when a program listens."""
         if not self.quiet and not self.json:
+            self._before_message()
             for_person(safe(text))
 
     def warn(self, text: str) -> None:
         """Write one line that a person should see even in a script's log; ``doctor`` and ``config`` tell programs."""
         if not self.quiet and not self.json:
+            self._before_message()
             for_person(f"warning: {safe(text)}")
+
+    def _before_message(self) -> None:
+        """Pass on what was written, so that both keep their order where they end in the same place."""
+        with self._writing():
+            sys.stdout.flush()
+
+    def _write(self, text: str) -> None:
+        with self._writing():
+            sys.stdout.write(text)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            to_nowhere(sys.stdout)
+            said = f"standard output cannot be written: {error.strerror}"
+            raise refused_by_system(said, "see where it is sent") from error
 
 
 def document(content: Mapping[str, Any], *, indent: bool) -> str:
@@ -147,17 +183,17 @@ def document(content: Mapping[str, Any], *, indent: bool) -> str:
 
 
 def for_person(line: str) -> None:
-    """Write one safe line to standard error, on a terminal folded between words; that nobody reads it is no error."""
-    sys.stdout.flush()  # so that both keep their order where they end in the same place
+    """Write one safe line to standard error, on a terminal folded between words; that it is lost is no error."""
     lines = folded(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [line]
     to_messages("\n".join(lines) + "\n")
 
 
 def to_messages(text: str) -> None:
-    """Write a text as it is to standard error; that nobody reads it is no error."""
+    """Write a text as it is to standard error; that nobody reads it, or a full disk, changes nothing of the work."""
     try:
         sys.stderr.write(text)
-    except BrokenPipeError:
+        sys.stderr.flush()
+    except OSError:
         to_nowhere(sys.stderr)
 
 

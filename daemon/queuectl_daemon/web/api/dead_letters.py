@@ -12,7 +12,7 @@ from queuectl.operations.selectors import letter_selection, narrows
 from queuectl.shapes.dead_letters import group_shape, letter_shape
 from queuectl_daemon.web.api import forms
 from queuectl_daemon.web.api.common import confirmed, in_time
-from queuectl_daemon.web.problems import problem_of
+from queuectl_daemon.web.problems import problem_of, reason_of
 from queuectl_daemon.web.routes import Call, Route
 
 _NAMED = 1_000
@@ -66,7 +66,7 @@ def resurrect_many(call: Call) -> Mapping[str, Any]:
         "done": total.done,
         "refused": total.refused,
         "stopped": total.interrupted or total.stopped is not None,
-        "reason": None if total.stopped is None else problem_of(total.stopped).message,
+        "reason": reason_of(total.stopped),
         "resurrected": [
             {"dead_letter_id": each.dead_letter_id, "task_id": each.task_id} for each in made[:_NAMED]
         ],

@@ -29,7 +29,7 @@ from queuectl.store.audit import AuditSelection
 from queuectl_daemon.web.api import forms
 from queuectl_daemon.web.api.common import in_time
 from queuectl_daemon.web.live import with_heartbeats
-from queuectl_daemon.web.problems import encoded
+from queuectl_daemon.web.problems import encoded, reason_of
 from queuectl_daemon.web.reports import ReportWanted, report_response
 from queuectl_daemon.web.routes import Call, Route
 
@@ -111,7 +111,8 @@ def undo(call: Call) -> Mapping[str, Any]:
     plan = call.desk.manager.undo_plan(number)
     if call.body.dry_run:
         return plan_shape(plan)
-    return result_shape(call.desk.manager.undo(number, should_stop=in_time(call)))
+    result = call.desk.manager.undo(number, should_stop=in_time(call))
+    return result_shape(result) | {"reason": reason_of(result.reason)}
 
 
 def undoable(call: Call) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ from queuectl.shapes.tasks import article_shape, log_line_shape, task_shape
 from queuectl.times import iso, milliseconds
 from queuectl_daemon.web.api import forms
 from queuectl_daemon.web.api.common import confirmed, in_time, moment, submission_key
+from queuectl_daemon.web.problems import reason_of
 from queuectl_daemon.web.routes import Call, Route
 
 _BY = ("state", "queue", "host", "batch", "handler")
@@ -217,6 +218,7 @@ def bulk_shape(result: BulkResult, failed: list[tuple[int, Outcome]]) -> Mapping
         "asked_to_stop": result.asked,
         "outcomes": {outcome.value: result.outcomes[outcome] for outcome in Outcome},
         "stopped": result.stopped,
+        "reason": reason_of(result.reason),
         "operation": result.operation,
         "failed": [{"id": task_name(number), "outcome": outcome.value} for number, outcome in failed[:100]],
     }

@@ -128,8 +128,9 @@ def _undo(asked: Asked) -> Note:
     left = result.looked_at - result.done + result.ran + len(result.kept_as_is)
     text = asked.t("done.undo", n=result.done + len(result.put_back), left=left)
     if result.stopped:
-        text += " " + asked.t("done.stopped")
-    return Note(text, "good" if result.anything_done else "bad", result.operation)
+        text += " " + asked.why_ended(result.reason)
+    kind = "good" if result.anything_done and result.reason is None else "bad"
+    return Note(text, kind, result.operation)
 
 
 def _chosen(numbers: tuple[int, ...]) -> Selection:

@@ -67,9 +67,10 @@ def _plan_for(verb: str, asked: Asked) -> Plan:
 def _done(verb: str, asked: Asked, result: BulkResult) -> Note:
     text = asked.t(f"done.{verb}", n=result.done)
     if result.stopped:
-        text += " " + asked.t("done.stopped")
+        text += " " + asked.why_ended(result.reason)
     can_be_undone = verb in ("cancel", "reprioritize") and result.done
-    return Note(text, "good" if result.done else "bad", result.operation if can_be_undone else None)
+    kind = "good" if result.done and result.reason is None else "bad"
+    return Note(text, kind, result.operation if can_be_undone else None)
 
 
 def _act(verb: str, asked: Asked) -> Note:

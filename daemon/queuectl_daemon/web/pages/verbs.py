@@ -71,6 +71,10 @@ class Asked:
         if matched > self.confirm:
             raise Problem(409, "not_confirmed", f"{matched:,} match, and {self.confirm:,} were shown")
 
+    def why_ended(self, reason: QueuectlError | None) -> str:
+        """Return why an action ended between two groups: by an error, or because it took long."""
+        return self.t("done.stopped") if reason is None else self.show.problem(problem_of(reason))
+
 
 @dataclass(frozen=True, slots=True)
 class PageVerb:
