@@ -58,7 +58,7 @@ class ForkServer:
         """The socket on which reports arrive.
 
         Raises:
-            OSError: The fork server does not run; raised from why it could not be started, if it could not.
+            OSError: The fork server does not run; raised from what ``stop`` was told.
         """
         if self._control is None:
             raise OSError("the fork server does not run") from self._refusal
@@ -72,14 +72,6 @@ class ForkServer:
         """
         if self._has_left:
             self._hunt()  # by their mark, which the new one's children will carry too
-        try:
-            self._launch()
-        except OSError as error:
-            self._refusal = error
-            raise
-        self._refusal = None
-
-    def _launch(self) -> None:
         ours, theirs = socket.socketpair()
         paths = [entry or str(Path.cwd()) for entry in sys.path]
         try:
@@ -136,8 +128,12 @@ class ForkServer:
         if self._process is not None:
             self._process.kill()
 
-    def stop(self) -> None:
-        """End the fork server and everything below it, and wait until that is done."""
+    def stop(self, because: OSError | None = None) -> None:
+        """End the fork server and everything below it, and wait until that is done.
+
+        ``because`` is what the system refused, where that is why it cannot run.
+        """
+        self._refusal = because
         if self._control is not None:
             with contextlib.suppress(OSError):
                 self._control.shutdown(socket.SHUT_RDWR)

@@ -265,14 +265,14 @@ class Watch:
         except OSError as error:
             _LOGGER.error("the fork server cannot be started: %s", error)  # noqa: TRY400 - the reason says it all
             self._restart_at = monotonic() + _LONGEST_RESTART_PAUSE
-            self._end_fork_server()  # it may run, and would not be heard
+            self._end_fork_server(error)  # it may run, and would not be heard
             return
         self._restart_at = None
         self._started_at = monotonic()
 
-    def _end_fork_server(self) -> None:
+    def _end_fork_server(self, because: OSError | None = None) -> None:
         try:
-            self._fork_server.stop()
+            self._fork_server.stop(because)
         finally:
             self.children.lose_all()
 

@@ -343,6 +343,29 @@ def test_a_task_whose_process_the_system_refuses_has_not_begun(stage: Stage, mon
     assert os.strerror(errno.EAGAIN) in (outcome.error or "")
 
 
+@pytest.mark.parametrize("what", ["a process", "to listen"])
+def test_a_task_for_which_the_fork_server_cannot_be_started_for_want_of_memory_has_not_begun(
+    stage: Stage, monkeypatch, what
+):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(watch, "_LONGEST_RESTART_PAUSE", 60.0)
+    monkeypatch.setattr(children, "START_LIMIT", 0.3)
+    server = stage.runner._watch._fork_server
+    if what == "a process":
+        monkeypatch.setattr("queuectl_daemon.runner.forkserver.subprocess.Popen", refuse)
+    else:
+        monkeypatch.setattr(stage.runner._watch._selector, "register", refuse)
+    fork_server(stage).kill()
+    wait_until(lambda: server._refusal, describing="a fork server that cannot be started")
+
+    outcome = stage.run("succeed")
+
+    assert (outcome.verdict, outcome.began) == (Verdict.INTERRUPTED, False)
+    assert "does not run" in (outcome.error or "")
+
+
 @pytest.mark.parametrize(
     "garbage", [b"hello, daemon!!!", b"\xff" * 64, b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x00"]
 )
