@@ -85,7 +85,9 @@ def test_promises_hold_under_many_seeds(first: int) -> None:
     assert not broken, broken[0].told()
 
 
-_FAILED_ONCE = [Plan(3), Plan(417, faults=2), Plan(805), Plan(940), Plan(1474), Plan(2284), Plan(3336)]
+_FAILED_ONCE = [
+    Plan(3), Plan(417, faults=2), Plan(805), Plan(940), Plan(1474), Plan(2284), Plan(3336), Plan(14520, 60),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("plan", _FAILED_ONCE, ids=Plan.command)

@@ -134,6 +134,7 @@ class Nemesis:
         """Let every machine sleep: time goes on, and nothing else."""
         world, since = self._site.world, self._site.world.now
         world.now += self._chance.choice([2, 40, 100, 400]) * 1_000_000_000
+        self._site.slept_until = world.now
         for node in self._site.nodes.values():
             self._site.was_away(node.id, since, LEASE_SECONDS)
 

@@ -87,6 +87,7 @@ class Site:
         self.witness: list[dict[str, Any]] = []
         self.deaths: list[dict[str, Any]] = []
         self.away: list[dict[str, Any]] = []
+        self.slept_until = 0
         self.limits: list[dict[str, Any]] = []
         self._boots = 0
         self._skews: dict[int, int] = {}
