@@ -20,7 +20,7 @@ from queuectl.domain.priority import QUEUES
 from queuectl.domain.task import Claimed
 from queuectl.errors import ConflictError, QueuectlError
 from queuectl.store import nodes
-from queuectl.store.database import Database, Transaction
+from queuectl.store.database import Database
 from queuectl_daemon.capacity import Capacity
 from queuectl_daemon.endings import never_began, unrecordable
 from queuectl_daemon.filling import Filling
@@ -244,6 +244,7 @@ class Pump(threading.Thread):
         reconcile, self._reconcile = self._reconcile, False
         self._view.reopen(now_ms(), ended=bool(endings))
         lists = self._capacity.lists(self.transport)
+        beats = started - self._last_beat >= _BEAT_SECONDS
         try:
             with self._database.writing() as transaction:
                 tick = Tick(transaction, self._node, self._view)
@@ -253,7 +254,7 @@ class Pump(threading.Thread):
                 if reconcile:
                     tick.reconcile(self._flights.keys())
                 tick.record(endings, delivers=self.delivers)
-                tick.keep_logs(self._flights.logs, endings, live=started - self._last_beat >= _BEAT_SECONDS)
+                tick.keep_logs(self._flights.logs, endings, live=beats)
                 if looking and self._comparisons.is_over:
                     with self._comparisons.after():
                         tick.compare(self._flights.keys())
@@ -267,7 +268,8 @@ class Pump(threading.Thread):
                     filling = Filling(taking, self._capacity, tick.claimed, self._fetched, has_lists)
                     filling.fill(lists, looking=looking)
                 tick.note_hosts(taking.last_starts)
-                self._beat(transaction, started)
+                if beats:
+                    nodes.save(transaction, self._describe(self._capacity.pace), LEASE_MS)
         except BaseException:
             self._flights.put_back(endings)
             self._fetched.extendleft(reversed(messages))
@@ -277,6 +279,7 @@ class Pump(threading.Thread):
         self.stale += len(endings) - len(tick.recorded)
         self._capacity.pace.note(len(endings), seconds, started - self._last_tick)
         self._last_tick = started
+        self._last_beat = started if beats else self._last_beat
         self._on_tick(monotonic() - started, len(tick.recorded), len(tick.claimed) + len(taking.claimed))
         self._act(tick, taking, endings)
         self._renew_trust(started)
@@ -300,11 +303,6 @@ class Pump(threading.Thread):
         self._last_look = now
         self._view.forget()
         return True
-
-    def _beat(self, transaction: Transaction, now: float) -> None:
-        if now - self._last_beat >= _BEAT_SECONDS:
-            nodes.save(transaction, self._describe(self._capacity.pace), LEASE_MS)
-            self._last_beat = now
 
     def _act(self, tick: Tick, taking: Taking, endings: Sequence[Ending]) -> None:
         """Act on what is now durable."""

@@ -64,8 +64,8 @@ PLANTS = (
         (
             Edit(
                 _PUMP,
-                "                self._beat(transaction, started)\n        except",
-                "                self._beat(transaction, started)\n"
+                "self._describe(self._capacity.pace), LEASE_MS)\n        except",
+                "self._describe(self._capacity.pace), LEASE_MS)\n"
                 "                self._flights.add(tick.claimed + taking.claimed, taking.windows)\n"
                 "                self._hand_over(tick.claimed + taking.claimed)\n        except",
             ),
