@@ -16,7 +16,7 @@ from queuectl.domain.bulk import BulkResult, Outcome
 from queuectl.domain.dead_letter import DeadLetterSelection
 from queuectl.domain.lifecycle import State
 from queuectl.domain.selection import Selection
-from queuectl.errors import DatabaseUnreachableError, ExitCode, PartlyDoneError
+from queuectl.errors import ExitCode, PartlyDoneError, StorageError
 from queuectl.operations import bulk, dead_letters
 from queuectl.operations import manager as managing
 from queuectl.store.database import Database
@@ -69,7 +69,7 @@ def bury_many(database: Database, number: int) -> None:
 def is_told(result: BulkResult, done: int) -> bool:
     """Tell whether so many were done before an error that is told."""
     return (result.done, result.looked_at, result.stopped) == (done, done, True) and isinstance(
-        result.reason, DatabaseUnreachableError
+        result.reason, StorageError
     )
 
 
@@ -91,7 +91,7 @@ def test_an_error_before_anything_is_done_is_raised(
     url: str, database: Database, manager: QueueManager
 ) -> None:
     submit_many(database, 20)
-    with no_room(url, "tasks", "UPDATE", "NEW.id > 3"), pytest.raises(DatabaseUnreachableError):
+    with no_room(url, "tasks", "UPDATE", "NEW.id > 3"), pytest.raises(StorageError):
         manager.cancel_tasks(Selection(url="/"))
     assert Counter(states(database).values()) == {State.QUEUED: 20}
 
@@ -108,7 +108,7 @@ def test_an_error_in_the_middle_of_a_group_that_was_halved(
         submit(transaction, unique)
     with no_room(url, "tasks", "UPDATE", "NEW.id = 7"):
         result = manager.retry_tasks(Selection(states=(State.CANCELLED,)))
-    assert isinstance(result.reason, DatabaseUnreachableError)
+    assert isinstance(result.reason, StorageError)
     queued = [number for number, state in states(database).items() if state is State.QUEUED]
     assert result.done == len(queued) - 1 > 0
     assert result.outcomes[Outcome.DUPLICATE] == 1
@@ -129,8 +129,8 @@ def test_resurrecting_tells_what_became_tasks(url: str, database: Database, mana
     with no_room(url, "tasks", "INSERT", "NEW.id > 17"):
         total = manager.resurrect_dead_letters(DeadLetterSelection())
     assert (total.done, total.refused) == (7, 0)
-    assert isinstance(total.stopped, DatabaseUnreachableError)
-    with no_room(url, "tasks", "INSERT", "NEW.id > 17"), pytest.raises(DatabaseUnreachableError):
+    assert isinstance(total.stopped, StorageError)
+    with no_room(url, "tasks", "INSERT", "NEW.id > 17"), pytest.raises(StorageError):
         manager.resurrect_dead_letters(DeadLetterSelection())
 
 
@@ -143,10 +143,10 @@ def test_clearing_a_queue_says_how_many_are_cancelled(
             PartlyDoneError, match=r"7 cancelled in medium_priority .* No space left"
         ) as raised:
             manager.clear_queue("medium")
-        with pytest.raises(DatabaseUnreachableError):
+        with pytest.raises(StorageError):
             manager.clear_queue("medium")
     assert raised.value.done == 7
-    assert isinstance(raised.value.reason, DatabaseUnreachableError)
+    assert isinstance(raised.value.reason, StorageError)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_programs_get_what_is_done_and_the_reason(filled: Site, url: str) -> Non
         ended = filled.send(f"{API}/tasks/cancel", {"queue": ["low"], "confirm": 5}).ok()
         assert (ended["done"], ended["stopped"], ended["reason"]) == (2, True, SAID)
         nothing = filled.send(f"{API}/tasks/cancel", {"queue": ["low"], "confirm": 5})
-        assert (nothing.status, nothing.kind) == (503, "database_unreachable")
+        assert (nothing.status, nothing.kind) == (503, "storage")
     whole = filled.send(f"{API}/tasks/cancel", {"queue": ["low"], "confirm": 5}).ok()
     assert (whole["done"], whole["stopped"], whole["reason"]) == (3, False, None)
     with no_room(url, "tasks", "UPDATE", "NEW.id > 4"):
