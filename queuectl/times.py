@@ -150,7 +150,7 @@ def _zone_of(suffix: str) -> tzinfo:
         return timezone(sign * timedelta(hours=hours, minutes=minutes))
     try:
         return ZoneInfo(suffix)
-    except (LookupError, OSError) as error:
+    except (LookupError, OSError, RecursionError) as error:
         raise InvalidInputError(
             f"there is no time zone {suffix!r}", hint="zones look like Asia/Shanghai or +08:00"
         ) from error

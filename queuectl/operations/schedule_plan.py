@@ -95,7 +95,8 @@ def named_zone(name: object) -> tzinfo:
     Raises:
         InvalidInputError: there is none.
     """
-    with contextlib.suppress(OSError, LookupError, ValueError):
+    # Thousands of dots in a name are thousands of packages to look for zones in, one within the other.
+    with contextlib.suppress(OSError, LookupError, ValueError, RecursionError):
         return ZoneInfo(str(name))
     near = _nearest_zone(str(name))
     raise InvalidInputError(

@@ -107,7 +107,7 @@ def _zone(value: object) -> str:
         return value
     try:
         ZoneInfo(value)
-    except (OSError, LookupError, ValueError) as error:
+    except (OSError, LookupError, ValueError, RecursionError) as error:
         raise ValueError from error
     return value
 
