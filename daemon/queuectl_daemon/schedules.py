@@ -119,10 +119,17 @@ class Schedules:
             self._left_over.append(schedule)
             if not isinstance(error, DatabaseUnreachableError) and error.message != self._told:
                 self._told = error.message
-                logger.warning("schedule %s is tried again: %s", schedule.name, error.message)
+                logger.warning(
+                    "schedule %s is tried again: %s",
+                    schedule.name,
+                    error.message,
+                    extra={"action": "tick_postponed"},
+                )
         except Exception:
             logger.exception("schedule %s could not be fired", schedule.name, extra={"action": "tick_failed"})
             self._left_over.append(schedule)
+        else:
+            self._told = ""
         finally:
             self._database.close()
             self._room.release()

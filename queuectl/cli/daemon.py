@@ -10,6 +10,7 @@ import typer
 
 from queuectl.cli.daemon_reload import reload
 from queuectl.cli.daemon_scale import scale
+from queuectl.cli.deeds import note_deed
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.errors import ExitCode
@@ -81,6 +82,7 @@ def _start(invocation: Invocation, workers: int | None, *, web: bool, role: str 
     log = log_file(invocation.settings.home)
     begin = end_of(log)
     found = start_process(invocation.loaded, workers, web=web, role=role)
+    note_deed("the daemon is started", "queuectl daemon status")
     invocation.output.say(f"the daemon is ready; its log is {log}")
     for line in told_of_web(log, begin):
         invocation.output.say(line)

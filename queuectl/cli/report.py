@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from queuectl.cli.deeds import note_written
 from queuectl.cli.help import command, group
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.report_deliveries import deliveries
@@ -186,6 +187,7 @@ def _write(
         sys.stdout.buffer.flush()
         return
     path = run.reporter.export_report(report, named, output, tongue)
+    note_written(path)
     if run.output.json:
         from queuectl.shapes.reports import receipt_shape
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from queuectl.cli.bulk import Yes, confirm
+from queuectl.cli.deeds import note_written
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.render.progress import progress, stages
 from queuectl.cli.selectors import selects_tasks
@@ -181,6 +182,8 @@ def _show_export(run: Invocation, receipt: ExportReceipt) -> None:
     from queuectl.cli.render.transfer import export_shape
     from queuectl.cli.render.words import count
 
+    if receipt.path is not None:
+        note_written(receipt.path)
     if run.output.json:
         run.output.document(export_shape(receipt))
         return

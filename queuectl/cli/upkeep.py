@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from queuectl.cli.bulk import FOR_GOOD, DryRun, Yes, confirm, working
+from queuectl.cli.bulk import FOR_GOOD, DryRun, Yes, confirm, partly_done, working
+from queuectl.cli.deeds import note_written
 from queuectl.cli.invocation import Invocation
 from queuectl.cli.render.progress import copying
 from queuectl.errors import ExitCode, InvalidInputError, PartlyDoneError
@@ -63,12 +64,12 @@ def cleanup(
                 days, articles=articles, on_progress=work.advance, should_stop=work.should_stop
             )
     _show_cleanup(run, report, days, dry_run=dry_run)
-    if report.failures:
-        from queuectl.cli.render.words import count
-
+    left = _left_files(report)
+    if report.reason is not None:
+        raise partly_done(f"{_told(report)} removed{left and f', {left}'}", report.reason) from report.reason
+    if left:
         raise PartlyDoneError(
-            f"{count(report.failures, 'published file')} could not be removed, though the tasks are gone;"
-            f" the first is {report.problem}",
+            left,
             hint=f"mend that, then look for what is left: find {shlex.quote(str(run.settings.home / 'articles'))}"
             f" -type f -mtime +{days:.0f}",
         )
@@ -79,7 +80,11 @@ def _show_cleanup(run: Invocation, report: CleanupReport, days: float, *, dry_ru
     if run.output.json:
         rows = dict(sorted(report.rows.items()))
         files = {"files": report.files, "failures": report.failures}
-        run.output.document({"days": days, "removed": rows, **files, "dry_run": dry_run})
+        ended = {
+            "stopped": report.stopped,
+            "reason": None if report.reason is None else report.reason.message,
+        }
+        run.output.document({"days": days, "removed": rows, **files, "dry_run": dry_run} | ended)
         return
     run.output.result(str(report.tasks))
     if not report.rows.total():
@@ -92,6 +97,15 @@ def _show_cleanup(run: Invocation, report: CleanupReport, days: float, *, dry_ru
         said += f", and {count(report.files, 'file')}"
     rest = "; nothing was changed" if dry_run else "; the rest was left" if report.stopped else ""
     run.output.say(said + rest)
+
+
+def _left_files(report: CleanupReport) -> str:
+    from queuectl.cli.render.words import count
+
+    if not report.failures:
+        return ""
+    files = count(report.failures, "published file")
+    return f"{files} could not be removed, though the tasks are gone; the first is {report.problem}"
 
 
 def _told(report: CleanupReport) -> str:
@@ -139,6 +153,7 @@ def backup(
         yes = True
     with copying(run.output, "copying") as on_progress:
         report = back_up(run.settings, file, overwrite=yes, on_progress=on_progress)
+    note_written(report.file)
     manifest = report.manifest
     older = Older([], []) if keep is None else remove_older(folder, keep)
     if run.output.json:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from queuectl.errors import ConflictError
+from queuectl.errors import ConflictError, QueuectlError
 from queuectl.operations.auditing import Operation
 from queuectl.operations.dead_letters import moment_days_ago
 from queuectl.operations.verbs import Verbs
@@ -24,8 +24,8 @@ class CleanupReport:
     """What was removed, or would be: ``before`` is the moment in UTC milliseconds, ``rows`` a number for each table.
 
     ``files`` is how many published files that were, and ``failures`` how many could not be removed, although their
-    tasks are gone; ``problem`` is the first of these and why. ``stopped`` tells that somebody asked for an early end;
-    what had been removed by then is removed.
+    tasks are gone; ``problem`` is the first of these and why. ``stopped`` tells that it ended early, and ``reason``
+    which error did that; it is None where somebody asked for it. What had been removed by then is removed.
     """
 
     before: int
@@ -35,6 +35,7 @@ class CleanupReport:
     problem: str | None = None
     dry_run: bool = False
     stopped: bool = False
+    reason: QueuectlError | None = None
 
     @property
     def tasks(self) -> int:
@@ -63,13 +64,30 @@ class Upkeep(Verbs):
 
         Raises:
             InvalidInputError: ``days`` is no number from 0 to a century.
-            UnreachableError: the database is gone; the groups before are removed.
+            UnreachableError: the database is gone, and nothing is removed. After a group that is, the report has the
+                error as its ``reason``.
         """
         report = CleanupReport(moment_days_ago(days), dry_run=dry_run)
         if dry_run:
             with self._database.reading() as transaction:
                 report.rows = upkeep.count(transaction, report.before)
             return report
+        try:
+            self._remove_groups(report, days, articles, on_progress, should_stop)
+        except QueuectlError as error:
+            if not report.rows.total():
+                raise
+            report.stopped, report.reason = True, error
+        return report
+
+    def _remove_groups(
+        self,
+        report: CleanupReport,
+        days: float,
+        articles: bool,
+        on_progress: Callable[[int], None] | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
         from queuectl.operations.adding_up import forget_old  # submitting and looking need none of it
 
         while not report.stopped and (gone := forget_old(self._database, self.settings, _GROUP)):
@@ -93,7 +111,6 @@ class Upkeep(Verbs):
             report.rows.update(rows)
             report.stopped = should_stop is not None and should_stop()
             threading.Event().wait(_PAUSE_SECONDS)
-        return report
 
 
 def remove_group(

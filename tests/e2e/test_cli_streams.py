@@ -136,6 +136,22 @@ def test_results_for_a_full_disk_do_not_make_what_is_done_look_undone(
     assert "Traceback" not in submitted.stderr + cancelled.stderr + listed.stderr
 
 
+def test_a_file_or_a_daemon_that_cannot_be_told_of_is_there_all_the_same(cli: CommandLine) -> None:
+    cli("submit", URL).ok()
+    said = "but standard output cannot be written: No space left on device"
+    for words in ("backup one.backup", "export --output one.jsonl", "report daily --output one.html"):
+        written = in_shell(cli, f'cd "$QUEUECTL_HOME" && "$Q" {words} >/dev/full')
+        file = words.rpartition(" ")[2]
+        assert written.returncode == ExitCode.PARTLY_DONE
+        assert f"{file} is written, {said}" in written.stderr
+        assert f"{file}\n" in written.stderr.partition("do not do it again; see: ls -l ")[2]
+        assert (cli.home / file).is_file()
+    started = in_shell(cli, '"$Q" daemon start >/dev/full')
+    assert started.returncode == ExitCode.PARTLY_DONE
+    assert f"the daemon is started, {said}" in started.stderr
+    cli("daemon", "stop").ok()
+
+
 def test_a_bulk_verb_whose_ids_find_no_room_ends_its_work(cli: CommandLine) -> None:
     cli("batch", "-", "-q", given="".join(f"{URL}{number}\n" for number in range(2_100))).ok()
     done = in_shell(cli, '"$Q" cancel --all --yes >/dev/full')

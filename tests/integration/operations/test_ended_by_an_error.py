@@ -17,7 +17,7 @@ from queuectl.domain.dead_letter import DeadLetterSelection
 from queuectl.domain.lifecycle import State
 from queuectl.domain.selection import Selection
 from queuectl.errors import ExitCode, PartlyDoneError, StorageError
-from queuectl.operations import bulk, dead_letters
+from queuectl.operations import bulk, dead_letters, upkeep
 from queuectl.operations import manager as managing
 from queuectl.store.database import Database
 from tests.support.factories import counts_are_right, new_task, states, submit, task_in
@@ -33,6 +33,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(managing, "_GROUP", 7)
     monkeypatch.setattr(dead_letters, "RESURRECTED_AT_ONCE", 7)
     monkeypatch.setattr(dead_letters, "PURGED_AT_ONCE", 7)
+    monkeypatch.setattr(upkeep, "_GROUP", 7)
 
 
 @pytest.fixture
@@ -198,3 +199,21 @@ def test_purging_says_how_many_are_removed(
     assert '"matched": 10, "removed": 7' in out
     assert "7 removed before it ended" in err
     assert "No space left" in err
+
+
+@pytest.mark.usefixtures("by_command")
+def test_a_cleanup_says_how_much_is_removed(
+    url: str, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for each in range(1, 21):
+        task_in(database, State.SUCCEEDED, each)
+    with database.writing() as transaction:
+        transaction.execute("UPDATE tasks SET finished_at = id")
+    with no_room(url, "tasks", "DELETE", "OLD.id > 14"):
+        assert main(["cleanup", "--days", "0", "--yes", "--json"]) == ExitCode.PARTLY_DONE
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert (document["removed"]["tasks"], document["stopped"]) == (14, True)
+    assert "No space left" in document["reason"]
+    assert "14 tasks removed before it ended" in err
+    assert len(states(database)) == 6
