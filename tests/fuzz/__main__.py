@@ -22,8 +22,10 @@ def main() -> int:
     options = _options()
     seed = options.seed or str(random.SystemRandom().randrange(10**6))
     console = Console(width=None if sys.stdout.isatty() else 130, highlight=False, markup=False)
-    console.print(f"{options.inputs:,} inputs, SEED={seed}")
     with parsers() as every:
+        if strange := sorted(set(options.only or ()) - {each.name for each in every}):
+            sys.exit(f"there is no parser {strange[0]!r}; they are {', '.join(each.name for each in every)}")
+        console.print(f"{options.inputs:,} inputs, SEED={seed}")
         feedings = [Feeding(each, seed) for each in every if not options.only or each.name in options.only]
         _feed_in_rounds(console, feedings, options.inputs)
     faulthandler.cancel_dump_traceback_later()

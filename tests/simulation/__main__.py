@@ -18,10 +18,7 @@ from tests.simulation.weather import ALL_FAULTS, KINDS, TASKS, Plan
 def main() -> int:
     """Run what was asked for; the status is 1 if a promise was broken."""
     asked = _arguments()
-    first, _, last = asked.seeds.partition("..")
-    without = frozenset(filter(None, asked.without.split(",")))
-    seeds = range(int(first), int(last or first) + 1)
-    plans = [Plan(seed, asked.tasks, asked.faults, without) for seed in seeds]
+    plans = [Plan(seed, asked.tasks, asked.faults, asked.without) for seed in asked.seeds]
     began, broken, faults = time.monotonic(), 0, Counter[str]()
     if asked.tell:
         run(plans[0], trace=lambda line: print(line))  # noqa: T201
@@ -55,13 +52,38 @@ def _outcome(plan: Plan) -> tuple[Plan, bool, Counter[str]]:
     return plan, bool(result.breaches), result.faults
 
 
+def _seeds(text: str) -> range:
+    """Return the seeds that are asked for, of which there must be one at least."""
+    first, _, last = text.partition("..")
+    try:
+        seeds = range(int(first), int(last or first) + 1)
+    except ValueError:
+        seeds = range(0)
+    if not seeds:
+        raise argparse.ArgumentTypeError(
+            f"there is no seed in {text!r}; give one, such as 17, or many: 1..2000"
+        )
+    return seeds
+
+
+def _kinds(text: str) -> frozenset[str]:
+    """Return the kinds of faults that are named; one that is none would leave out nothing."""
+    kinds = frozenset(filter(None, text.split(",")))
+    if strange := sorted(kinds - set(KINDS)):
+        raise argparse.ArgumentTypeError(f"{strange[0]!r} is no kind of fault; there are {', '.join(KINDS)}")
+    return kinds
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("seeds", help="one seed, or the first and the last of many: 1..2000")
+    parser.add_argument("seeds", type=_seeds, help="one seed, or the first and the last of many: 1..2000")
     parser.add_argument("--tasks", type=int, default=TASKS, help="so many tasks are submitted in a run")
     parser.add_argument("--faults", type=int, default=ALL_FAULTS, help="only so many faults happen")
     parser.add_argument(
-        "--without", default="", help=f"kinds of faults that do not happen, of {', '.join(KINDS)}"
+        "--without",
+        type=_kinds,
+        default=frozenset(),
+        help=f"kinds of faults that do not happen, of {', '.join(KINDS)}",
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="so many processes run seeds")
     parser.add_argument("--whole", action="store_true", help="do not make a run smaller that fails")

@@ -10,7 +10,7 @@ from tests.faults.judge import judge, read_folder, sentence
 
 def main(arguments: list[str]) -> int:
     """Read, judge, and say it."""
-    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+    if len(arguments) != 1 or not (Path(arguments[0]) / "facts.json").is_file():
         sys.stderr.write("give the folder of one run: python -m tests.faults.judge FOLDER\n")
         return 2
     histories = read_folder(Path(arguments[0]))

@@ -22,6 +22,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=300, help="so many seeds of the simulation at the most")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if strange := sorted(set(asked.names) - {plant.name for plant in PLANTS}):
+        parser.error(f"there is no planted bug {strange[0]}; they are {PLANTS[0].name} to {PLANTS[-1].name}")
     chosen = [plant for plant in PLANTS if not asked.names or plant.name in asked.names]
     if asked.here:
         return _simulate(chosen[0], asked.seeds)
